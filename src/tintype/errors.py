@@ -1,0 +1,106 @@
+"""The one error tree.
+
+    TintypeError ─┬─ InvalidRequest     400  the caller can fix it        exit 2
+                  │   ├─ BadData        400  a data set is unusable
+                  │   ├─ BadImage       400  bytes that are not a usable image
+                  │   ├─ BadArchive     400  a model or data archive that must not be trusted
+                  │   ├─ Unsupported    415  a content type or format we do not read
+                  │   └─ TooLarge       413  over a stated limit
+                  ├─ NotFound           404  no such thing; lists near names  exit 2
+                  ├─ Conflict           409  the name is taken, or somebody else changed it
+                  ├─ Busy               429  the queue is full; come again later
+                  ├─ JobFailed          500  a job ended badly; carries its last log lines   exit 1
+                  └─ StorageFailed      500  the disk is full, or not ours to write
+
+Every message says what happened, to what, and what to do. The two numbers are read by the
+HTTP edge and by the command line, and by nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class TintypeError(Exception):
+    """Anything Tintype says on purpose. `str(error)` is one readable line."""
+
+    http_status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+
+class InvalidRequest(TintypeError):
+    """The caller asked for something that cannot be; the message names the field and what arrived."""
+
+    http_status = 400
+    exit_code = 2
+
+
+class BadData(InvalidRequest):
+    """A data set that cannot be used: nothing in it, one class, no permission, ..."""
+
+
+class BadImage(InvalidRequest):
+    """Bytes that are not an image we can decode safely."""
+
+
+class BadArchive(InvalidRequest):
+    """An archive with a member that must not be unpacked, or that is not what it says it is."""
+
+
+class Unsupported(InvalidRequest):
+    """A content type or format that is not read here; the message lists those that are."""
+
+    http_status = 415
+
+
+class TooLarge(InvalidRequest):
+    """Over a stated limit; the message gives the limit and how to raise it."""
+
+    http_status = 413
+
+
+class NotFound(TintypeError):
+    """There is no such thing. Build it with `not_found` to list names that are near."""
+
+    http_status = 404
+    exit_code = 2
+
+
+class Conflict(TintypeError):
+    """The name is taken, or the record changed since it was read."""
+
+    http_status = 409
+
+
+class Busy(TintypeError):
+    """The queue is full. `retry_after_seconds` is the server's guess."""
+
+    http_status = 429
+
+    def __init__(self, message: str, retry_after_seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class JobFailed(TintypeError):
+    """A job ended badly. `log_tail` holds its last log lines, oldest first."""
+
+    def __init__(self, message: str, log_tail: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.log_tail = tuple(log_tail)
+
+
+class StorageFailed(TintypeError):
+    """The disk refused: full, read-only, or not ours."""
+
+
+def not_found(kind: str, name: str, known: Iterable[str]) -> NotFound:
+    """A `NotFound` that lists names close to `name`, or all of them when they are few."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=3) or names[:5]
+    if not near:
+        return NotFound(f"there is no {kind} named {name!r}; there are none yet")
+    more = f" (and {len(names) - len(near)} more)" if len(names) > len(near) else ""
+    return NotFound(f"there is no {kind} named {name!r}; did you mean {', '.join(map(repr, near))}{more}?")

@@ -1,0 +1,65 @@
+"""What the machine and its owner decide, read once from the environment and frozen.
+
+Nothing else in Tintype reads `os.environ`, except process entry points that read it to make a `Settings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+GIB = 1024**3
+
+# environment variable -> field of Settings
+VARIABLES = {
+    "TINTYPE_HOME": "home",
+    "TINTYPE_DATABASE_URL": "database_url",
+    "TINTYPE_WEIGHTS": "weights_dir",
+    "TINTYPE_OFFLINE": "offline",
+    "TINTYPE_CACHE_BYTES": "cache_limit_bytes",
+    "TINTYPE_MAX_PIXELS": "max_image_pixels",
+}
+
+
+class Settings(BaseModel):
+    """Where things are and what the limits are.
+
+    Everything Tintype writes is below `home`, unless `database_url` or `weights_dir` say otherwise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Path("~/.tintype")
+    database_url: str | None = None                             # None: SQLite in `home`
+    weights_dir: Path | None = None                             # None: `home`/weights
+    offline: bool = False                                       # True: no network, not even a freshness check
+    cache_limit_bytes: int = Field(default=20 * GIB, ge=0)      # decoded images and features together
+    max_image_pixels: int = Field(default=100_000_000, ge=1)    # larger images are refused before decoding
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], home: Path | None = None) -> Settings:
+        """Settings from `environ`; an explicit `home` (the `--home` option) wins over `TINTYPE_HOME`."""
+        given = {field: environ[name] for name, field in VARIABLES.items() if environ.get(name)}
+        if any(environ.get(name, "").lower() in {"1", "true", "yes"} for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")):
+            given.setdefault("offline", "1")
+        if home is not None:
+            given["home"] = str(home)
+        settings = cls.model_validate(given)
+        return settings.model_copy(
+            update={
+                "home": settings.home.expanduser().absolute(),
+                "weights_dir": settings.weights_dir.expanduser().absolute() if settings.weights_dir else None,
+            }
+        )
+
+    @property
+    def weights(self) -> Path:
+        """The local weights folder."""
+        return self.weights_dir or self.home / "weights"
+
+    @property
+    def caches(self) -> Path:
+        """Decoded images and backbone features; safe to delete at any time."""
+        return self.home / "caches"

@@ -1,0 +1,149 @@
+"""Files that are whole or not there: atomic writes, content hashes, locks, and fsspec URLs.
+
+Local paths go through `os` directly; anything with a `scheme://` goes through fsspec.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import fsspec
+
+from tintype.errors import NotFound, StorageFailed
+
+CHUNK_BYTES = 1 << 20
+FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextlib.contextmanager
+def storage_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn an `OSError` from writing `path` into a `StorageFailed` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL_DISK:
+            raise StorageFailed(f"the disk is full while writing {path}; free some space and run this again") from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise StorageFailed(f"{path} cannot be written ({error.strerror}); choose another --home") from error
+        raise
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a rename inside `directory` survive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
+    """A binary file that appears at `path`, whole, when the block ends well; otherwise nothing changes.
+
+    With `durable` the bytes and the name are on the disk before the block ends (fsync of both).
+    Raises `StorageFailed` when the disk is full or not writable.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                yield stream
+                stream.flush()
+                if durable:
+                    os.fsync(stream.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+        if durable:
+            sync_directory(path.parent)
+
+
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write `content` to `path` atomically."""
+    with atomic_file(path, durable=durable) as stream:
+        stream.write(content)
+
+
+def write_json(path: Path, document: Any, *, durable: bool = True) -> None:
+    """Write `document` as indented UTF-8 JSON, atomically."""
+    write_bytes(path, json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n", durable=durable)
+
+
+def read_json(path: Path) -> Any:
+    """The document at `path`; `NotFound` when there is none."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {path}") from error
+
+
+def file_sha256(path: Path) -> str:
+    """The hex SHA-256 of a file, read in chunks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def exclusive_lock(path: Path) -> Iterator[None]:
+    """Hold an advisory lock on `path` (made when missing). The kernel drops it when the holder dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with storage_errors(path), path.open("ab") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new directory below `parent` to build something in; whatever is still there at the end is removed."""
+    with storage_errors(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        directory = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def directory_bytes(directory: Path) -> int:
+    """The apparent size of all files below `directory`."""
+    return sum(entry.stat().st_size for entry in directory.rglob("*") if entry.is_file())
+
+
+def is_url(location: str) -> bool:
+    """True for `scheme://...`, False for a local path (a Windows drive letter is not a scheme)."""
+    scheme, separator, _ = location.partition("://")
+    return bool(separator) and len(scheme) > 1
+
+
+def local_path(location: str) -> Path | None:
+    """The local path that `location` names (`file://` included), or None when it is elsewhere."""
+    if location.startswith("file://"):
+        return Path(location.removeprefix("file://")).expanduser()
+    return None if is_url(location) else Path(location).expanduser()
+
+
+def fetch(location: str, destination: Path) -> Path:
+    """Copy the file or the tree at an fsspec URL below `destination` and return where it now is."""
+    filesystem, path = fsspec.core.url_to_fs(location)
+    if not filesystem.exists(path):
+        raise NotFound(f"there is nothing at {location}")
+    target = destination / path.rstrip("/").rsplit("/", 1)[-1]
+    with storage_errors(target):
+        destination.mkdir(parents=True, exist_ok=True)
+        filesystem.get(path, str(target), recursive=filesystem.isdir(path))
+    return target
