@@ -139,6 +139,6 @@ def _write(archive: Path, name: str, stream: IO[bytes], target: Path, allowed: i
             while chunk := stream.read(CHUNK_BYTES):
                 written += len(chunk)
                 if written > allowed:
-                    raise BadArchive(f"{archive.name} unpacks to more than it may (at member {name!r}); refused as a bomb")
+                    raise BadArchive(f"{archive.name} unpacks to more than it may (at {name!r}); refused as a bomb")
                 sink.write(chunk)
     return written

@@ -106,10 +106,11 @@ class Records:
             if address.database in (None, "", ":memory:"):
                 options = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
             else:
+                directory = Path(str(address.database)).parent
                 try:
-                    Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
+                    directory.mkdir(parents=True, exist_ok=True)
                 except OSError as error:
-                    raise StorageFailed(f"cannot make {Path(str(address.database)).parent}: {error.strerror}") from error
+                    raise StorageFailed(f"cannot make {directory}: {error.strerror}; choose another --home") from error
         engine = sql.create_engine(address, json_serializer=None, **options)
         if engine.dialect.name == "sqlite":
             sql.event.listen(engine, "connect", _sqlite_pragmas)
@@ -121,7 +122,9 @@ class Records:
         """Give the connections back."""
         self._engine.dispose()
 
-    def create(self, kind: str, name: str, document: Mapping[str, Any], *, status: str = "", parent: str = "") -> Record:
+    def create(
+        self, kind: str, name: str, document: Mapping[str, Any], *, status: str = "", parent: str = ""
+    ) -> Record:
         """Add a document. `Conflict` when the name is taken."""
         now = self._clock()
         record = Record(kind, name, 1, status, parent, now, now, dict(document))
@@ -129,7 +132,8 @@ class Records:
             with self._transaction() as connection:
                 connection.execute(_documents.insert().values(_row(record)))
         except IntegrityError as error:
-            raise Conflict(f"there already is a {kind.replace('-', ' ')} named {name!r}; choose another name") from error
+            what = f"a {kind.replace('-', ' ')} named {name!r}"
+            raise Conflict(f"{what} is there already; choose another name") from error
         return record
 
     def get(self, kind: str, name: str) -> Record:
@@ -162,7 +166,8 @@ class Records:
                 .values(_row(written))
             ).rowcount
         if not changed:
-            raise Conflict(f"{read.kind.replace('-', ' ')} {read.name!r} was changed or deleted by somebody else; read it again")
+            what = f"{read.kind.replace('-', ' ')} {read.name!r}"
+            raise Conflict(f"{what} was changed or deleted by somebody else; read it again")
         return written
 
     def update(self, kind: str, name: str, change: Callable[[Record], tuple[Mapping[str, Any], str]]) -> Record:
@@ -259,9 +264,11 @@ class Records:
         try:
             found = self._schema_version()
         except DatabaseError as error:
-            raise StorageFailed(f"{where} cannot be used as a store: {error.orig}; see to it, or choose another --home") from error
+            reason = f"{where} cannot be used as a store: {error.orig}"
+            raise StorageFailed(f"{reason}; see to it, or choose another --home") from error
         if found > SCHEMA_VERSION:
-            raise StorageFailed(f"{where} was written by a newer Tintype (schema {found}, this one knows {SCHEMA_VERSION}); upgrade")
+            reason = f"{where} was written by a newer Tintype (schema {found}, this one knows {SCHEMA_VERSION})"
+            raise StorageFailed(f"{reason}; upgrade Tintype, or choose another --home")
 
 
 def _sqlite_pragmas(connection: Any, _: Any) -> None:

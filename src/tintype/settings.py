@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tintype.errors import InvalidRequest
 
 GIB = 1024**3
+TRUE = {"1", "true", "yes", "on"}
 
 # environment variable -> field of Settings
 VARIABLES = {
@@ -42,11 +45,17 @@ class Settings(BaseModel):
     def from_environment(cls, environ: Mapping[str, str], home: Path | None = None) -> Settings:
         """Settings from `environ`; an explicit `home` (the `--home` option) wins over `TINTYPE_HOME`."""
         given = {field: environ[name] for name, field in VARIABLES.items() if environ.get(name)}
-        if any(environ.get(name, "").lower() in {"1", "true", "yes"} for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")):
+        if any(environ.get(name, "").lower() in TRUE for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")):
             given.setdefault("offline", "1")
         if home is not None:
             given["home"] = str(home)
-        settings = cls.model_validate(given)
+        try:
+            settings = cls.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = str(first["loc"][0])
+            variable = next(name for name, one in VARIABLES.items() if one == field)
+            raise InvalidRequest(f"{variable}={first['input']!r}: {first['msg']}; unset it or correct it") from error
         return settings.model_copy(
             update={
                 "home": settings.home.expanduser().absolute(),
