@@ -30,7 +30,7 @@ for line in sys.stdin:
         say(event="epoch", epoch=epoch, epochs=2, metrics={"valid:loss": 1 / epoch, "valid:top5": None})
     if plan.get("die"):
         os.kill(os.getpid(), 9)
-    say(event="result", metrics={"valid": {"loss": 0.5}})
+    say(event="result", result={"metrics": {"valid": {"loss": 0.5}}})
     say(event="end", job=plan["name"], status="Completed", reason="")
 """
 
@@ -145,7 +145,7 @@ def test_lists_are_filtered(store: JobStore) -> None:
 
 def test_lines() -> None:
     assert lines_of({"event": "phase", "name": "decode", "seconds": 1.234}) == ["decode: 1.23 s"]
-    assert lines_of({"event": "warning", "message": "odd"}) == ["warning: odd"]
+    assert lines_of({"event": "warning", "text": "odd"}) == ["warning: odd"]
     assert lines_of({"event": "end", "status": "Failed", "reason": "a\nb"}) == ["Failed: a", "Failed: b"]
     assert lines_of({"event": "progress"}) == []
 

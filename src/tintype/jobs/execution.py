@@ -110,7 +110,7 @@ class Execution:
             ]
             running.log.flush()
         elif event["event"] == "result":
-            running.result = {key: value for key, value in event.items() if key != "event"}
+            running.result = event["result"]
         if event["event"] == "end" or now - running.flushed_at > FLUSH_SECONDS:
             self._flush(name, running)
             running.flushed_at = now
@@ -118,7 +118,7 @@ class Execution:
             running.log.close()
             del self._running[name]
             status = Status(event["status"])
-            self._store.move(name, status, reason=event.get("reason", ""), result=running.result)
+            self._store.move(name, status, reason=event.get("reason") or "", result=running.result)
 
     def _flush(self, name: str, running: _Running) -> None:
         self._store.measure(name, running.pending)
@@ -136,9 +136,9 @@ def lines_of(event: Mapping[str, Any]) -> list[str]:
         case "phase":
             return [f"{event['name']}: {event['seconds']:.2f} s"]
         case "note" | "warning":
-            return [f"{event['event']}: {event['message']}"]
+            return [f"{event['event']}: {event['text']}"]
         case "end":
-            reason = event.get("reason", "")
+            reason = event.get("reason") or ""
             return [str(event["status"]) + (f": {line}" if line else "") for line in (reason.splitlines() or [""])]
         case _:
             return []

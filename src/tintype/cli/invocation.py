@@ -1,0 +1,85 @@
+"""What every command shares: --home, --json, --debug, and where to print."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, final, get_type_hints
+
+import typer
+from rich.console import Console
+
+from tintype.settings import Settings
+from tintype.workspace import Workspace, open_workspace
+
+PANEL = "Everywhere"
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="Where Tintype keeps everything.", envvar="TINTYPE_HOME", rich_help_panel=PANEL),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output.", rich_help_panel=PANEL)
+]
+DebugOption = Annotated[
+    bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=PANEL)
+]
+SHARED: dict[str, tuple[Any, Any]] = {
+    "home": (HomeOption, None),
+    "as_json": (JsonOption, False),
+    "debug": (DebugOption, False),      # acted on by main.run, which sees it before any command does
+}
+
+
+@final
+@dataclass(frozen=True)
+class Invocation:
+    """One call of the command line. With `json` the last thing on standard output is one JSON object."""
+
+    settings: Settings
+    json: bool
+    console: Console            # for people: standard output, or standard error when standard output is JSON
+
+    @contextmanager
+    def workspace(self) -> Iterator[Workspace]:
+        """The workspace of --home, opened."""
+        with open_workspace(self.settings) as workspace:
+            yield workspace
+
+    def answer(self, document: dict[str, Any]) -> None:
+        """Print the JSON object when --json was given."""
+        if self.json:
+            typer.echo(json.dumps(document, ensure_ascii=False, indent=1, default=str))
+
+    def say(self, text: object = "") -> None:
+        """A line for people."""
+        self.console.print(text, highlight=False)
+
+
+def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function whose first parameter is the `Invocation`; the shared options are added to the others."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def call(*, home: Path | None, as_json: bool, debug: bool, **own: Any) -> None:
+            settings = Settings.from_environment(os.environ, home)
+            function(Invocation(settings, as_json, Console(stderr=as_json, soft_wrap=True)), **own)
+
+        hints = get_type_hints(function, include_extras=True)
+        own = list(inspect.signature(function).parameters.values())[1:]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters = [one.replace(annotation=hints[one.name], kind=keyword) for one in own] + [
+            inspect.Parameter(key, keyword, default=default, annotation=kind)
+            for key, (kind, default) in SHARED.items()
+        ]
+        call.__annotations__ = {one.name: one.annotation for one in parameters}
+        call.__dict__["__signature__"] = inspect.Signature(parameters)
+        return app.command(name)(call)
+
+    return register
