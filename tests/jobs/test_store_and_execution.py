@@ -77,6 +77,27 @@ def test_a_job_runs_and_everything_is_kept(execution: Execution, store: JobStore
     assert JobDirectory(Path(job.directory)).hyperparameters.read_text().strip().replace("\n", "") == '{ "lr": "0.1"}'
 
 
+def test_another_process_may_ask_for_a_stop(store: JobStore, tmp_path: Path) -> None:
+    script = tmp_path / "patient.py"
+    script.write_text(
+        "import json, sys\n"
+        "lines = iter(sys.stdin); next(lines); next(lines)\n"
+        "print(json.dumps({'event': 'end', 'job': 'a', 'status': 'Stopped'}), flush=True); next(lines, None)\n"
+    )
+    with WorkerPool([sys.executable, str(script)], 1) as pool:
+        execution = Execution(pool, store)
+        execution.submit(job_in(tmp_path))
+        store.request_stop("a")         # as `tintype jobs stop` does, elsewhere
+        store.request_stop("a")
+        deadline = time.monotonic() + 10
+        while not store.get("a").status.is_finished:
+            assert time.monotonic() < deadline
+            list(execution.events(0.1))
+    assert store.get("a").status is Status.STOPPED
+    with pytest.raises(Conflict, match="it cannot become Stopping"):
+        store.request_stop("a")
+
+
 def test_a_killed_trainer_is_a_failed_job(execution: Execution, store: JobStore, tmp_path: Path) -> None:
     list(execution.run(job_in(tmp_path, die=True)))
     job = store.get("a")

@@ -19,6 +19,7 @@ from tintype.storage import storage_errors
 Json = dict[str, Any]
 
 FLUSH_SECONDS = 0.5             # metrics reach the store at least this often
+REQUESTS_SECONDS = 1.0          # how often we look whether another process asked for a stop
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Execution:
         self._store = store
         self._clock = clock
         self._running: dict[str, _Running] = {}
+        self._looked_at = clock()
 
     @property
     def capacity(self) -> int:
@@ -70,11 +72,12 @@ class Execution:
     def stop(self, name: str) -> None:
         """Ask a running job to end; its end event says Stopped."""
         if name in self._running:
-            self._store.move(name, Status.STOPPING)
+            self._store.request_stop(name)
             self._pool.stop(name)
 
     def events(self, timeout_seconds: float) -> Iterator[tuple[str, Json]]:
         """(job name, event) as they come, each after its effects on record, log and metrics are done."""
+        self._heed_requests()
         for name, event in self._pool.events(timeout_seconds):
             running = self._running.get(name)
             if running is None:
@@ -97,6 +100,14 @@ class Execution:
             running.log.close()
             self._store.move(name, Status.STOPPED, reason=reason)
         self._running.clear()
+
+    def _heed_requests(self) -> None:
+        now = self._clock()
+        if self._running and now - self._looked_at > REQUESTS_SECONDS:
+            self._looked_at = now
+            for job in self._store.list(status=Status.STOPPING):
+                if job.name in self._running:
+                    self._pool.stop(job.name)
 
     def _note(self, name: str, running: _Running, event: Json) -> None:
         now = self._clock()

@@ -50,7 +50,8 @@ class JobStore:
 
     def list(self, *, parent: str | None = None, status: Status | None = None, limit: int | None = None) -> list[Job]:
         """Jobs, newest first; the trials of a tuning job when `parent` names one."""
-        jobs = [self._truthful(record) for record in self._records.list(KIND, parent=parent, limit=limit)]
+        found = self._records.list(KIND, parent=parent, status=status, limit=limit)
+        jobs = [self._truthful(record) for record in found]
         return [job for job in jobs if status is None or job.status == status]
 
     def started(self, name: str) -> Job:
@@ -63,6 +64,11 @@ class JobStore:
             name,
             lambda job: replace(job.moved(status, at=self._clock(), reason=reason), result=result or job.result),
         )
+
+    def request_stop(self, name: str) -> Job:
+        """Ask whoever looks after the job to stop it. `Conflict` when it has finished; asking twice is fine."""
+        job = self.get(name)
+        return job if job.status is Status.STOPPING else self.move(name, Status.STOPPING)
 
     def measure(self, name: str, measurements: Iterable[Measurement]) -> None:
         """Append to the job's metrics."""

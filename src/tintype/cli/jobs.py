@@ -1,0 +1,208 @@
+"""`tintype jobs`: what ran, what runs, what it said."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from tintype.cli.invocation import Invocation, command
+from tintype.errors import InvalidRequest, JobFailed
+from tintype.jobs.directory import JobDirectory
+from tintype.jobs.job import Job, Status
+from tintype.jobs.store import JobStore
+from tintype.records import Measurement
+from tintype.storage import write_bytes
+
+app = typer.Typer(help="Training jobs: list, show, logs, stop, wait.", no_args_is_help=True)
+
+POLL_SECONDS = 0.3
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The training job's name.")]
+
+
+@command(app, "list")
+def list_jobs(
+    call: Invocation,
+    status: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    trials: Annotated[bool, typer.Option("--trials", help="The trials of tuning jobs too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
+) -> None:
+    """Training jobs, newest first."""
+    with call.workspace() as workspace:
+        jobs = workspace.jobs.list(status=_status(status), parent=None if trials else "", limit=limit)
+    table = Table(box=None, padding=(0, 2))
+    for column in ("name", "status", "created", "seconds", "hyperparameters"):
+        table.add_column(column, justify="right" if column == "seconds" else "left")
+    for job in jobs:
+        settings = " ".join(f"{name}={value}" for name, value in job.hyperparameters.items())
+        table.add_row(escape(job.name), job.status, moment(job.created_at), duration(job), escape(settings))
+    call.say(table if jobs else "no training jobs yet; `tintype run DATA` or `tintype train DATA` makes one")
+    call.answer({"jobs": [summary(job) for job in jobs]})
+
+
+@command(app, "show")
+def show(call: Invocation, name: NameArgument) -> None:
+    """One training job: its state, settings and metrics."""
+    with call.workspace() as workspace:
+        document = described(workspace.jobs, workspace.jobs.get(name))
+    table = Table(box=None, padding=(0, 2), show_header=False)
+    for key in ("name", "status", "secondary_status", "failure_reason", "created", "seconds", "directory", "archive"):
+        if document[key]:
+            table.add_row(key.replace("_", " "), escape(str(document[key])))
+    for key, value in document["hyperparameters"].items():
+        table.add_row(key, escape(str(value)))
+    for key, figures in document["metrics"].items():
+        table.add_row(key, "  ".join(f"{word} {figures[word]:.4g}" for word in ("last", "min", "max")))
+    call.say(table)
+    call.answer(document)
+
+
+@command(app, "logs")
+def logs(
+    call: Invocation,
+    name: NameArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write timestamp,message rows to a file.")] = None,
+) -> None:
+    """What a job said, line by line, with times."""
+    with call.workspace() as workspace:
+        job = workspace.jobs.get(name)
+        lines: list[str] = []
+        for line in log_lines(workspace.jobs, job, follow=follow):
+            if csv_file or call.json:
+                lines.append(line)
+            if not csv_file:
+                typer.echo(line, err=call.json)
+    if csv_file:
+        write_bytes(csv_file.expanduser(), as_csv(lines))
+        call.say(f"wrote {len(lines)} rows to {csv_file}")
+    call.answer({"name": name, "lines": lines})
+
+
+@command(app, "stop")
+def stop(call: Invocation, name: NameArgument) -> None:
+    """Ask a running job to stop after the step it is in."""
+    with call.workspace() as workspace:
+        job = workspace.jobs.request_stop(name)
+    call.say(f"asked {name} to stop; `tintype jobs wait {name}` waits for it")
+    call.answer({"name": name, "status": job.status})
+
+
+@command(app, "wait")
+def wait(call: Invocation, name: NameArgument) -> None:
+    """Wait for a job to end. Exit code 1 when it failed."""
+    with call.workspace() as workspace:
+        while not (job := workspace.jobs.get(name)).status.is_finished:
+            time.sleep(POLL_SECONDS)
+        call.say(f"{name}: {job.status}")
+        call.answer(described(workspace.jobs, job))
+    if job.status is Status.FAILED:
+        raise JobFailed(f"job {name} failed: {job.failure_reason}", JobDirectory(Path(job.directory)).log_tail())
+
+
+def described(store: JobStore, job: Job) -> dict[str, Any]:
+    """The JSON of `jobs show`, with the keys that docs/commands.md promises."""
+    archive = JobDirectory(Path(job.directory)).archive
+    return {
+        "name": job.name,
+        "status": job.status,
+        "secondary_status": job.phase,
+        "failure_reason": job.failure_reason,
+        "hyperparameters": job.hyperparameters,
+        "metrics": figures(store.measurements(job.name)),
+        "directory": job.directory,
+        "archive": str(archive) if archive.exists() else None,
+        "rules": [],
+        "tuning_job": job.parent or None,
+        "created": moment(job.created_at),
+        "seconds": duration(job),
+        "result": job.result,
+    }
+
+
+def summary(job: Job) -> dict[str, Any]:
+    """A row of `jobs list --json`."""
+    return {
+        "name": job.name,
+        "status": job.status,
+        "secondary_status": job.phase,
+        "failure_reason": job.failure_reason,
+        "created_at": job.created_at,
+        "ended_at": job.ended_at or None,
+        "tuning_job": job.parent or None,
+        "hyperparameters": job.hyperparameters,
+    }
+
+
+def figures(measurements: Sequence[Measurement]) -> dict[str, dict[str, float]]:
+    """{metric: {last, min, max, count}}; values that are not numbers do not count for min and max."""
+    values: dict[str, list[float]] = {}
+    for one in measurements:
+        values.setdefault(one.name, []).append(one.value)
+    found = {}
+    for name, series in values.items():
+        numbers = [value for value in series if value == value] or [float("nan")]
+        found[name] = {"last": series[-1], "min": min(numbers), "max": max(numbers), "count": len(series)}
+    return found
+
+
+def log_lines(store: JobStore, job: Job, *, follow: bool) -> Iterator[str]:
+    """The lines of a job's log; with `follow`, those to come as well, until it has ended."""
+    log = JobDirectory(Path(job.directory)).log
+    while follow and not log.exists() and not store.get(job.name).status.is_finished:
+        time.sleep(POLL_SECONDS)
+    if not log.exists():
+        return
+    with log.open(encoding="utf-8", errors="replace") as stream:
+        while True:
+            ended = not follow or store.get(job.name).status.is_finished      # before reading, so that nothing is lost
+            partial = ""
+            for chunk in stream:
+                partial += chunk
+                if partial.endswith("\n"):
+                    yield partial.rstrip("\n")
+                    partial = ""
+            if ended:
+                if partial:
+                    yield partial
+                return
+            if partial:
+                stream.seek(stream.tell() - len(partial.encode()))
+            time.sleep(POLL_SECONDS)
+
+
+def as_csv(lines: Sequence[str]) -> bytes:
+    """`timestamp,message` rows, as CloudWatch's console exports them."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("timestamp", "message"))
+    writer.writerows(line.split(" ", 1) if " " in line else (line, "") for line in lines)
+    return text.getvalue().encode()
+
+
+def moment(at: float) -> str:
+    """A time in the local zone, to the second; "" for one that has not come."""
+    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+
+
+def duration(job: Job) -> str:
+    """Seconds from start to end, or to now."""
+    return f"{(job.ended_at or time.time()) - job.started_at:.1f}" if job.started_at else ""
+
+
+def _status(word: str | None) -> Status | None:
+    if word is None:
+        return None
+    for status in Status:
+        if status.lower() == word.lower():
+            return status
+    raise InvalidRequest(f"--status: there is no state {word!r}; the states are {', '.join(Status)}")
