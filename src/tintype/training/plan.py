@@ -72,6 +72,11 @@ class AugmentationPlan(_Group):
     mixup: float = Field(default=0.0, ge=0.0, le=10.0)        # alpha of the Beta distribution
     cutmix: float = Field(default=0.0, ge=0.0, le=10.0)
 
+    @property
+    def crops(self) -> bool:
+        """True when training needs more of a picture than the finished crop."""
+        return self.kind in ("crop-flip", "randaugment")
+
 
 class LossPlan(_Group):
     """Cross-entropy, and what to do about rare classes."""

@@ -1,0 +1,102 @@
+"""Where a job computes, and in which numbers: chosen from what the hardware really has."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import final
+
+import torch
+
+from tintype.errors import InvalidRequest
+from tintype.training.plan import ComputePlan
+
+# Instructions that multiply bfloat16. Without them a processor emulates it, at a fraction of the speed of fp32.
+CPU_BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})      # as Linux names them on x86 and, the last, on ARM
+
+
+@final
+@dataclass(frozen=True)
+class Place:
+    """A device and how to compute on it. `half` is the type of autocast regions; None means fp32 throughout."""
+
+    device: torch.device
+    half: torch.dtype | None
+    channels_last: bool
+    threads: int
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context for forward passes and losses."""
+        return torch.autocast(self.device.type, dtype=self.half, enabled=self.half is not None, cache_enabled=True)
+
+    @property
+    def scales_loss(self) -> bool:
+        """True when gradients would underflow without a scaler (fp16)."""
+        return self.half is torch.float16
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """How image batches and convolution weights are laid out."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    @property
+    def precision(self) -> str:
+        """For people: fp32, bf16 or fp16."""
+        return {None: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[self.half]
+
+    def __str__(self) -> str:
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else f"{self.threads} CPU threads"
+        return f"{name}, {self.precision}{', channels last' if self.channels_last else ''}"
+
+
+def choose_place(compute: ComputePlan, *, local_rank: int = 0, processor_flags: frozenset[str] | None = None) -> Place:
+    """The place that `compute` asks for on this machine.
+
+    Raises `InvalidRequest` when it asks for a GPU, or for a number format, that is not there.
+    """
+    device = _device(compute.device, local_rank)
+    flags = cpu_flags() if processor_flags is None else processor_flags
+    return Place(
+        device=device,
+        half=_half(compute.precision, device, flags),
+        channels_last=compute.channels_last,
+        threads=compute.threads or usable_cores(),
+    )
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def cpu_flags() -> frozenset[str]:
+    """The processor's instruction sets as Linux lists them; empty where it does not."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:
+            listed = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(listed.partition(":")[2].split())
+
+
+def _device(wanted: str, local_rank: int) -> torch.device:
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InvalidRequest("device: there is no usable CUDA GPU here; use device auto or cpu")
+    if wanted == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", local_rank)
+
+
+def _half(wanted: str, device: torch.device, flags: frozenset[str]) -> torch.dtype | None:
+    on_gpu = device.type == "cuda"
+    has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else bool(flags & CPU_BFLOAT16)
+    if wanted == "fp32":
+        return None
+    if wanted == "bf16" and not has_bfloat16:
+        raise InvalidRequest(f"precision: this {'GPU' if on_gpu else 'processor'} has no bf16; use precision auto or fp32")
+    if wanted == "fp16" and not on_gpu:
+        raise InvalidRequest("precision: fp16 needs a GPU; use precision auto, bf16 or fp32")
+    if has_bfloat16 and wanted != "fp16":
+        return torch.bfloat16
+    return torch.float16 if on_gpu else None

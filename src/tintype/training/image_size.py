@@ -1,0 +1,52 @@
+"""The image size when nobody asks for one: what the images hold, what the network can use, what it costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tintype.datasets.dataset import Dataset
+from tintype.datasets.images import probe
+from tintype.errors import TintypeError
+
+PROBED_FILES = 200              # spread evenly over the training images
+HEADER_BYTES = 1 << 18          # enough for the header of any format we read, EXIF thumbnails included
+LARGEST = {"pretrained": 224, "scratch": 128}       # pixels; pretrained weights expect about 224
+SMALLEST_STRIDED = 64           # a network of the zoo halves its input five times
+STEP = 16                       # sizes above this many pixels are multiples of it
+
+
+def typical_side(dataset: Dataset) -> int:
+    """The median of the shorter sides of the training images, in pixels; 224 when none can be read."""
+    train = dataset.indices("train")
+    chosen = train[np.linspace(0, len(train) - 1, min(PROBED_FILES, len(train))).astype(np.int64)]
+    sides = [side for index in chosen if (side := _short_side(dataset.file(int(index))))]
+    return int(np.median(sides)) if sides else LARGEST["pretrained"]
+
+
+def automatic_size(typical: int, *, pretrained: bool, strided: bool) -> int:
+    """Pixels per side for images whose shorter side is about `typical` pixels.
+
+    `strided` is true of the zoo's networks, which see next to nothing in an image below 64 pixels.
+    """
+    size = min(typical, LARGEST["pretrained" if pretrained else "scratch"])
+    size = size if size < 2 * STEP else size // STEP * STEP
+    return max(size, SMALLEST_STRIDED if strided else 8)
+
+
+def source_side(size: int, typical: int) -> int:
+    """Pixels per side of the cached pictures that random crops are cut from.
+
+    A quarter more than the network sees, but not more than the pictures have.
+    """
+    return min(size + size // 4, max(size, typical))
+
+
+def _short_side(file: Path) -> int | None:
+    try:
+        with file.open("rb") as stream:
+            header = probe(stream.read(HEADER_BYTES))
+    except (TintypeError, OSError):                     # the cache will say what is wrong with it
+        return None
+    return min(header.width, header.height)

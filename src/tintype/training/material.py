@@ -1,0 +1,166 @@
+"""The material of a job: its data set, decoded, with bad files set aside. What the trials of a tuning job share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tintype.datasets import image_cache
+from tintype.datasets.dataset import Dataset
+from tintype.datasets.folder import open_dataset
+from tintype.datasets.image_cache import ImageCache, View
+from tintype.datasets.transforms import Preprocessing
+from tintype.errors import BadData
+from tintype.training.device import usable_cores
+from tintype.training.events import Note, Quarantined, Warning
+from tintype.training.image_size import automatic_size, source_side, typical_side
+from tintype.training.phases import Emit, Phases
+from tintype.training.plan import TrainingPlan
+
+Colours = tuple[tuple[float, float, float], tuple[float, float, float]]     # mean and standard deviation, of 0..1
+
+COLOUR_SAMPLE = 2000        # pictures that the colours of a data set are measured on
+NAMED_FILES = 5             # bad files named in a message
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The n usable images of one split; `rows`, `labels` and `indices` are parallel, (n,) int64."""
+
+    name: str
+    cache: ImageCache
+    rows: NDArray[np.int64]         # rows of `cache.images`
+    labels: NDArray[np.int64]       # positions in `Dataset.classes`
+    indices: NDArray[np.int64]      # positions in the data set
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Material:
+    """The splits, and the preprocessing that evaluation and serving share."""
+
+    dataset: Dataset
+    preprocessing: Preprocessing
+    train: Split                    # whole pictures when they will be cropped, see `image_cache.View`
+    valid: Split                    # this and `test` as `preprocessing` makes them
+    test: Split | None
+    quarantined: tuple[Quarantined, ...]
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """train, valid and, when there is one, test."""
+        return (self.train, self.valid) if self.test is None else (self.train, self.valid, self.test)
+
+
+def material_key(plan: TrainingPlan, pretrained: bool) -> tuple[object, ...]:
+    """Equal for plans that may share one `Material`."""
+    network = plan.network
+    return (
+        *("material", plan.data, plan.settings, plan.augmentation.crops, pretrained),
+        *(network.name, network.image_size, network.resize),
+    )
+
+
+def open_material(
+    plan: TrainingPlan, pretrained_colours: Colours | None, strided: bool, phases: Phases, emit: Emit
+) -> Material:
+    """Read the folder, decode what no cache holds yet, set bad files aside, measure the colours.
+
+    `pretrained_colours` are those the weights were trained with; None means: those of the training images.
+    `strided` is true for networks that need images of at least 64 pixels.
+    Raises `BadData` when a split has no usable image, or when a file is bad and the plan is strict.
+    """
+    with phases("read the folder"):
+        dataset = _open_dataset(plan)
+        typical = typical_side(dataset)
+    for note in dataset.notes:
+        emit(Note(note))
+    size = plan.network.image_size or automatic_size(
+        typical, pretrained=pretrained_colours is not None, strided=strided
+    )
+    neutral = Preprocessing(size=size, resize=plan.network.resize, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    finished = View.evaluation(neutral)             # uint8: the colours are not in it
+    whole = View.source(source_side(size, typical))
+    with phases("decode the images"):
+        train = _open_split(plan, dataset, "train", whole if plan.augmentation.crops else finished, phases)
+        valid = _open_split(plan, dataset, "valid", finished, phases)
+        test = _open_split(plan, dataset, "test", finished, phases)
+    quarantined = _quarantine(plan, dataset, (train, valid, test), emit)
+    mean, std = pretrained_colours or measure_colours(train)
+    preprocessing = Preprocessing(size=size, resize=plan.network.resize, mean=mean, std=std)
+    return Material(dataset, preprocessing, train, valid, test if len(test) else None, quarantined)
+
+
+def measure_colours(split: Split) -> Colours:
+    """Mean and standard deviation of red, green and blue, in 0..1, over an even sample of `split`."""
+    rows = split.rows[np.linspace(0, len(split) - 1, min(COLOUR_SAMPLE, len(split))).astype(np.int64)]
+    total, squares, pixels = np.zeros(3), np.zeros(3), 0
+    for row in np.sort(rows):
+        image = split.cache.images[row].reshape(-1, 3).astype(np.float32) / 255.0
+        total += image.sum(axis=0, dtype=np.float64)
+        squares += np.square(image).sum(axis=0, dtype=np.float64)
+        pixels += len(image)
+    mean = total / pixels
+    std = np.maximum(np.sqrt(np.maximum(squares / pixels - mean**2, 0.0)), 1 / 255)   # one flat colour has none
+    red, green, blue = (round(float(value), 4) for value in mean)
+    red_std, green_std, blue_std = (round(float(value), 4) for value in std)
+    return (red, green, blue), (red_std, green_std, blue_std)
+
+
+def _open_dataset(plan: TrainingPlan) -> Dataset:
+    data = plan.data
+    dataset = open_dataset(
+        data.location,
+        workdir=plan.data_workdir,
+        seed=data.split_seed,
+        valid_fraction=data.valid_fraction,
+        test_fraction=data.test_fraction,
+    )
+    if len(dataset.classes) < 2:
+        raise BadData(f"{data.location} has {len(dataset.classes)} class; a classifier needs at least two folders")
+    return dataset
+
+
+def _open_split(plan: TrainingPlan, dataset: Dataset, name: str, view: View, phases: Phases) -> Split:
+    indices = dataset.indices(name)
+    cache = image_cache.build(
+        dataset,
+        indices,
+        view,
+        directory=plan.image_cache,
+        limit_bytes=plan.settings.cache_limit_bytes,
+        max_pixels=plan.settings.max_image_pixels,
+        workers=plan.compute.threads or usable_cores(),
+        progress=phases.progress(f"decode {name}"),
+    )
+    rows = np.flatnonzero(cache.ok)
+    usable = indices[rows]
+    return Split(name, cache, rows, dataset.labels[usable].astype(np.int64), usable)
+
+
+def _quarantine(
+    plan: TrainingPlan, dataset: Dataset, splits: tuple[Split, Split, Split], emit: Emit
+) -> tuple[Quarantined, ...]:
+    bad = tuple(Quarantined(problem.path, problem.reason) for split in splits for problem in split.cache.problems)
+    named = "; ".join(f"{one.path}: {one.reason}" for one in bad[:NAMED_FILES])
+    more = f"; and {len(bad) - NAMED_FILES} more" if len(bad) > NAMED_FILES else ""
+    if bad and plan.data.strict:
+        raise BadData(f"{len(bad)} files cannot be used ({named}{more}); remove them, or train without --strict")
+    if bad:
+        emit(Warning(f"{len(bad)} files are set aside and not trained on: {named}{more}"))
+    for split in splits[:2]:
+        if not len(split):
+            raise BadData(f"{plan.data.location} has no usable image in its {split.name} split; add some")
+    train = splits[0]
+    missing = np.flatnonzero(np.bincount(train.labels, minlength=len(dataset.classes)) == 0)
+    if len(missing):
+        names = ", ".join(dataset.classes[index] for index in missing[:NAMED_FILES])
+        emit(Warning(f"{len(missing)} classes have no training image and cannot be learned: {names}"))
+    return bad

@@ -1,0 +1,96 @@
+"""What every training job needs before its first step: images, labels, a place to compute, weights.
+
+Both ways of training start from a `Session`: the loop in `trainer`, and the head on cached features in `frozen`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import final
+
+import torch
+
+from tintype.models import networks, weights
+from tintype.models.networks import Network
+from tintype.models.weights import Weights
+from tintype.training.device import Place, choose_place
+from tintype.training.distributed import ALONE, World
+from tintype.training.events import Event, Note
+from tintype.training.material import Colours, Material, material_key, open_material
+from tintype.training.phases import Emit, Phases
+from tintype.training.plan import TrainingPlan
+from tintype.training.shelf import Shelf
+from tintype.training.stop import Stop
+
+SMALL_CNN = "small_cnn"         # the one network that is not made for images of 64 pixels and more
+
+
+@final
+@dataclass(frozen=True)
+class Host:
+    """What surrounds a job in its process: other ranks, a request to stop, what earlier jobs left on the shelf."""
+
+    world: World = ALONE
+    stop: Stop = field(default_factory=Stop)
+    shelf: Shelf = field(default_factory=Shelf)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Session:
+    """One job, ready to begin. `emit` is silent on all ranks but the first."""
+
+    plan: TrainingPlan
+    host: Host
+    emit: Emit
+    phases: Phases
+    place: Place
+    material: Material
+    weights: Weights
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names; a label is a position here."""
+        return self.material.dataset.classes
+
+    def create_network(self) -> Network:
+        """A new network on the session's device: weights loaded, the head random by the plan's seed, frozen as asked."""
+        chosen = self.plan.network
+        torch.manual_seed(self.plan.seed)
+        size = self.material.preprocessing.size
+        network = networks.create(chosen.name, len(self.classes), image_size=size, drop_rate=chosen.drop_rate)
+        weights.load(network, self.weights)
+        networks.freeze(network, chosen.freeze)
+        network.module.to(self.place.device).to(memory_format=self.place.memory_format)
+        return network
+
+
+def open_session(plan: TrainingPlan, emit: Emit, host: Host) -> Session:
+    """Everything up to the first step. Raises `BadData`, `NotFound` or `InvalidRequest` with what to do."""
+    speak = emit if host.world.leads else _silent
+    phases = Phases(speak)
+    place = choose_place(plan.compute, local_rank=host.world.local_rank)
+    torch.set_num_threads(place.threads)
+    speak(Note(f"computing on {place}"))
+    chosen = host.shelf.take(
+        ("weights", plan.network.name, plan.network.weights, plan.settings),
+        lambda: weights.resolve(plan.network.name, plan.network.weights, settings=plan.settings),
+    )
+    speak(Note(f"{plan.network.name} starts from {chosen.source}"))
+    pretrained = chosen.path is not None
+    material = host.shelf.take(
+        material_key(plan, pretrained),
+        lambda: open_material(
+            plan, _colours(plan.network.name) if pretrained else None, plan.network.name != SMALL_CNN, phases, speak
+        ),
+    )
+    return Session(plan, host, speak, phases, place, material, chosen)
+
+
+def _colours(name: str) -> Colours:
+    defaults = networks.create(name, 1, image_size=224).preprocessing_defaults
+    return defaults.mean, defaults.std
+
+
+def _silent(event: Event) -> None:
+    """Ranks that do not lead say nothing."""
