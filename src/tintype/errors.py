@@ -5,7 +5,9 @@
                   │   ├─ BadImage       400  bytes that are not a usable image
                   │   ├─ BadArchive     400  a model or data archive that must not be trusted
                   │   ├─ Unsupported    415  a content type or format we do not read
+                  │   ├─ NotAcceptable  406  none of the answer formats that the caller reads
                   │   └─ TooLarge       413  over a stated limit
+                  ├─ Unauthorised       401  the token is missing or wrong           exit 2
                   ├─ NotFound           404  no such thing; lists near names  exit 2
                   ├─ Conflict           409  the name is taken, or somebody else changed it
                   ├─ Busy               429  the queue is full; come again later
@@ -55,10 +57,23 @@ class Unsupported(InvalidRequest):
     http_status = 415
 
 
+class NotAcceptable(InvalidRequest):
+    """An answer was asked for in a format that is not written here; the message lists those that are."""
+
+    http_status = 406
+
+
 class TooLarge(InvalidRequest):
     """Over a stated limit; the message gives the limit and how to raise it."""
 
     http_status = 413
+
+
+class Unauthorised(TintypeError):
+    """The token is missing or wrong; the message never repeats what was sent."""
+
+    http_status = 401
+    exit_code = 2
 
 
 class NotFound(TintypeError):
