@@ -145,5 +145,5 @@ def fetch(location: str, destination: Path) -> Path:
     target = destination / path.rstrip("/").rsplit("/", 1)[-1]
     with storage_errors(target):
         destination.mkdir(parents=True, exist_ok=True)
-        filesystem.get(path, str(target), recursive=filesystem.isdir(path))
+        filesystem.get(path, str(target), recursive=filesystem.info(path)["type"] == "directory")
     return target

@@ -74,7 +74,7 @@ def test_indices_of_a_split() -> None:
         "test": [],
         "unlabelled": [2],
     }
-    with pytest.raises(InvalidRequest, match="'dev'.*train, valid, test, unlabelled"):
+    with pytest.raises(InvalidRequest, match=r"'dev'.*train, valid, test, unlabelled"):
         small().indices("dev")
 
 

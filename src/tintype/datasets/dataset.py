@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -165,13 +166,18 @@ class Index:
         if label is None or split == UNLABELLED:
             number, split = NO_LABEL, UNLABELLED
         else:
-            number = self._classes.setdefault(label, len(self._classes))
+            # "é" may be one letter or two, depending on which system wrote the folder's name.
+            number = self._classes.setdefault(unicodedata.normalize("NFC", label), len(self._classes))
         self._packed += path.encode("utf-8", "surrogateescape")
         self._offsets.append(len(self._packed))
         self._labels.append(number)
         self._splits.append(split)
         self._sizes.append(size)
         self._mtimes.append(mtime)
+
+    def has_split(self, *splits: int) -> bool:
+        """True when a file was added to one of `splits`."""
+        return any(split in self._splits for split in splits)
 
     def finish(self, root: Path, layout: str, notes: Sequence[str]) -> Dataset:
         """The data set, its files in the order of their paths, its classes sorted."""
