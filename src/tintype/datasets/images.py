@@ -1,0 +1,146 @@
+"""Bytes that nobody vouches for, as RGB pixels: the one decoder of training, checking and serving.
+
+Six formats are read, told apart by content, never by name. The header is read first, so that a picture of absurd size
+is refused before any memory is taken. JPEG is decoded by libjpeg-turbo at a reduced scale where that is enough;
+everything else, and the few JPEGs that are odd without being damaged, by Pillow. Colour profiles (ICC) are not applied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tintype.datasets.colours import has_alpha
+from tintype.datasets.jpeg import MODES, decode_jpeg, read_jpeg_header
+from tintype.datasets.orientation import swaps_sides, upright
+from tintype.datasets.pillow_files import (
+    bits_of,
+    frames_of,
+    load_pixels,
+    open_image,
+    orientation_of,
+    reading,
+    stored_orientation,
+)
+from tintype.errors import BadImage, TooLarge
+
+MAX_PIXELS = 100_000_000
+
+SIGNATURES: tuple[tuple[bytes, str], ...] = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+)
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself before it is decoded. Width and height are as seen, after orientation."""
+
+    format: str            # one of FORMATS
+    width: int
+    height: int
+    mode: str              # Pillow's word: "L", "RGB", "CMYK", "P", "RGBA", "I;16", ...
+    bits: int              # per colour sample, as stored
+    alpha: bool            # some pixel may be transparent
+    frames: int            # 1, or 2 for "more than one"
+    orientation: int       # 1 to 8, as EXIF counts them
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """A decoded picture, upright."""
+
+    rgb: np.ndarray                # uint8 (h, w, 3), perhaps at a reduced scale
+    format: str
+    size: tuple[int, int]          # (width, height) of the whole picture, upright, at full scale
+    decoder: str                   # "simplejpeg" or "pillow"
+
+
+def identify(content: bytes) -> str | None:
+    """The format that the first bytes announce, or None when it is none of `FORMATS`."""
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "WEBP"
+    return next((form for signature, form in SIGNATURES if content.startswith(signature)), None)
+
+
+def probe(content: bytes) -> Header:
+    """Read the header alone. `BadImage` when there is none that makes sense; the size is not judged."""
+    form = _format(content)
+    if form == "JPEG":
+        jpeg = read_jpeg_header(content)
+        width, height = _seen(jpeg.width, jpeg.height, jpeg.orientation)
+        return Header(form, width, height, MODES[jpeg.components], jpeg.bits, False, 1, jpeg.orientation)
+    with reading(form):
+        image = open_image(content, form)
+        width, height = _seen(*image.size, orientation_of(image))
+        return Header(
+            form,
+            width,
+            height,
+            mode=image.mode,
+            bits=bits_of(image, content),
+            alpha=has_alpha(image),
+            frames=frames_of(image),
+            orientation=stored_orientation(image),
+        )
+
+
+def decode(content: bytes, *, minimum_side: int | None = None, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """Decode the first frame, upright, to 8-bit RGB.
+
+    A JPEG is decoded at the smallest scale whose shorter side is still at least `minimum_side` pixels; other formats
+    always in full. Raises `TooLarge` over `max_pixels` (told by the header, before decoding), `BadImage` for anything
+    that is not a whole picture, `Unsupported` for samples that have no stated range. The message of a `BadImage`
+    begins with "empty", "not an image", "truncated" or "damaged".
+    """
+    form = _format(content)
+    if form == "JPEG":
+        return _decode_jpeg(content, minimum_side, max_pixels)
+    with reading(form):
+        image = open_image(content, form)
+        _check_size(*image.size, max_pixels)
+        pixels = load_pixels(image)
+        orientation = orientation_of(image)
+        pixels = upright(pixels, orientation)
+        return Decoded(pixels, form, (pixels.shape[1], pixels.shape[0]), "pillow")
+
+
+def _decode_jpeg(content: bytes, minimum_side: int | None, max_pixels: int) -> Decoded:
+    header = read_jpeg_header(content)
+    _check_size(header.width, header.height, max_pixels)
+    pixels, decoder = decode_jpeg(content, header, minimum_side), "simplejpeg"
+    if pixels is None:
+        with reading("JPEG"):
+            image = open_image(content, "JPEG")
+            _check_size(*image.size, max_pixels)
+            pixels, decoder = load_pixels(image, minimum_side=minimum_side), "pillow"
+    size = _seen(header.width, header.height, header.orientation)
+    return Decoded(upright(pixels, header.orientation), "JPEG", size, decoder)
+
+
+def _format(content: bytes) -> str:
+    if not content:
+        raise BadImage("empty: the file has no bytes; get the file again")
+    form = identify(content)
+    if form is None:
+        raise BadImage(f"not an image: the content is none of {', '.join(FORMATS)}; convert it or remove it")
+    return form
+
+
+def _seen(width: int, height: int, orientation: int) -> tuple[int, int]:
+    return (height, width) if swaps_sides(orientation) else (width, height)
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width < 1 or height < 1:
+        raise BadImage(f"damaged: the header says {width} x {height} pixels; get the file again")
+    if width * height > max_pixels:
+        limit = f"the limit is {max_pixels:,} pixels"
+        raise TooLarge(f"{width:,} x {height:,} pixels; {limit}: make it smaller, or raise TINTYPE_MAX_PIXELS")
