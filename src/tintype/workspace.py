@@ -13,6 +13,9 @@ from tintype.records import Records
 from tintype.settings import Settings
 
 
+RUN_KIND = "run"                # records of whole runs; the other kinds belong to the parts that keep them
+
+
 @final
 @dataclass(frozen=True)
 class Workspace:

@@ -13,8 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from tintype.tuning.state import TuningState
 from tintype.tuning.trial import Trial
-from tintype.tuning.tuner import TuningState
 
 LINE_SECONDS = 2.0          # between two lines of progress where nothing can be drawn over
 REFRESH_PER_SECOND = 8
@@ -78,7 +78,7 @@ class Display:
         for trial in state.trials:
             if trial.status.is_finished and trial.name not in self._told:
                 self._told.add(trial.name)
-                self._line(f"trial {trial.number} {trial.status}: {outcome(trial)}  {settings_of(trial)}")
+                self._line(f"trial {trial.number} {trial.status.value}: {outcome(trial)}  {settings_of(trial)}")
 
     def note(self, text: str) -> None:
         """A quiet line."""
@@ -119,17 +119,18 @@ class Display:
         self._bar, self._tuning, self._curve = None, None, None
 
 
-def trial_table(state: TuningState) -> Table:
-    """The newest trials, the best one marked."""
+def trial_table(state: TuningState, most: int = TRIALS_SHOWN) -> Table:
+    """The newest trials, at most so many, the best one marked."""
     table = Table(box=None, padding=(0, 2), title_justify="left")
     names = sorted({name for trial in state.trials for name in trial.hyperparameters})
-    for column in ("", "trial", "status", *names, state.metric):
-        table.add_column(column, justify="left" if column in ("", "status") else "right", style="dim" if not column else "")
+    table.add_column("")
+    for column in ("trial", "status", *names, state.settings.objective):
+        table.add_column(column, justify="left" if column == "status" else "right")
     best = state.best.name if state.best else ""
-    for trial in state.trials[-TRIALS_SHOWN:]:
+    for trial in state.trials[-most:]:
         mark = "[green]★[/]" if trial.name == best else ""
         values = [shown(trial.hyperparameters[name]) if name in trial.hyperparameters else "" for name in names]
-        table.add_row(mark, str(trial.number), str(trial.status), *values, outcome(trial))
+        table.add_row(mark, str(trial.number), trial.status.value, *values, outcome(trial))
     return table
 
 

@@ -163,20 +163,18 @@ def log_lines(store: JobStore, job: Job, *, follow: bool) -> Iterator[str]:
     if not log.exists():
         return
     with log.open(encoding="utf-8", errors="replace") as stream:
+        line = ""
         while True:
             ended = not follow or store.get(job.name).status.is_finished      # before reading, so that nothing is lost
-            partial = ""
-            for chunk in stream:
-                partial += chunk
-                if partial.endswith("\n"):
-                    yield partial.rstrip("\n")
-                    partial = ""
+            while piece := stream.readline():
+                line += piece
+                if line.endswith("\n"):
+                    yield line.rstrip("\n")
+                    line = ""
             if ended:
-                if partial:
-                    yield partial
+                if line:
+                    yield line
                 return
-            if partial:
-                stream.seek(stream.tell() - len(partial.encode()))
             time.sleep(POLL_SECONDS)
 
 

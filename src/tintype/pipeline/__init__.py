@@ -1,1 +1,1 @@
-"""The workflow: check → tune → train → judge → report → deploy → predict. Everything effectful is below; order is here."""
+"""The workflow: check → tune → train → judge → report → deploy → predict. Only the order is here."""

@@ -8,14 +8,19 @@ Two situations, told apart by whether pretrained weights can be had:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import final
 
+from tintype.errors import NotFound
 from tintype.training.hyperparameters import Value
 
 AUTO = "auto"
 PRETRAINED_NETWORK = "resnet18"
 SCRATCH_NETWORK = "small_cnn"
+RANDOM = "none"
+
+Finder = Callable[[str], bool]      # a network -> whether pretrained weights of it exist; NotFound: not here
 
 
 @final
@@ -27,6 +32,25 @@ class Recipe:
     fixed: dict[str, Value]
     ranges: tuple[str, ...]         # as `--range` takes them
     trials: int                     # a sensible number of trials
+
+
+def choose_recipe(model: str, weights: str | None, freeze: bool | None, finder: Finder) -> Recipe:
+    """The recipe for what was asked; "auto" takes the pretrained network when its weights are at hand.
+
+    `finder` is asked only when the answer matters. `NotFound` lists every path it tried, for a network that was named.
+    """
+    if weights == RANDOM:
+        return recipe_for(SCRATCH_NETWORK if model == AUTO else model, pretrained=False, freeze=freeze)
+    if weights is not None:
+        return recipe_for(PRETRAINED_NETWORK if model == AUTO else model, pretrained=True, freeze=freeze)
+    if model != AUTO:
+        return recipe_for(model, pretrained=finder(model), freeze=freeze)
+    try:
+        return recipe_for(PRETRAINED_NETWORK, pretrained=finder(PRETRAINED_NETWORK), freeze=freeze)
+    except NotFound:
+        scratch = recipe_for(SCRATCH_NETWORK, pretrained=False, freeze=freeze)
+        why = f"no weights of {PRETRAINED_NETWORK} were found; --model {PRETRAINED_NETWORK} lists where they may lie"
+        return replace(scratch, title=f"{scratch.title} ({why})")
 
 
 def recipe_for(model: str, *, pretrained: bool, freeze: bool | None) -> Recipe:
@@ -52,10 +76,3 @@ def recipe_for(model: str, *, pretrained: bool, freeze: bool | None) -> Recipe:
         ranges=("lr=0.001:0.02:log", "batch-size=16,32,64"),
         trials=4,
     )
-
-
-def chosen(model: str, *, weights_found: bool, weights: str | None) -> str:
-    """The network's name. "auto" takes the pretrained one when its weights are at hand."""
-    if model != AUTO:
-        return model
-    return PRETRAINED_NETWORK if weights_found and weights != "none" else SCRATCH_NETWORK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, final
 
-from tintype.tuning.tuner import TuningState
+from tintype.tuning.state import TuningState
 
 
 class Watcher(Protocol):

@@ -1,0 +1,83 @@
+"""`tintype run`: the whole workflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from tintype.cli.display import Display, shown
+from tintype.cli.invocation import Invocation
+from tintype.pipeline.run import RunRequest, RunResult, execute
+
+DataArgument = Annotated[
+    str, typer.Argument(metavar="DATA", help="A folder of images, an archive, a CSV or JSONL manifest, or a URL.")
+]
+ModelOption = Annotated[
+    str, typer.Option(help="A timm network or small_cnn; auto: resnet18 when its weights are at hand, else small_cnn.")
+]
+WeightsOption = Annotated[str | None, typer.Option(help="A file of weights, or none for random ones.")]
+FreezeOption = Annotated[bool | None, typer.Option("--freeze/--no-freeze", help="Train only the head, or all.")]
+EpochsOption = Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")]
+ImageSizeOption = Annotated[int | None, typer.Option(min=8, help="Pixels per side; from the images when left out.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Of everything random.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Fail on a file that cannot be used.")]
+
+
+def run(
+    call: Invocation,
+    data: DataArgument,
+    name: Annotated[str | None, typer.Option(help="Of the run, its jobs and its endpoint.")] = None,
+    model: ModelOption = "auto",
+    weights: WeightsOption = None,
+    freeze: FreezeOption = None,
+    trials: Annotated[int | None, typer.Option(min=0, help="Settings to try; 0: no search.")] = None,
+    epochs: EpochsOption = None,
+    image_size: ImageSizeOption = None,
+    deploy: Annotated[bool, typer.Option("--deploy/--no-deploy", help="Leave an endpoint running.")] = True,
+    predict: Annotated[list[str] | None, typer.Option(metavar="IMAGE", help="Ask about this; repeatable.")] = None,
+    seed: SeedOption = 0,
+    strict: StrictOption = False,
+) -> None:
+    """The whole workflow: check, tune, train, judge, report, deploy, predict."""
+    request = RunRequest(
+        data=data,
+        name=name,
+        model=model,
+        weights=weights,
+        freeze=freeze,
+        trials=trials,
+        epochs=epochs,
+        image_size=image_size,
+        deploy=deploy,
+        predict=tuple(predict or ()),
+        seed=seed,
+        strict=strict,
+    )
+    with call.workspace() as workspace, Display(call.console) as display:
+        result = execute(workspace, request, display)
+    call.say(summary(result))
+    call.answer(result.to_json())
+
+
+def summary(result: RunResult) -> Panel:
+    """What a person wants to see at the end."""
+    table = Table.grid(padding=(0, 2))
+    settings = "  ".join(f"{name}={shown(value)}" for name, value in result.best_hyperparameters.items())
+    table.add_row("best hyperparameters", escape(settings))
+    for split, metrics in result.metrics.items():
+        if metrics is not None:
+            figures = f"[bold]{metrics['accuracy']:.1%}[/] accuracy, loss {metrics['loss']:.4f}"
+            table.add_row(split, figures)
+    for one in result.predictions:
+        answer = f"{one['label']} ({one['probability']:.1%})" if one.get("label") is not None else one.get("error", "")
+        table.add_row("prediction", f"{escape(Path(one['file']).name)} → {escape(str(answer))}")
+    table.add_row("report", escape(str(result.report)))
+    table.add_row("archive", escape(str(result.archive)))
+    if result.endpoint:
+        table.add_row("endpoint", f"{result.endpoint}  [dim](tintype endpoints delete {result.name})[/]")
+    return Panel(table, title=f"{result.name} · {result.seconds:.1f} s", title_align="left", expand=False)

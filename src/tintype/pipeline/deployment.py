@@ -1,0 +1,103 @@
+"""From a name to a running endpoint, and from files to predictions."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tintype.errors import InvalidRequest, NotFound, not_found
+from tintype.jobs.directory import JobDirectory
+from tintype.pipeline.training_jobs import pack, training_pool
+from tintype.pipeline.watching import Watcher
+from tintype.serving.client import predict
+from tintype.serving.deployment import Deployment
+from tintype.serving.endpoint import Endpoint
+from tintype.serving.endpoints import Endpoints
+from tintype.serving.file_predictions import (
+    FilePrediction,
+    FileProblem,
+    Outcome,
+    classify_locally,
+    image_files,
+    predict_files,
+)
+from tintype.serving.predictor import Predictor
+from tintype.storage import local_path
+from tintype.workspace import RUN_KIND, Workspace
+
+
+def deploy(workspace: Workspace, *, endpoint: str, archive: Path, options: Deployment | None = None) -> Endpoint:
+    """Serve an archive under a name; returns once it answers. `Conflict` when the name is taken."""
+    return Endpoints(workspace.records).start(
+        options or Deployment(name=endpoint, archive=archive, directory=workspace.endpoint_directory(endpoint))
+    )
+
+
+def archive_of(workspace: Workspace, name: str) -> Path:
+    """The archive that `name` means: a run's, a job's, or a file. A trial's is packed now, from what it kept.
+
+    Raises `NotFound` listing near names, `InvalidRequest` when the job has no model.
+    """
+    path = local_path(name)
+    if path is not None and path.is_file():
+        return path
+    run = workspace.records.find(RUN_KIND, name)
+    job_name = name if run is None else f"{name}-train"
+    if not workspace.jobs.exists(job_name):
+        names = [job.name for job in workspace.jobs.list(limit=1000)]
+        raise not_found("run, job or archive", name, [*workspace.records.names(RUN_KIND), *names])
+    job = workspace.jobs.get(job_name)
+    archive = JobDirectory(Path(job.directory)).archive
+    if archive.exists():
+        return archive
+    if not job.status.is_finished or not job.result:
+        raise InvalidRequest(f"job {job_name!r} is {job.status} and has no model to deploy")
+    with training_pool() as pool:
+        pack(pool, job)
+    return archive
+
+
+def ask(url: str, paths: Sequence[str], watcher: Watcher, token: str | None = None) -> list[dict[str, Any]]:
+    """Send files and folders to an endpoint; a bad file is warned of and is not in the list."""
+    return _said(predict(url, [Path(one) for one in paths], token=token), watcher)
+
+
+def classify(archive: Path, paths: Sequence[str], watcher: Watcher) -> list[dict[str, Any]]:
+    """Classify files and folders with the archive itself, in this process, with no server."""
+    with tempfile.TemporaryDirectory(prefix="tintype-") as scratch:
+        predictor = Predictor.open(archive, Path(scratch) / "model")
+        files = image_files([Path(one) for one in paths])
+        return _said(list(predict_files(classify_locally(predictor), files)), watcher)
+
+
+def outcomes(workspace: Workspace, target: str, paths: Sequence[Path], top: int) -> list[Outcome]:
+    """Ask whatever `target` names: an endpoint, its URL, or else a run, a job or an archive, without a server."""
+    if target.startswith(("http://", "https://")):
+        return predict(target, list(paths), top=top)
+    known = {endpoint.name: endpoint for endpoint in Endpoints(workspace.records).list()}
+    if target in known:
+        endpoint = known[target]
+        if endpoint.url is None:
+            reason = f"endpoint {target!r} is {endpoint.status}: {endpoint.failure_reason or 'it does not answer yet'}"
+            raise InvalidRequest(reason)
+        return predict(endpoint.url, list(paths), token=endpoint.token, top=top)
+    try:
+        archive = archive_of(workspace, target)
+    except NotFound as error:
+        raise not_found("endpoint, run or job", target, [*known, *workspace.records.names(RUN_KIND)]) from error
+    with tempfile.TemporaryDirectory(prefix="tintype-") as scratch:
+        predictor = Predictor.open(archive, Path(scratch) / "model")
+        return list(predict_files(classify_locally(predictor, top), image_files(paths)))
+
+
+def _said(found: Sequence[Outcome], watcher: Watcher) -> list[dict[str, Any]]:
+    for one in found:
+        if isinstance(one, FileProblem):
+            watcher.warning(f"{one.file}: {one.reason}")
+    return [
+        {"file": one.file, "label": one.label, "probability": one.probability}
+        for one in found
+        if isinstance(one, FilePrediction)
+    ]

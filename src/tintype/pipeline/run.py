@@ -1,0 +1,326 @@
+"""The whole workflow: a folder of images in; a tuned, judged, reported and served classifier out."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, final
+
+from tintype.datasets.checks import CheckReport, check
+from tintype.datasets.dataset import Dataset
+from tintype.datasets.folder import open_dataset
+from tintype.errors import InvalidRequest, TintypeError
+from tintype.jobs.execution import Execution
+from tintype.jobs.job import Job
+from tintype.jobs.names import TUNING_LENGTH, checked, stamped
+from tintype.pipeline import deployment, reporting, training_jobs, tuning_jobs
+from tintype.pipeline.recipe import Recipe, choose_recipe
+from tintype.pipeline.stopwatch import Stopwatch
+from tintype.pipeline.training_jobs import TrainingRequest, absolute, training_pool, weights_finder
+from tintype.pipeline.tuning_jobs import TuningRequest
+from tintype.pipeline.watching import Silent, Watcher
+from tintype.settings import Settings
+from tintype.storage import write_json
+from tintype.tuning.state import TuningState
+from tintype.workspace import RUN_KIND, Workspace, open_workspace
+
+WORST = ("error", "warning")                # severities of problems that are said aloud
+
+
+@final
+@dataclass(frozen=True)
+class RunRequest:
+    """What `tintype run` is asked for. None means: decided from the images and from what is at hand."""
+
+    data: str
+    name: str | None = None
+    model: str = "auto"
+    weights: str | None = None              # a file, a tag, or "none" for random ones
+    freeze: bool | None = None
+    trials: int | None = None               # 0: no search, one training with the recipe's middle values
+    epochs: int | None = None               # of every trial and of the final training
+    image_size: int | None = None           # pixels per side
+    deploy: bool = True
+    predict: tuple[str, ...] = ()           # images or folders to ask about at the end
+    seed: int = 0
+    strict: bool = False                    # one bad file fails the run
+
+    def __post_init__(self) -> None:
+        if self.trials is not None and self.trials < 0:
+            raise InvalidRequest(f"trials must be 0 (no search) or more, got {self.trials}")
+
+    @property
+    def command(self) -> str:
+        """The command line that asks for the same."""
+        words = ["tintype", "run", self.data]
+        for option in ("model", "weights", "trials", "epochs", "image_size", "seed"):
+            value = getattr(self, option)
+            if value is not None and value != getattr(RunRequest("x"), option):
+                words += [f"--{option.replace('_', '-')}", str(value)]
+        if self.freeze is not None:
+            words.append("--freeze" if self.freeze else "--no-freeze")
+        words += ["--strict"] * self.strict + ["--no-deploy"] * (not self.deploy)
+        return shlex.join(words)
+
+
+@final
+@dataclass(frozen=True)
+class RunResult:
+    """What came out. `metrics` is split -> {"loss", "accuracy", ...}, None for a split that the data do not have."""
+
+    name: str
+    tuning_job: str | None
+    training_job: str
+    best_hyperparameters: Mapping[str, Any]
+    metrics: Mapping[str, Mapping[str, float] | None]
+    archive: Path
+    report: Path
+    endpoint: str | None                    # URL
+    predictions: Sequence[Mapping[str, Any]]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON of `tintype run --json`."""
+        return {**asdict(self), "archive": str(self.archive), "report": str(self.report)}
+
+
+def run(
+    data: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    model: str = "auto",
+    weights: str | None = None,
+    freeze: bool | None = None,
+    trials: int | None = None,
+    epochs: int | None = None,
+    image_size: int | None = None,
+    deploy: bool = False,
+    predict: Sequence[str | os.PathLike[str]] = (),
+    seed: int = 0,
+    strict: bool = False,
+    home: str | os.PathLike[str] | None = None,
+    watcher: Watcher | None = None,
+) -> RunResult:
+    """Tune, train, judge and report a classifier for a folder of images; with `deploy`, serve it as well.
+
+    Args:
+        data: a folder with one sub-folder per class, or with train/, valid/ and test/ of such; a zip or tar of that; a
+            CSV or JSONL manifest; or the fsspec URL of any of them.
+        name: of the run, and of its jobs and endpoint; made from the folder's name and the time when None.
+        model: a timm network, "small_cnn", or "auto": resnet18 when its weights are at hand, else small_cnn.
+        weights: a file of weights, or "none" for random ones; None looks in the usual places.
+        freeze: train only the head; None freezes when the weights are pretrained.
+        trials: how many settings to try; None takes the recipe's number, 0 searches nothing.
+        epochs: of every trial and of the final training; None lets the search choose, or the recipe.
+        image_size: pixels per side that the network sees; None takes it from the images.
+        deploy: leave an endpoint process running; `tintype endpoints delete NAME` ends it.
+        predict: images or folders to classify at the end.
+        seed: of everything random.
+        strict: fail on the first file that cannot be used, instead of setting it aside.
+        home: where everything is kept; None is $TINTYPE_HOME or ~/.tintype.
+        watcher: told what happens; None for silence.
+
+    Raises:
+        InvalidRequest, BadData, NotFound: something that was asked for cannot be; the message says what to do.
+        JobFailed: training went wrong; its `log_tail` holds the last lines.
+    """
+    request = RunRequest(
+        data=os.fspath(data),
+        name=name,
+        model=model,
+        weights=weights,
+        freeze=freeze,
+        trials=trials,
+        epochs=epochs,
+        image_size=image_size,
+        deploy=deploy,
+        predict=tuple(os.fspath(one) for one in predict),
+        seed=seed,
+        strict=strict,
+    )
+    settings = Settings.from_environment(os.environ, None if home is None else Path(home))
+    with open_workspace(settings) as workspace:
+        return execute(workspace, request, watcher or Silent())
+
+
+def execute(workspace: Workspace, request: RunRequest, watcher: Watcher) -> RunResult:
+    """Carry out a request in an open workspace; see `run`."""
+    name = _name(workspace, request)
+    record = workspace.records.create(RUN_KIND, name, {"request": asdict(request)}, status="InProgress")
+    try:
+        result = _execute(workspace, request, name, watcher)
+    except BaseException as error:
+        reason = str(error) or type(error).__name__
+        workspace.records.replace(record, {**record.document, "failure_reason": reason}, status="Failed")
+        raise
+    workspace.records.replace(record, {**record.document, "result": result.to_json()}, status="Completed")
+    return result
+
+
+def _execute(workspace: Workspace, request: RunRequest, name: str, watcher: Watcher) -> RunResult:
+    stopwatch = Stopwatch()
+    with training_pool() as pool:
+        pool.warm()                         # torch loads while we look at the images
+        with stopwatch("check the images"):
+            watcher.stage("Looking at the images")
+            dataset, checked_data = _look(workspace, request, watcher)
+        finder = weights_finder(pool, workspace.settings)
+        recipe = choose_recipe(request.model, request.weights, request.freeze, finder)
+        watcher.note(recipe.title)
+        execution = Execution(pool, workspace.jobs)
+        tuning = None
+        if request.trials != 0:
+            with stopwatch("tune"):
+                tuning = _tune(workspace, execution, request, recipe, name, watcher)
+        with stopwatch("train"):
+            job = _train(workspace, execution, request, recipe, name, tuning, watcher)
+    with stopwatch("deploy"):
+        endpoint, refusal = _deploy(workspace, request, name, job, watcher)
+    with stopwatch("predict"):
+        predictions = _predict(request, job, endpoint, watcher)
+    watcher.stage("Writing the report")
+    report = reporting.write(
+        reporting.Story(
+            name=name,
+            made_at=time.time(),
+            seconds=stopwatch.seconds,
+            location=request.data,
+            command=request.command,
+            dataset=dataset,
+            job=job,
+            check=checked_data.to_json(),
+            tuning=tuning,
+            phases=stopwatch.stages,
+            endpoint=None if endpoint is None else (name, endpoint),
+        ),
+        workspace.run_directory(name) / "report.html",
+        max_pixels=workspace.settings.max_image_pixels,
+    )
+    if refusal is not None:
+        raise refusal
+    result = RunResult(
+        name=name,
+        tuning_job=tuning.name if tuning else None,
+        training_job=job.name,
+        best_hyperparameters=tuning.best_hyperparameters if tuning else dict(job.hyperparameters),
+        metrics=job.result["metrics"],
+        archive=Path(job.result["archive"]),
+        report=report,
+        endpoint=endpoint,
+        predictions=predictions,
+        seconds=stopwatch.seconds,
+    )
+    write_json(workspace.run_directory(name) / "result.json", result.to_json())
+    return result
+
+
+def _name(workspace: Workspace, request: RunRequest) -> str:
+    # A run's name is its tuning job's too, hence the length; the final training and the endpoint bear it as well.
+    if request.name is not None:
+        return checked("run", request.name, TUNING_LENGTH)
+    folder = request.data.rstrip("/").rsplit("/", 1)[-1].split(".")[0]
+    return stamped(folder, time.time(), TUNING_LENGTH)
+
+
+def _look(workspace: Workspace, request: RunRequest, watcher: Watcher) -> tuple[Dataset, CheckReport]:
+    dataset = open_dataset(absolute(request.data), workdir=workspace.data)
+    report = check(
+        dataset,
+        max_pixels=workspace.settings.max_image_pixels,
+        progress=lambda done, total: watcher.progress("look at images", done, total),
+    )
+    document = report.to_json()
+    counts = ", ".join(f"{split} {sum(classes.values()):,}" for split, classes in document["splits"].items())
+    watcher.note(f"{len(dataset):,} images of {len(dataset.classes)} classes ({counts}); {dataset.layout}")
+    for problem in document["problems"]:
+        if problem["severity"] in WORST:
+            watcher.warning(f"{problem['kind']}: {problem['count']} ({_first(problem['files'])}). {problem['advice']}")
+    return dataset, report
+
+
+def _first(files: Sequence[Any]) -> str:
+    if not files:
+        return "the whole set"
+    first = files[0] if isinstance(files[0], str) else " = ".join(files[0])
+    return f"{first}, ..." if len(files) > 1 else first
+
+
+def _tune(
+    workspace: Workspace, execution: Execution, request: RunRequest, recipe: Recipe, name: str, watcher: Watcher
+) -> TuningState:
+    ranges = [text for text in recipe.ranges if request.epochs is None or not text.startswith("epochs=")]
+    trials = recipe.trials if request.trials is None else request.trials
+    watcher.stage(f"Tuning: {trials} trials over {', '.join(ranges)}")
+    return tuning_jobs.begin(
+        workspace,
+        execution,
+        TuningRequest(
+            name=name,
+            data=request.data,
+            ranges=ranges,
+            fixed=_fixed(request, recipe),
+            max_jobs=trials,
+            seed=request.seed,
+            strict=request.strict,
+        ),
+        watcher,
+    )
+
+
+def _train(
+    workspace: Workspace,
+    execution: Execution,
+    request: RunRequest,
+    recipe: Recipe,
+    name: str,
+    tuning: TuningState | None,
+    watcher: Watcher,
+) -> Job:
+    watcher.stage("Training with the best hyperparameters" if tuning else "Training")
+    hyperparameters = tuning.best_hyperparameters if tuning else _fixed(request, recipe)
+    training = TrainingRequest(
+        name=f"{name}-train",
+        data=request.data,
+        hyperparameters=hyperparameters,
+        strict=request.strict,
+        seed=request.seed,
+    )
+    plan = training_jobs.base_plan(workspace, training)
+    job = training_jobs.run_job(workspace, execution, training_jobs.job_of(plan, hyperparameters), watcher)
+    for split, metrics in job.result["metrics"].items():
+        if metrics is not None:
+            watcher.note(f"{split}: accuracy {metrics['accuracy']:.1%}, loss {metrics['loss']:.4f}")
+    return job
+
+
+def _fixed(request: RunRequest, recipe: Recipe) -> dict[str, Any]:
+    given = {"weights": request.weights, "epochs": request.epochs, "image-size": request.image_size}
+    return {**recipe.fixed, **{name: value for name, value in given.items() if value is not None}}
+
+
+def _deploy(
+    workspace: Workspace, request: RunRequest, name: str, job: Job, watcher: Watcher
+) -> tuple[str | None, TintypeError | None]:
+    """The endpoint's URL; or the reason that there is none, which is told after the report is written."""
+    if not request.deploy:
+        return None, None
+    watcher.stage("Deploying")
+    try:
+        url = deployment.deploy(workspace, endpoint=name, archive=Path(job.result["archive"])).url
+    except TintypeError as error:
+        return None, error
+    watcher.note(f"{url}/invocations answers POSTed images")
+    return url, None
+
+
+def _predict(request: RunRequest, job: Job, endpoint: str | None, watcher: Watcher) -> list[dict[str, Any]]:
+    if not request.predict:
+        return []
+    watcher.stage("Predicting")
+    if endpoint is not None:
+        return deployment.ask(endpoint, request.predict, watcher)
+    return deployment.classify(Path(job.result["archive"]), request.predict, watcher)

@@ -1,0 +1,133 @@
+"""Training jobs of the built-in trainer: their plans, their processes, and one of them from start to end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from tintype.errors import BadArchive, InvalidRequest, JobFailed, NotFound, TintypeError
+from tintype.jobs.directory import JobDirectory
+from tintype.jobs.execution import Execution
+from tintype.jobs.job import Job, Status
+from tintype.jobs.workers import WorkerPool
+from tintype.pipeline.recipe import Finder
+from tintype.pipeline.watching import Watcher, pass_on
+from tintype.settings import Settings
+from tintype.training.hyperparameters import Value, plan_from
+from tintype.training.plan import DataPlan, TrainingPlan
+from tintype.workspace import Workspace
+
+FINDING = "find-weights"
+PACKING = "pack"
+ERRORS: dict[str, type[TintypeError]] = {one.__name__: one for one in (NotFound, InvalidRequest, BadArchive)}
+WORKER = (sys.executable, "-m", "tintype.training", "--worker")
+
+
+@final
+@dataclass(frozen=True)
+class TrainingRequest:
+    """One training job of the built-in trainer, as a person asks for it."""
+
+    name: str
+    data: str
+    hyperparameters: Mapping[str, Value]
+    strict: bool = False
+    seed: int = 0
+
+
+def training_pool(size: int = 1) -> WorkerPool:
+    """Processes that have torch loaded and run one training job after another."""
+    return WorkerPool(WORKER, size)
+
+
+def pack(pool: WorkerPool, job: Job) -> None:
+    """Write the archive of a trial, which kept only what its model needs. `JobFailed` says why it cannot be."""
+    _ask(pool, PACKING, {"pack": job.plan})
+
+
+def weights_finder(pool: WorkerPool, settings: Settings) -> Finder:
+    """Asks a worker, which has torch loaded anyway, whether pretrained weights of a network can be had."""
+
+    def find(network: str) -> bool:
+        answer = _ask(pool, FINDING, {"find_weights": network, "settings": settings.model_dump(mode="json")})
+        return bool(answer["pretrained"])
+
+    return find
+
+
+def _ask(pool: WorkerPool, task: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Have a worker do something that is no job. Returns its answer; an error of ours comes back as the same error."""
+    answer: dict[str, Any] = {}
+    pool.start(task, {"task": task, **request})
+    while True:
+        for name, event in pool.events(1.0):
+            if name == task and event["event"] == "answer":
+                answer = event["answer"]
+            elif name == task and event["event"] == "end":
+                if event["status"] == Status.COMPLETED:
+                    return answer
+                raise ERRORS.get(event.get("error", ""), JobFailed)(event["reason"])
+
+
+def base_plan(workspace: Workspace, request: TrainingRequest) -> TrainingPlan:
+    """The plan of a request. Raises `InvalidRequest` or `NotFound` naming the hyperparameter that is wrong."""
+    plan = TrainingPlan(
+        name=request.name,
+        directory=workspace.job_directory(request.name),
+        data=DataPlan(location=absolute(request.data), strict=request.strict),
+        settings=workspace.settings,
+        seed=request.seed,
+    )
+    return plan_from(request.hyperparameters, plan)
+
+
+def job_of(plan: TrainingPlan, hyperparameters: Mapping[str, Value], parent: str = "") -> Job:
+    """The job that carries out a plan."""
+    return Job(
+        name=plan.name,
+        directory=str(plan.directory),
+        plan=plan.model_dump(mode="json"),
+        hyperparameters=dict(hyperparameters),
+        parent=parent,
+    )
+
+
+def run_job(workspace: Workspace, execution: Execution, job: Job, watcher: Watcher) -> Job:
+    """Run one job to its end while the watcher is told. `JobFailed` carries the reason and the last log lines."""
+    try:
+        for event in execution.run(job):
+            pass_on(watcher, job.name, event)
+    except KeyboardInterrupt:
+        execution.abandon("interrupted at the keyboard")
+        raise
+    ended = workspace.jobs.get(job.name)
+    if ended.status is Status.FAILED:
+        raise failure_of(ended)
+    return ended
+
+
+def failure_of(job: Job) -> JobFailed:
+    """The error that a failed job is."""
+    tail = JobDirectory(Path(job.directory)).log_tail()
+    return JobFailed(f"training job {job.name} failed: {job.failure_reason} (more: tintype jobs logs {job.name})", tail)
+
+
+def parse_assignments(option: str, assignments: list[str]) -> dict[str, Value]:
+    """`["lr=0.1", "model=resnet18"]` as a dictionary; the values stay text, as their plan gives them their type."""
+    found: dict[str, Value] = {}
+    for assignment in assignments:
+        name, separator, value = assignment.partition("=")
+        if not separator or not name.strip():
+            raise InvalidRequest(f"{option} takes NAME=VALUE, e.g. {option} lr=0.01; got {assignment!r}")
+        if name.strip() in found:
+            raise InvalidRequest(f"{option} {name.strip()} is given twice; give it once")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def absolute(location: str) -> str:
+    """A location that means the same in every process: a URL as it is, a path made absolute."""
+    return location if "://" in location else str(Path(location).expanduser().absolute())
