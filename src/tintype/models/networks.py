@@ -10,7 +10,7 @@ share the shapes of their weights but not their outputs, so neither name is an a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MethodType
 from typing import Any, Literal, cast
@@ -62,6 +62,16 @@ class PreprocessingDefaults:
     interpolation: str                      # "bilinear", "bicubic", ...
     image_size: int                         # pixels a side
 
+    @classmethod
+    def of(cls, published: Mapping[str, Any]) -> PreprocessingDefaults:
+        """As timm's `pretrained_cfg` says."""
+        return cls(
+            mean=_three(published["mean"]),
+            std=_three(published["std"]),
+            interpolation=published["interpolation"],
+            image_size=published["input_size"][-1],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
@@ -103,7 +113,7 @@ def create(name: str, classes: int, *, image_size: int, drop_rate: float = 0.0) 
         name=name,
         classes=classes,
         image_size=image_size,
-        preprocessing_defaults=_preprocessing_defaults(published),
+        preprocessing_defaults=PreprocessingDefaults.of(published),
         head_names=_names(published["classifier"]),
         feature_dim=int(cast(Any, getattr(module, "head_hidden_size", None) or module.num_features)),
     )
@@ -198,13 +208,9 @@ def _set_norm(module: nn.Module, eps: float, momentum: float) -> None:
             part.eps, part.momentum = eps, momentum
 
 
-def _preprocessing_defaults(published: Any) -> PreprocessingDefaults:
-    return PreprocessingDefaults(
-        mean=tuple(published["mean"]),
-        std=tuple(published["std"]),
-        interpolation=published["interpolation"],
-        image_size=published["input_size"][-1],
-    )
+def _three(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = values
+    return red, green, blue
 
 
 def _names(classifier: str | tuple[str, ...]) -> tuple[str, ...]:
