@@ -94,7 +94,8 @@ def _half(wanted: str, device: torch.device, flags: frozenset[str]) -> torch.dty
     if wanted == "fp32":
         return None
     if wanted == "bf16" and not has_bfloat16:
-        raise InvalidRequest(f"precision: this {'GPU' if on_gpu else 'processor'} has no bf16; use precision auto or fp32")
+        where = "GPU" if on_gpu else "processor"
+        raise InvalidRequest(f"precision: this {where} has no bf16; use precision auto or fp32")
     if wanted == "fp16" and not on_gpu:
         raise InvalidRequest("precision: fp16 needs a GPU; use precision auto, bf16 or fp32")
     if has_bfloat16 and wanted != "fp16":

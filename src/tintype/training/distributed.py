@@ -34,9 +34,14 @@ class World:
         """True for the one process that writes files and speaks."""
         return self.rank == 0
 
+    @property
+    def is_alone(self) -> bool:
+        """True for an ordinary job of one process."""
+        return self.size == 1
+
     def share(self, module: nn.Module, device: torch.device) -> nn.Module:
         """`module` with its gradients averaged over all processes in every backward pass."""
-        if self.size == 1:
+        if self.is_alone:
             return module
         if device.type == "cuda":
             module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
@@ -44,7 +49,7 @@ class World:
 
     def gather(self, rows: Tensor) -> Tensor:
         """All processes' `rows` one below the other, (sum of n, ...), on every process; n may differ."""
-        if self.size == 1:
+        if self.is_alone:
             return rows
         counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(self.size)]
         dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
@@ -57,7 +62,7 @@ class World:
 
     def any(self, flag: bool, device: torch.device) -> bool:
         """True on every process when it is true on one of them."""
-        if self.size == 1:
+        if self.is_alone:
             return flag
         said = torch.tensor([float(flag)], device=device)
         dist.all_reduce(said, op=dist.ReduceOp.MAX)
@@ -65,7 +70,7 @@ class World:
 
     def wait(self) -> None:
         """Go on only when all processes have come here."""
-        if self.size > 1:
+        if not self.is_alone:
             dist.barrier()
 
 

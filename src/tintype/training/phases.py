@@ -29,13 +29,14 @@ class Phases:
         return time.perf_counter() - self._began
 
     @contextlib.contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """Time what is inside the `with` block as `name`."""
+    def __call__(self, name: str, *, quiet: bool = False) -> Iterator[None]:
+        """Time what is inside the `with` block as `name`. `quiet` ones, which come every epoch, are only summed."""
         began = time.perf_counter()
         yield
         seconds = time.perf_counter() - began
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
-        self._emit(Phase(name, round(seconds, 4)))
+        if not quiet:
+            self._emit(Phase(name, round(seconds, 4)))
 
     def progress(self, phase: str) -> Callable[[int, int], None]:
         """A `(done, total)` callback that emits, but not more often than a person can read."""

@@ -17,12 +17,14 @@ from tintype.training.device import Place, choose_place
 from tintype.training.distributed import ALONE, World
 from tintype.training.events import Event, Note
 from tintype.training.material import Colours, Material, material_key, open_material
+from tintype.training.optimisers import learning_rate
 from tintype.training.phases import Emit, Phases
 from tintype.training.plan import TrainingPlan
 from tintype.training.shelf import Shelf
 from tintype.training.stop import Stop
 
 SMALL_CNN = "small_cnn"         # the one network that is not made for images of 64 pixels and more
+PUBLISHED_SIZE = 224            # pixels; any network of the zoo can be built for it
 
 
 @final
@@ -53,8 +55,13 @@ class Session:
         """Class names; a label is a position here."""
         return self.material.dataset.classes
 
+    @property
+    def learning_rate(self) -> float:
+        """The highest learning rate of the job."""
+        return learning_rate(self.plan, pretrained=self.weights.path is not None)
+
     def create_network(self) -> Network:
-        """A new network on the session's device: weights loaded, the head random by the plan's seed, frozen as asked."""
+        """A new network on the session's device, frozen as asked; what weights do not say is random by the seed."""
         chosen = self.plan.network
         torch.manual_seed(self.plan.seed)
         size = self.material.preprocessing.size
@@ -77,18 +84,19 @@ def open_session(plan: TrainingPlan, emit: Emit, host: Host) -> Session:
         lambda: weights.resolve(plan.network.name, plan.network.weights, settings=plan.settings),
     )
     speak(Note(f"{plan.network.name} starts from {chosen.source}"))
-    pretrained = chosen.path is not None
     material = host.shelf.take(
-        material_key(plan, pretrained),
-        lambda: open_material(
-            plan, _colours(plan.network.name) if pretrained else None, plan.network.name != SMALL_CNN, phases, speak
-        ),
+        material_key(plan, chosen.sha256),
+        lambda: open_material(plan, _colours(plan, chosen), plan.network.name != SMALL_CNN, phases, speak),
     )
     return Session(plan, host, speak, phases, place, material, chosen)
 
 
-def _colours(name: str) -> Colours:
-    defaults = networks.create(name, 1, image_size=224).preprocessing_defaults
+def _colours(plan: TrainingPlan, chosen: Weights) -> Colours | None:
+    if chosen.path is None:
+        return None
+    defaults = chosen.preprocessing
+    if defaults is None:        # a file that says nothing of itself: what the network's published weights had
+        defaults = networks.create(plan.network.name, 1, image_size=PUBLISHED_SIZE).preprocessing_defaults
     return defaults.mean, defaults.std
 
 

@@ -1,0 +1,95 @@
+"""`python -m tintype.training PLAN.json` runs one job; `--worker` runs those that arrive on the standard input.
+
+Events go to the standard output, one JSON object per line; whatever a library prints goes to the standard error.
+Exit code 0 when the job completed or was stopped, 1 when it failed, 2 when the plan is no plan.
+With torchrun: `torchrun --nproc-per-node 2 -m tintype.training PLAN.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from tintype.errors import TintypeError
+from tintype.training.events import Event, Outcome, encode
+from tintype.training.plan import load_plan
+
+STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse `arguments` (without the program's name), run, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tintype.training", description=(__doc__ or "").split("\n\n")[0])
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("plan", nargs="?", type=Path, help="a training plan as JSON")
+    what.add_argument("--worker", action="store_true", help="run the plans that arrive on the standard input")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint of the plan's directory")
+    options = parser.parse_args(arguments)
+    emit = emitter(private_output())
+    return serve(emit) if options.worker else run_once(options.plan, options.resume, emit)
+
+
+def run_once(path: Path, resume: bool, emit: Callable[[Event], None]) -> int:
+    """Run the plan at `path`. SIGTERM and Ctrl-C stop it after the step, with a checkpoint."""
+    try:
+        plan = load_plan(path)
+    except TintypeError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    # Imported here, so that --help and a wrong plan do not wait for torch.
+    from tintype.training.distributed import join
+    from tintype.training.run import run_job
+    from tintype.training.session import Host
+    from tintype.training.stop import Patience, Stop
+
+    stop = Stop()
+    on_signals(lambda: stop.ask(Patience.AFTER_STEP))
+    with join(os.environ) as world:
+        outcome = run_job(plan, emit, resume=resume, host=Host(world, stop))
+    return 1 if outcome is Outcome.FAILED else 0
+
+
+def serve(emit: Callable[[Event], None]) -> int:
+    """Be a worker until the standard input ends."""
+    from tintype.training.worker import Worker
+
+    worker = Worker(emit)
+    on_signals(worker.leave)
+    worker.serve(sys.stdin)
+    return 0
+
+
+def on_signals(act: Callable[[], None]) -> None:
+    """Call `act` on SIGTERM and on Ctrl-C."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: act())
+
+
+def private_output() -> TextIO:
+    """The standard output for us alone: from now on, what others write there comes out on the standard error."""
+    sys.stdout.flush()
+    ours = os.fdopen(os.dup(STANDARD_OUTPUT), "w", encoding="utf-8", errors="backslashreplace")
+    os.dup2(STANDARD_ERROR, STANDARD_OUTPUT)
+    return ours
+
+
+def emitter(stream: TextIO) -> Callable[[Event], None]:
+    """Writes events to `stream`; when its reader is gone, they are lost, and the job is told otherwise to stop."""
+
+    def emit(event: Event) -> None:
+        try:
+            stream.write(encode(event) + "\n")
+            stream.flush()
+        except BrokenPipeError:
+            return
+
+    return emit
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""Checkpoints: `last.pt`, from which an interrupted job goes on as if nothing had happened, and `best.pt`.
+
+Both are written whole or not at all, and loaded with `weights_only`: they hold tensors, numbers and strings.
+Nothing random is stored, because every draw is a function of seed, epoch and step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, final
+
+import torch
+
+from tintype.errors import Conflict
+from tintype.storage import atomic_file
+from tintype.training.plan import TrainingPlan
+from tintype.training.progress import Best
+
+FORMAT = 1
+# What may differ between the job that wrote a checkpoint and the one that goes on from it.
+IMMATERIAL = {"name", "directory", "settings", "save", "checkpoint_seconds"}
+
+
+class Stateful(Protocol):
+    """Something a checkpoint keeps: torch's modules and optimisers, and our own counters."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors, numbers, strings, and dicts and lists of these."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any:
+        """Become what `state_dict` says."""
+        ...
+
+
+def recipe_hash(plan: TrainingPlan, dataset: str) -> str:
+    """Equal for jobs that would do the same: hex SHA-256 of the plan's essentials and the data set's fingerprint."""
+    essentials = plan.model_dump_json(exclude=set(IMMATERIAL))
+    return hashlib.sha256(f"{dataset}\n{essentials}".encode()).hexdigest()
+
+
+@final
+class Checkpoints:
+    """The checkpoints of one job, made of `parts`; only a process that `writes` does so, and not with `save` "none"."""
+
+    def __init__(self, plan: TrainingPlan, dataset: str, parts: Mapping[str, Stateful], *, writes: bool) -> None:
+        self._plan = plan
+        self._recipe = recipe_hash(plan, dataset)
+        self._parts = parts
+        self._writes = writes and plan.save != "none"
+        self._saved_at = time.perf_counter()
+        self._best_epoch = 0            # of the best.pt that we wrote or read
+
+    @property
+    def last(self) -> Path:
+        """All that the loop needs to go on."""
+        return self._plan.directory / "checkpoints" / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """The best weights so far and what they scored."""
+        return self._plan.directory / "checkpoints" / "best.pt"
+
+    @property
+    def due(self) -> bool:
+        """True when the last checkpoint is as old as the plan allows."""
+        return self._writes and time.perf_counter() - self._saved_at >= self._plan.checkpoint_seconds
+
+    def save(self, best: Best | None) -> None:
+        """Write both. Raises `StorageFailed` when the disk is full; those from before stay as they were."""
+        self._save_best(best)
+        self._write(self.last, {name: part.state_dict() for name, part in self._parts.items()})
+        self._saved_at = time.perf_counter()
+
+    def finish(self, best: Best | None) -> None:
+        """Leave what the plan wants kept: the best weights, and with an archive the last state too."""
+        if self._plan.save == "archive":
+            self.save(best)
+        else:
+            self._save_best(best)
+            self.last.unlink(missing_ok=True)
+
+    def restore(self, device: torch.device) -> Best | None:
+        """Put all parts where `last.pt` says, when there is one, and return the best so far.
+
+        Raises `Conflict` when it was written by another recipe or for other images.
+        """
+        state = self._read(self.last, device)
+        if state is None:
+            return None
+        for name, part in self._parts.items():
+            part.load_state_dict(state[name])
+        found = self._read(self.best, device)
+        if found is None:
+            return None
+        self._best_epoch = found["epoch"]
+        return Best(found["epoch"], found["figures"], found["weights"])
+
+    def _save_best(self, best: Best | None) -> None:
+        if best is not None and best.epoch != self._best_epoch:
+            self._write(self.best, {"epoch": best.epoch, "figures": dict(best.figures), "weights": dict(best.weights)})
+            self._best_epoch = best.epoch
+
+    def _write(self, path: Path, state: Mapping[str, Any]) -> None:
+        if not self._writes:
+            return
+        content = io.BytesIO()          # a full disk must show as our error, not as one of torch's archive writer
+        torch.save({"format": FORMAT, "recipe": self._recipe, **state}, content)
+        with atomic_file(path) as stream:
+            stream.write(content.getbuffer())
+
+    def _read(self, path: Path, device: torch.device) -> dict[str, Any] | None:
+        if not path.exists():
+            return None
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        if state.get("format") != FORMAT or state["recipe"] != self._recipe:
+            raise Conflict(f"{path} belongs to another plan or to other images; train without --resume, or elsewhere")
+        return state
