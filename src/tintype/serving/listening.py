@@ -1,0 +1,39 @@
+"""A listening socket, or an error that says why there is none."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from tintype.errors import InvalidRequest
+
+BACKLOG = 128
+REASONS = {
+    errno.EADDRINUSE: "the port is taken; choose another, or 0 for a free one",
+    errno.EACCES: "the port is reserved for the administrator; choose one above 1023",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+}
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on `host` and `port` (0: a free one). `InvalidRequest` says what is wrong with them."""
+    if not 0 <= port <= 65535:
+        raise InvalidRequest(f"a port is a number from 0 to 65535, got {port}")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = REASONS.get(error.errno or 0, error.strerror or str(error))
+        raise InvalidRequest(f"cannot listen on {host} port {port}: {reason}") from error
+
+
+def address_of(listener: socket.socket) -> tuple[str, int]:
+    """(host, port) that a socket listens on."""
+    host, port = listener.getsockname()[:2]
+    return host, port
+
+
+def url_of(host: str, port: int) -> str:
+    """Where a server on this machine is asked; one that listens everywhere is asked on loopback."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"

@@ -1,0 +1,49 @@
+"""What a network says about a batch of pictures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, final
+
+import numpy as np
+
+
+@final
+@dataclass(frozen=True)
+class Ranked:
+    """One class and how probable it is."""
+
+    label: str
+    index: int              # into the classes of the model
+    probability: float      # 0 to 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """The answers for n pictures, in order."""
+
+    classes: tuple[str, ...]
+    logits: np.ndarray      # float32 (n, classes), finite
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """float32 (n, classes); each row adds up to 1."""
+        shifted = np.exp(self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True))
+        return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def top(self, most: int) -> list[tuple[Ranked, ...]]:
+        """For each picture the `most` probable classes, the most probable first; equals go by index."""
+        probabilities = self.probabilities
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :most]
+        return [
+            tuple(Ranked(self.classes[index], int(index), float(row[index])) for index in ranks)
+            for row, ranks in zip(probabilities, order, strict=True)
+        ]
