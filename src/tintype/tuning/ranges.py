@@ -23,6 +23,7 @@ from tintype.tuning.scaling import Scaling, from_unit, resolved, to_unit
 Value: TypeAlias = "str | int | float | bool"
 
 LONGEST_NAME = 256              # characters; SageMaker's limit
+LONGEST_SHOWN = 60              # characters of what arrived, in an error
 LARGEST_INTEGER = 2**53         # beyond it a float, which scaling goes through, skips integers
 
 GRAMMAR = "NAME=low:high[:scaling], NAME=low..high[:scaling] or NAME=value,value,..."
@@ -195,7 +196,7 @@ def parse_range(text: str) -> Range:
     """The range written as `text`, in the form at the top of this file. `InvalidRequest` says what is wrong with it."""
     name, equals, body = (part.strip() for part in text.partition("="))
     if not equals:
-        raise InvalidRequest(f"range {text!r} has no '='; write {GRAMMAR}")
+        raise InvalidRequest(f"range {_shown(text)} has no '='; write {GRAMMAR}")
     _check_name(name)
     if not body:
         raise InvalidRequest(f"range {name!r}: there is nothing after the '='; write {GRAMMAR}")
@@ -206,7 +207,7 @@ def parse_range(text: str) -> Range:
     if ":" in body:
         return _parse_continuous(name, body)
     raise InvalidRequest(
-        f"range {name!r}: {body!r} is one value, give low:high, low..high or several values, "
+        f"range {name!r}: {_shown(body)} is one value; give low:high, low..high or several values, "
         f"or fix {name} as a plain hyperparameter"
     )
 
@@ -214,7 +215,7 @@ def parse_range(text: str) -> Range:
 def _parse_categorical(name: str, body: str) -> Categorical:
     texts = [text.strip() for text in body.split(",")]
     if "" in texts:
-        raise InvalidRequest(f"range {name!r}: there is an empty value in {body!r}; take the extra comma out")
+        raise InvalidRequest(f"range {name!r}: there is an empty value in {_shown(body)}; take the extra comma out")
     return Categorical(name, _typed(texts))
 
 
@@ -222,7 +223,7 @@ def _parse_integer(name: str, body: str) -> Integer:
     ends, scaling = _split_scaling(name, body, separators=0)
     low, high, *rest = ends.split("..")
     if rest:
-        raise InvalidRequest(f"range {name!r}: an integer range is low..high, got {body!r}")
+        raise InvalidRequest(f"range {name!r}: an integer range is low..high, got {_shown(body)}")
     return Integer(name, _integer(name, "low", low), _integer(name, "high", high), scaling)
 
 
@@ -238,11 +239,11 @@ def _split_scaling(name: str, body: str, *, separators: int) -> tuple[str, Scali
     if len(parts) == separators + 1:
         return body, Scaling.AUTO
     if len(parts) > separators + 2:
-        raise InvalidRequest(f"range {name!r}: there are too many colons in {body!r}; write {GRAMMAR}")
+        raise InvalidRequest(f"range {name!r}: there are too many colons in {_shown(body)}; write {GRAMMAR}")
     word = parts[-1].strip().lower().replace("_", "-")
     if word not in SCALING_WORDS:
         raise InvalidRequest(
-            f"range {name!r}: the scaling must be {', '.join(SHORTEST_WORD.values())}, got {parts[-1].strip()!r}"
+            f"range {name!r}: the scaling must be {', '.join(SHORTEST_WORD.values())}, got {_shown(parts[-1])}"
         )
     return ":".join(parts[:-1]), SCALING_WORDS[word]
 
@@ -265,7 +266,7 @@ def _integer(name: str, end: str, text: str) -> int:
         return int(text)
     except ValueError as error:
         raise InvalidRequest(
-            f"range {name!r}: {end} of an integer range must be an integer, got {text.strip()!r}; "
+            f"range {name!r}: {end} of an integer range must be an integer, got {_shown(text)}; "
             "a continuous range is written low:high"
         ) from error
 
@@ -274,7 +275,12 @@ def _number(name: str, end: str, text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise InvalidRequest(f"range {name!r}: {end} must be a number, got {text.strip()!r}") from error
+        raise InvalidRequest(f"range {name!r}: {end} must be a number, got {_shown(text)}") from error
+
+
+def _shown(text: str) -> str:
+    text = text.strip()
+    return repr(text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "...")
 
 
 def _check_name(name: str) -> None:

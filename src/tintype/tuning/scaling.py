@@ -43,14 +43,14 @@ def from_unit(u: float, low: float, high: float, scaling: Scaling) -> float:
 
 
 def to_unit(value: float, low: float, high: float, scaling: Scaling) -> float:
-    """Where `value` lies in [0, 1] on a scale that is not Auto; the middle when the range is a single number."""
-    if low == high:
-        return 0.5
+    """Where `value` lies in [0, 1] on a scale that is not Auto; the middle when both ends are the same there."""
     if scaling is Scaling.LOGARITHMIC:
         value, low, high = math.log(value), math.log(low), math.log(high)
     elif scaling is Scaling.REVERSE_LOGARITHMIC:
         value, low, high = -math.log1p(-value), -math.log1p(-low), -math.log1p(-high)
-    return min(max((value / 2 - low / 2) / (high / 2 - low / 2), 0.0), 1.0)     # halves: the difference may overflow
+    if math.isinf(high - low):
+        value, low, high = value / 2, low / 2, high / 2
+    return 0.5 if low == high else min(max((value - low) / (high - low), 0.0), 1.0)
 
 
 def _between(u: float, low: float, high: float) -> float:

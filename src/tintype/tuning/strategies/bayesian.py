@@ -1,9 +1,10 @@
 """Bayesian search: trials are drawn where good ones are dense and bad ones are not (tree-structured Parzen estimator).
 
-The first trials, a quarter of all but at least 4 and at most 10, are spread evenly over the space by a low-discrepancy
-sequence. After them Optuna's TPE sampler suggests, looking at all hyperparameters together (multivariate) and counting
-trials that still run as bad, so that parallel trials do not crowd (constant liar). Stopped trials count by how far they
-came and how good they were there; failed ones as the worst of all, so that a region where training breaks is avoided.
+The first trials, a quarter of all but at least 4 and at most 10, are a Latin hypercube: of four, each has its learning
+rate in another quarter of the range, and so on for every hyperparameter. After them Optuna's TPE sampler suggests,
+looking at all hyperparameters together (multivariate) and counting trials that still run as bad, so that parallel
+trials do not crowd (constant liar). Stopped trials count by how far they came and how good they were there; failed
+ones as the worst of all, so that a region where training breaks is avoided.
 
 TPE likes to repeat a good point of a small space. When the point it wants was tried, the nearest one that was not is
 taken instead, until none is left.
@@ -56,7 +57,7 @@ class BayesianSearch(Strategy):
         """The most promising point that was not tried; None when there is none."""
         random = random_for(self._seed, trials)
         if sum(trial.status.is_finished for trial in trials) < self._first:
-            wanted = spread(self._space, len(trials), self._seed)
+            wanted = spread(self._space, len(trials), self._first, self._seed)
         else:
             wanted = self._estimate(trials, random)
         return self._space.near(wanted, seen(self._space, trials), random)
@@ -67,17 +68,18 @@ class BayesianSearch(Strategy):
         return self._evidence.estimate(trials, random.randrange(2**32))
 
 
-def spread(space: Space, index: int, seed: int) -> Point:
-    """Point `index`, from 0, of a sequence that fills `space` evenly whatever its length, shifted by `seed`.
+def spread(space: Space, index: int, count: int, seed: int) -> Point:
+    """Point `index`, from 0, of a Latin hypercube, which puts `count` points into `count` parts of every range.
 
-    Kronecker's sequence with the roots of x**(d + 1) = x + 1, which for one dimension is the golden ratio.
-    Source: M. Roberts, The unreasonable effectiveness of quasirandom sequences, 2018.
+    The next `count` points are another hypercube, and so on.
     """
-    root = 2.0
-    for _ in range(40):                             # a contraction: exact long before that
-        root = (1 + root) ** (1 / (len(space.names) + 1))
-    shift = Random(f"{seed}/spread")
-    units = {name: (shift.random() + index / root**power) % 1.0 for power, name in enumerate(space.names, start=1)}
+    block, position = divmod(index, count)
+    random = Random(f"{seed}/spread/{block}")
+    units: dict[str, float] = {}
+    for name in space.names:
+        parts = random.sample(range(count), count)
+        shifts = [random.random() for _ in parts]
+        units[name] = (parts[position] + shifts[position]) / count
     return space.from_unit(units)
 
 

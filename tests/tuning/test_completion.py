@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tintype.tuning.completion import best_trial, reason_of_failure, reason_to_complete, reason_to_give_up
+from tintype.tuning.objective import Direction
+from tintype.tuning.ranges import Continuous
+from tintype.tuning.settings import TuningSettings
+from tintype.tuning.space import Space
+from tintype.tuning.trial import Trial, TrialStatus
+
+SPACE = Space((Continuous("lr", 0.001, 0.1),))
+
+
+def settings(**values: Any) -> TuningSettings:
+    return TuningSettings(**{"name": "t", "space": SPACE, "objective": "valid:loss", "direction": "Minimize", **values})
+
+
+def trials(*values: float | None, status: TrialStatus = TrialStatus.COMPLETED) -> list[Trial]:
+    return [
+        replace(Trial(number, f"t-{number:03d}", {}, ()), status=status, value=value, ended_at=float(number))
+        for number, value in enumerate(values, start=1)
+    ]
+
+
+def test_best_is_the_earliest_of_the_best_completed() -> None:
+    found = trials(0.5, 0.2, 0.2, 0.9)
+    assert best_trial(found, Direction.MINIMIZE) is found[1]
+    assert best_trial(found, Direction.MAXIMIZE) is found[3]
+    assert best_trial(trials(0.5, status=TrialStatus.STOPPED), Direction.MINIMIZE) is None
+    assert best_trial([], Direction.MINIMIZE) is None
+
+
+def test_best_of_zero() -> None:
+    found = trials(0.0, -1.0)
+    assert best_trial(found, Direction.MINIMIZE) is found[1]
+    assert best_trial(found, Direction.MAXIMIZE) is found[0]
+
+
+def test_target() -> None:
+    assert reason_to_complete(settings(target_value=0.3), trials(0.5, 0.4), 0) is None
+    reason = reason_to_complete(settings(target_value=0.3), trials(0.5, 0.3), 0)
+    assert reason == "trial t-002 reached the target: valid:loss 0.3 (target 0.3)"
+    assert reason_to_complete(settings(target_value=0.6, direction="maximize"), trials(0.5), 0) is None
+
+
+def test_runtime() -> None:
+    assert reason_to_complete(settings(max_runtime_seconds=10), [], 9.9) is None
+    assert reason_to_complete(settings(max_runtime_seconds=10), [], 10.0) == "the runtime of 10 s is over"
+
+
+def test_not_improving() -> None:
+    asked = settings(max_jobs_not_improving=2)
+    assert reason_to_complete(asked, trials(0.5, 0.4, 0.6), 0) is None
+    assert reason_to_complete(asked, trials(0.5, 0.4, 0.6, 0.4), 0) is not None
+    assert reason_to_complete(asked, trials(None, None, status=TrialStatus.FAILED), 0) is None
+
+
+def test_giving_up() -> None:
+    failed = trials(*[None] * 5, status=TrialStatus.FAILED)
+    assert reason_to_give_up(settings(), failed[:4]) is None
+    assert reason_to_give_up(settings(), failed) == "the first 5 trials failed"
+    assert reason_to_give_up(settings(), [*failed, *trials(0.1)]) is None
+    assert reason_to_give_up(settings(give_up_after=2), failed[:2]) is not None
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ({}, "the metric 'valid:loss' was never reported; nor was any other"),
+        ({"v:loss": 1.0, "a": 2.0}, "the metric 'valid:loss' was never reported; the metrics that were are a, v:loss"),
+    ],
+)
+def test_a_failure_names_the_first_failures_and_the_metric_never_seen(metrics: dict[str, float], said: str) -> None:
+    failed = [replace(one, reason=f"because {one.number}", metrics=metrics) for one in
+              trials(*[None] * 5, status=TrialStatus.FAILED)]
+    reason = reason_of_failure(settings(), failed)
+    assert reason.startswith("none of 5 trials was completed; t-001: because 1; t-002: because 2; t-003: because 3; ")
+    assert "because 4" not in reason
+    assert reason.endswith(said)
+
+
+def test_a_metric_that_was_seen_is_not_blamed() -> None:
+    failed = [replace(one, history=((1, 0.5),)) for one in trials(None, status=TrialStatus.FAILED)]
+    assert "never reported" not in reason_of_failure(settings(), failed)
