@@ -10,8 +10,10 @@ from rich.table import Table
 
 from tintype.cli.display import Display
 from tintype.cli.invocation import Invocation, command
+from tintype.cli.jobs import moment
 from tintype.cli.run import DataArgument, StrictOption
 from tintype.datasets import image_cache
+from tintype.datasets.cache_folder import Entry
 from tintype.datasets.checks import check as check_dataset
 from tintype.datasets.folder import open_dataset
 from tintype.errors import BadData
@@ -66,19 +68,30 @@ def cache(
         image_cache.clear(features)
         call.say(f"freed {freed / MIB:,.1f} MiB")
     rows = [described("images", entry) for entry in image_cache.entries(images)]
+    rows += [described("features", entry) for entry in image_cache.entries(features)]
     table = Table(box=None, padding=(0, 2))
-    for column in ("kind", "entry", "images", "MiB", "last used"):
+    for column in ("kind", "of", "view", "images", "MiB", "last used"):
         table.add_column(column, justify="right" if column in ("images", "MiB") else "left")
     for row in rows:
-        table.add_row(row["kind"], row["key"], f"{row['images']:,}", f"{row['bytes'] / MIB:,.1f}", row["last_used"])
+        size = f"{row['bytes'] / MIB:,.1f}"
+        table.add_row(row["kind"], escape(row["of"]), row["view"], f"{row['images']:,}", size, row["last_used"])
     call.say(table if rows else "nothing is cached")
     limit, directory = call.settings.cache_limit_bytes, str(call.settings.caches)
     call.answer({"entries": rows, "limit_bytes": limit, "directory": directory})
 
 
-def described(kind: str, entry: Any) -> dict[str, Any]:
+def described(kind: str, entry: Entry) -> dict[str, Any]:
     """A row of `data cache --json`."""
-    return {"kind": kind, "key": entry.key}
+    return {
+        "kind": kind,
+        "key": entry.key,
+        "images": entry.description.get("images", 0),
+        "of": entry.description.get("root", ""),
+        "view": entry.description.get("view", ""),
+        "bytes": entry.bytes,
+        "last_used": moment(entry.last_used),
+        "in_use": entry.in_use,
+    }
 
 
 def counts_table(report: dict[str, Any]) -> Table:

@@ -44,6 +44,10 @@ class JobStore:
 
         return Job.from_json(self._records.update(KIND, job.name, apply).document)
 
+    def exists(self, name: str) -> bool:
+        """There is such a job."""
+        return self._records.find(KIND, name) is not None
+
     def get(self, name: str) -> Job:
         """The job as it is now; one whose owner is gone has become Failed. `NotFound` lists near names."""
         return self._truthful(self._records.get(KIND, name))

@@ -21,7 +21,6 @@ from tintype.training.plan import DataPlan, TrainingPlan
 from tintype.workspace import Workspace
 
 FINDING = "find-weights"
-PACKING = "pack"
 ERRORS: dict[str, type[TintypeError]] = {one.__name__: one for one in (NotFound, InvalidRequest, BadArchive)}
 WORKER = (sys.executable, "-m", "tintype.training", "--worker")
 
@@ -44,16 +43,19 @@ def training_pool(size: int = 1) -> WorkerPool:
 
 
 def pack(pool: WorkerPool, job: Job) -> None:
-    """Write the archive of a trial, which kept only what its model needs. `JobFailed` says why it cannot be."""
-    _ask(pool, PACKING, {"pack": job.plan})
+    """Write the archive of a trial, which kept only what its model needs. `JobFailed` says why it cannot be.
+
+    The trial's plan is taken up again where it ended: after its last epoch, but with an archive to be written.
+    """
+    _ask(pool, job.name, {**job.plan, "save": "archive"})
 
 
 def weights_finder(pool: WorkerPool, settings: Settings) -> Finder:
     """Asks a worker, which has torch loaded anyway, whether pretrained weights of a network can be had."""
 
     def find(network: str) -> bool:
-        answer = _ask(pool, FINDING, {"find_weights": network, "settings": settings.model_dump(mode="json")})
-        return bool(answer["pretrained"])
+        request = {"errand": FINDING, "network": network, "settings": settings.model_dump(mode="json")}
+        return bool(_ask(pool, FINDING, request)["pretrained"])
 
     return find
 
@@ -61,7 +63,7 @@ def weights_finder(pool: WorkerPool, settings: Settings) -> Finder:
 def _ask(pool: WorkerPool, task: str, request: dict[str, Any]) -> dict[str, Any]:
     """Have a worker do something that is no job. Returns its answer; an error of ours comes back as the same error."""
     answer: dict[str, Any] = {}
-    pool.start(task, {"task": task, **request})
+    pool.start(task, request)
     while True:
         for name, event in pool.events(1.0):
             if name == task and event["event"] == "answer":

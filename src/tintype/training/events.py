@@ -113,15 +113,23 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """The answer of an errand, see `errands`."""
+
+    answer: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class End:
-    """The last event of a job."""
+    """The last event of a job or an errand. `error` is the name of the class in `tintype.errors`, of an errand only."""
 
     job: str
     status: Outcome
     reason: str | None = None
+    error: str | None = None
 
 
-Event = Phase | Progress | Epoch | Note | Warning | Result | Failure | Ready | End
+Event = Phase | Progress | Epoch | Note | Warning | Result | Failure | Ready | Answer | End
 
 EVENTS: dict[str, type[Event]] = {
     "phase": Phase,
@@ -132,6 +140,7 @@ EVENTS: dict[str, type[Event]] = {
     "result": Result,
     "failure": Failure,
     "ready": Ready,
+    "answer": Answer,
     "end": End,
 }
 _NAMES = {kind: name for name, kind in EVENTS.items()}

@@ -1,7 +1,7 @@
 """A warm process that runs one job after another, so that a trial pays for no imports.
 
-It reads one JSON object per line on its input: a training plan, or {"stop": name} to end the running job after its
-epoch. It writes events. End of the input means: whoever started us is gone or done, so stop and exit.
+It reads one JSON object per line on its input: a training plan, {"stop": name} to end the running job after its epoch,
+or an errand. It writes events. End of the input means: whoever started us is gone or done, so stop and exit.
 A job that was interrupted and is given again goes on from its last checkpoint.
 """
 
@@ -18,7 +18,8 @@ import torch
 
 from tintype.errors import TintypeError
 from tintype.training.distributed import ALONE
-from tintype.training.events import End, Outcome, Ready
+from tintype.training.errands import run_errand
+from tintype.training.events import Answer, End, Outcome, Ready
 from tintype.training.phases import Emit
 from tintype.training.plan import parse_plan
 from tintype.training.run import run_job
@@ -71,6 +72,9 @@ class Worker:
             self._unwanted.add(name)
 
     def _run(self, document: Any) -> None:
+        if isinstance(document, dict) and "errand" in document:
+            self._run_errand(document)
+            return
         try:
             plan = parse_plan(document)
         except TintypeError as error:
@@ -83,3 +87,11 @@ class Worker:
             self._stop.ask(Patience.AFTER_EPOCH)
         run_job(plan, self._emit, resume=True, host=Host(ALONE, self._stop, self._shelf))
         self._job = ""
+
+    def _run_errand(self, document: dict[str, Any]) -> None:
+        name = str(document["errand"])
+        try:
+            self._emit(Answer(run_errand(document)))
+            self._emit(End(name, Outcome.COMPLETED))
+        except TintypeError as error:
+            self._emit(End(name, Outcome.FAILED, str(error), type(error).__name__))
