@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,9 +36,17 @@ def test_the_best_format_that_the_caller_reads(header: str | None, media_type: s
     assert negotiate(header, DEFAULT).media_type == media_type
 
 
-@pytest.mark.parametrize("header", ["image/png", "application/json;q=0", "text/plain, image/*", "application/json;charset=latin-1"])
-def test_nothing_acceptable(header: str) -> None:
-    with pytest.raises(NotAcceptable, match="application/json|UTF-8"):
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("image/png", "application/json"),
+        ("application/json;q=0", "application/json"),
+        ("text/plain, image/*", "application/json"),
+        ("application/json;charset=latin-1", "UTF-8"),
+    ],
+)
+def test_nothing_acceptable(header: str, message: str) -> None:
+    with pytest.raises(NotAcceptable, match=message):
         negotiate(header, DEFAULT)
 
 
@@ -75,7 +85,5 @@ def test_the_servers_default_answers_whoever_names_none() -> None:
 
 @given(st.text(st.sampled_from('aj/*;,=q.0159 "tcsvnpyxio-'), max_size=60) | st.text(max_size=60))
 def test_any_header_gets_a_format_or_a_clear_error(header: str) -> None:
-    try:
+    with contextlib.suppress(TintypeError):
         assert negotiate(header, DEFAULT).media_type in MEDIA_TYPES
-    except TintypeError as error:
-        assert str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
 import struct
@@ -88,7 +89,5 @@ def test_a_hostile_file_is_refused(content: bytes, message: str) -> None:
 def test_mutations_are_arrays_or_clear_errors(noise: bytes, place: int, patch: bytes) -> None:
     good = write_npy(np.zeros((2, 3), np.uint8)) + noise
     for content in (good[:place] + patch + good[place + len(patch) :], npy(noise.decode("latin-1"))):
-        try:
+        with contextlib.suppress(InvalidRequest):
             assert isinstance(read_npy(content), np.ndarray)
-        except InvalidRequest as error:
-            assert str(error)

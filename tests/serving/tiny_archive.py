@@ -18,7 +18,7 @@ PREPROCESSING = Preprocessing(SIZE, "crop", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
 
 def write_tiny_archive(path: Path, *, classes: tuple[str, ...] = CLASSES, repeats: int = 0, gain: float = 2.0) -> Path:
-    """logits = gain x the mean of each channel. `repeats` adds that many wide layers that change nothing, to be slow."""
+    """logits = gain x the mean of each channel; `repeats` wide layers that change nothing make it slow."""
     directory = path.parent / f"{path.name}.files"
     directory.mkdir(parents=True, exist_ok=True)
     onnx.save(colour_model(repeats, gain), directory / "model.onnx")

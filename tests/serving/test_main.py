@@ -1,0 +1,137 @@
+"""`python -m tintype.serving`: exit codes, the state file, draining on SIGTERM."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+from running_server import RunningServer
+from tiny_archive import SIZE, write_tiny_archive
+
+from tintype.errors import InvalidRequest, NotFound
+from tintype.serving.__main__ import main, token_of
+from tintype.serving.arrays import write_npy
+from tintype.serving.process import ProcessIdentity, State
+
+Starter = Callable[..., RunningServer]
+
+
+def test_wrong_use_is_exit_code_2_with_one_line(archive: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    command = [sys.executable, "-m", "tintype.serving", "--archive", str(archive), "--state", str(state)]
+    ended = subprocess.run([*command, "--host", "0.0.0.0"], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert len(ended.stderr.splitlines()) == 1
+    assert "a token is needed" in ended.stderr
+    assert "a token is needed" in json.loads(state.read_text())["failure"]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--queue-capacity=0", "--queue-capacity"),
+        ("--body-limit-bytes=many", "--body-limit-bytes"),
+        ("--default-accept=image/png", "image/png"),
+        ("--runtime=abacus", "no runtime named 'abacus'"),
+        ("--port=99999", "0 to 65535"),
+        ("--host=203.0.113.1", "token"),
+        ("--token-file=/nowhere/token", "/nowhere/token"),
+    ],
+)
+def test_a_wrong_option_is_named(archive: Path, tmp_path: Path, option: str, message: str) -> None:
+    state = tmp_path / "state.json"
+    assert main(["--archive", str(archive), "--state", str(state), option], {}) == 2
+    found = State.read(state)
+    assert found
+    assert message in found.failure
+
+
+def test_an_address_or_an_archive_that_is_not_there(archive: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    elsewhere = ["--archive", str(archive), "--state", str(state), "--host", "203.0.113.1"]
+    assert main(elsewhere, {"TINTYPE_TOKEN": "s3cret"}) == 2
+    assert "no such address" in state.read_text()
+    assert main(["--archive", str(tmp_path / "none.tar.gz"), "--state", str(state)], {}) == 2
+    assert "none.tar.gz" in state.read_text()
+    assert main(["--archive", str(archive), "--state", str(tmp_path / "gone" / "state.json")], {}) == 2
+    assert not (tmp_path / "gone").exists()             # a deleted endpoint's directory is not made again
+
+
+def test_where_the_token_comes_from(tmp_path: Path) -> None:
+    assert token_of(None, {}) is None
+    assert token_of(None, {"TINTYPE_TOKEN": ""}) is None
+    assert token_of(None, {"TINTYPE_TOKEN": "a"}) == "a"
+    (tmp_path / "token").write_text("b\n")
+    assert token_of(tmp_path / "token", {"TINTYPE_TOKEN": "a"}) == "b"
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(InvalidRequest, match="empty"):
+        token_of(tmp_path / "empty", {})
+    with pytest.raises(NotFound):
+        token_of(tmp_path / "none", {})
+
+
+def test_the_state_file_tells_who_serves_where(server: RunningServer) -> None:
+    found = State.read(server.log.parent / "state.json")
+    assert found == State(ProcessIdentity.of(server.process.pid), "127.0.0.1", server.port)
+
+
+def test_sigterm_lets_requests_end_and_leaves_nothing(start_server: Starter, tmp_path: Path) -> None:
+    running = start_server(write_tiny_archive(tmp_path / "slow.tar.gz", repeats=12))
+    body = write_npy(np.zeros((64, 3, SIZE, SIZE), np.float32))
+    running.invoke(body, "application/x-npy")
+    statuses: list[int] = []
+
+    def ask() -> None:
+        answer = httpx.post(
+            f"{running.url}/invocations",
+            content=body,
+            headers={"Content-Type": "application/x-npy"},
+            trust_env=False,
+            timeout=60,
+        )
+        statuses.append(answer.status_code)
+
+    askers = [threading.Thread(target=ask) for _ in range(8)]
+    for one in askers:
+        one.start()
+    while psutil.Process(running.process.pid).num_fds() < 8:
+        time.sleep(0.005)
+    while not statuses:                                 # one is answered, seven are inside
+        time.sleep(0.005)
+    running.process.send_signal(signal.SIGTERM)
+    for one in askers:
+        one.join(60)
+    assert statuses == [200] * 8
+    assert running.process.wait(20) == 0
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", running.port)) != 0
+    assert "Traceback" not in running.log.read_text()
+
+
+def test_draining_has_an_end(start_server: Starter, archive: Path) -> None:
+    running = start_server(archive, "--drain-seconds=1", "--body-seconds=60")
+    with socket.create_connection(("127.0.0.1", running.port)) as stuck:
+        stuck.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+        time.sleep(0.2)
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(10) == 0
+
+
+def test_an_idle_connection_does_not_delay_the_end(start_server: Starter, archive: Path) -> None:
+    running = start_server(archive)
+    assert running.http.get("/ping").status_code == 200         # the connection stays open
+    running.process.send_signal(signal.SIGTERM)
+    started = time.monotonic()
+    assert running.process.wait(10) == 0
+    assert time.monotonic() - started < 5
