@@ -108,6 +108,19 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def lock_if_free(path: Path) -> Iterator[bool]:
+    """As `exclusive_lock`, but never waits: the block learns whether it holds the lock."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with storage_errors(path), path.open("ab") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+@contextlib.contextmanager
 def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
     """A new directory below `parent` to build something in; whatever is still there at the end is removed."""
     with storage_errors(parent):

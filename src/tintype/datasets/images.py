@@ -8,6 +8,7 @@ everything else, and the few JPEGs that are odd without being damaged, by Pillow
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from tintype.datasets.pillow_files import (
 from tintype.errors import BadImage, TooLarge
 
 MAX_PIXELS = 100_000_000
+BYTES_PER_PIXEL = 8              # sixteen bits, four channels, not compressed
+OVERHEAD_BYTES = 16 * 1024**2    # headers, profiles, thumbnails
 
 SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -110,6 +113,23 @@ def decode(content: bytes, *, minimum_side: int | None = None, max_pixels: int =
         orientation = orientation_of(image)
         pixels = upright(pixels, orientation)
         return Decoded(pixels, form, (pixels.shape[1], pixels.shape[0]), "pillow")
+
+
+def read_image_file(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
+    """The bytes of a file that may hold a picture of at most `max_pixels`.
+
+    `TooLarge` without reading it when no format would need so many bytes; `BadImage`, its message beginning with
+    "unreadable", when the file cannot be read.
+    """
+    most = OVERHEAD_BYTES + BYTES_PER_PIXEL * max_pixels
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(most + 1)
+    except OSError as error:
+        raise BadImage(f"unreadable: {error.strerror or error}; see to the file or remove it") from error
+    if len(content) > most:
+        raise TooLarge(f"the file is over {most:,} bytes, which no picture of {max_pixels:,} pixels needs; remove it")
+    return content
 
 
 def _decode_jpeg(content: bytes, minimum_side: int | None, max_pixels: int) -> Decoded:
