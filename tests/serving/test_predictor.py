@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from tintype.errors import BadArchive, BadImage, InvalidRequest, NotFound, TooLa
 from tintype.models.archive import Description, write
 from tintype.serving.inputs import EncodedImage, Pixels, Tensors
 from tintype.serving.predictor import Predictor
+
+HYMENOPTERA = Path(__file__).parents[3] / "shared" / "data" / "hymenoptera"
 
 
 def test_a_picture_is_classified(predictor: Predictor, picture) -> None:
@@ -95,7 +98,7 @@ def test_a_description_that_contradicts_itself(tmp_path: Path, change: dict[str,
         Predictor.open(tmp_path / "odd.tar.gz", tmp_path / "model")
 
 
-def torch_archive(directory: Path, classes: tuple[str, ...] = CLASSES) -> tuple[Path, object]:
+def torch_archive(directory: Path, classes: tuple[str, ...] = CLASSES) -> tuple[Path, Any]:
     """An archive of a small network without ONNX, and the network."""
     import torch
     from safetensors.torch import save_file
@@ -122,10 +125,34 @@ def test_torch_runs_what_has_no_onnx_file(tmp_path: Path) -> None:
     assert served.runtime_name == "torch"
     images = np.random.default_rng(1).normal(size=(5, 3, SIZE, SIZE)).astype(np.float32)
     with torch.inference_mode():
-        expected = torch.softmax(module(torch.from_numpy(images)), 1).numpy()       # pyright: ignore[reportCallIssue]
+        expected = torch.softmax(module(torch.from_numpy(images)), 1).numpy()
     np.testing.assert_allclose(served.infer(images).probabilities, expected, atol=1e-5)
     with pytest.raises(BadArchive, match="nothing that onnxruntime can run"):
         Predictor.open(path, tmp_path / "again", runtime="onnxruntime")
+
+
+def test_onnx_and_torch_say_the_same_of_the_same_files(tmp_path: Path, picture) -> None:
+    import torch
+
+    from tintype.models.export import export_onnx
+
+    path, module = torch_archive(tmp_path)
+    exported = export_onnx(module, SIZE, tmp_path / "model.onnx", len(CLASSES))
+    assert exported.path, exported.reason
+    files = {name: tmp_path / name for name in ("model.safetensors", "model.onnx")}
+    both = tmp_path / "both.tar.gz"
+    write(both, Predictor.open(path, tmp_path / "first", threads=1).archive.description, files)
+    by_onnx = Predictor.open(both, tmp_path / "onnx", threads=1)
+    by_torch = Predictor.open(both, tmp_path / "torch", threads=1, runtime="torch")
+    assert (by_onnx.runtime_name, by_torch.runtime_name) == ("onnxruntime", "torch")
+    contents = [picture(form, (200, 90, 30), (75, 44)) for form in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")]
+    contents += [one.read_bytes() for one in sorted(HYMENOPTERA.glob("val/*/*.jpg"))[:20]]
+    with torch.inference_mode():
+        # As training evaluates: the shared preprocessing, then the module that was trained.
+        batch = PREPROCESSING.normalise(np.stack([PREPROCESSING.decode(one) for one in contents]))
+        expected = torch.softmax(module(torch.from_numpy(batch)), 1).numpy()
+    np.testing.assert_allclose(by_onnx.predict(contents).probabilities, expected, atol=1e-4)
+    np.testing.assert_allclose(by_torch.predict(contents).probabilities, expected, atol=1e-4)
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -106,6 +106,9 @@ def test_the_state_file(tmp_path: Path) -> None:
     state.write(tmp_path / "state")
     assert State.read(tmp_path / "state") == state
     state.write(None)
+    for torn in (b"", b"\0" * 90, b"[]", b'{"process": {}}'):
+        (tmp_path / "torn").write_bytes(torn)
+        assert State.read(tmp_path / "torn") is None
 
 
 def test_words_and_pings() -> None:

@@ -198,3 +198,23 @@ def test_the_server_loads_no_torch(server: RunningServer) -> None:
         pytest.skip("no /proc here")
     assert "torch" not in maps.read_text()
     assert "onnxruntime" in maps.read_text()
+
+
+def test_mutated_bodies_are_answered_or_refused(server: RunningServer, picture: Picture) -> None:
+    noise = np.random.default_rng(7)
+    encoded = json.dumps({"instances": [{"image": base64.b64encode(picture()).decode()}]}).encode()
+    seeds = [(FORMATS[form], picture(form, (200, 40, 90))) for form in FORMATS]
+    seeds += [("application/x-npy", write_npy(np.zeros((9, 9, 3), np.uint8))), ("application/json", encoded)]
+    statuses: set[int] = set()
+    for content_type, good in seeds:
+        for _ in range(25):
+            body = bytearray(good[: noise.integers(1, len(good) + 1)] if noise.random() < 0.3 else good)
+            for place in noise.integers(0, len(body), noise.integers(1, 6)):
+                body[place] = noise.integers(256)
+            answer = server.invoke(bytes(body), content_type)
+            statuses.add(answer.status_code)
+            if answer.status_code != 200:
+                assert answer.json()["error"]["message"]
+    assert statuses <= {200, 400, 413, 415}
+    assert {200, 400} <= statuses
+    assert top_label(server.invoke(picture())) == "red"

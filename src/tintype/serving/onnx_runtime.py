@@ -36,6 +36,8 @@ def open_onnx(archive: Archive, threads: int) -> OnnxRuntime | None:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = ERRORS_ONLY
+    # Its threads wait for work by spinning. Between two requests that would take the cores from the decoders.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:      # ONNX Runtime's errors share no base class of their own

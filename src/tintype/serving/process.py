@@ -94,12 +94,12 @@ class State:
 
     @classmethod
     def read(cls, path: Path) -> State | None:
-        """What `write` wrote, or None when there is nothing (yet)."""
+        """What `write` wrote, or None when there is nothing (yet), or only what a power cut left of it."""
         try:
             document: dict[str, Any] = json.loads(path.read_bytes())
-        except FileNotFoundError:
+            return cls(**{**document, "process": ProcessIdentity(**document["process"])})
+        except (FileNotFoundError, ValueError, TypeError, LookupError):
             return None
-        return cls(**{**document, "process": ProcessIdentity(**document["process"])})
 
 
 def spawn(command: Sequence[str], directory: Path, log: Path) -> subprocess.Popen[bytes]:
