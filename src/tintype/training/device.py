@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import final
 
 import torch
 
+from tintype.datasets.decoding import usable_cores
 from tintype.errors import InvalidRequest
 from tintype.training.plan import ComputePlan
 
@@ -63,11 +63,6 @@ def choose_place(compute: ComputePlan, *, local_rank: int = 0, processor_flags: 
         channels_last=compute.channels_last,
         threads=compute.threads or usable_cores(),
     )
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0))
 
 
 def cpu_flags() -> frozenset[str]:

@@ -46,7 +46,7 @@ class Pictures:
     """The cached pictures of a split, on the device if it is a GPU and they fit."""
 
     def __init__(self, split: Split, place: Place) -> None:
-        self._stored = np.asarray(split.cache.images)           # a plain view: a memmap's own indexing is slow
+        self._cache = split.cache
         self._rows = split.rows
         self._device = place.device
         self._resident = self._upload() if self._fits() else None
@@ -55,7 +55,7 @@ class Pictures:
         """uint8 (n, side, side, 3) on the device; `positions` count the usable images of the split."""
         if self._resident is not None:
             return self._resident[torch.from_numpy(positions).to(self._device)]
-        pictures = torch.from_numpy(self._stored[self._rows[positions]])
+        pictures = torch.from_numpy(self._cache.gather(self._rows[positions]))
         if self._device.type == "cpu":
             return pictures
         return pictures.pin_memory().to(self._device, non_blocking=True)
@@ -64,13 +64,14 @@ class Pictures:
         if self._device.type != "cuda":
             return False
         free, _ = torch.cuda.mem_get_info(self._device)
-        return self._stored[0].nbytes * len(self._rows) <= RESIDENT_SHARE * free
+        return self._cache.images.nbytes <= RESIDENT_SHARE * free
 
     def _upload(self) -> Tensor:
-        resident = torch.empty((len(self._rows), *self._stored.shape[1:]), dtype=torch.uint8, device=self._device)
+        shape = (len(self._rows), *self._cache.images.shape[1:])
+        resident = torch.empty(shape, dtype=torch.uint8, device=self._device)
         for start in range(0, len(self._rows), UPLOAD_ROWS):
             rows = self._rows[start : start + UPLOAD_ROWS]
-            resident[start : start + len(rows)] = torch.from_numpy(self._stored[rows])
+            resident[start : start + len(rows)] = torch.from_numpy(self._cache.gather(rows))
         return resident
 
 

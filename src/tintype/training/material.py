@@ -14,7 +14,6 @@ from tintype.datasets.folder import open_dataset
 from tintype.datasets.image_cache import ImageCache, View
 from tintype.datasets.transforms import Preprocessing
 from tintype.errors import BadData
-from tintype.training.device import usable_cores
 from tintype.training.events import Note, Quarantined, Warning
 from tintype.training.image_size import automatic_size, source_side, typical_side
 from tintype.training.phases import Emit, Phases
@@ -101,7 +100,7 @@ def measure_colours(split: Split) -> Colours:
     rows = split.rows[np.linspace(0, len(split) - 1, min(COLOUR_SAMPLE, len(split))).astype(np.int64)]
     total, squares, pixels = np.zeros(3), np.zeros(3), 0
     for row in np.sort(rows):
-        image = split.cache.images[row].reshape(-1, 3).astype(np.float32) / 255.0
+        image = split.cache.row(int(row)).reshape(-1, 3).astype(np.float32) / 255.0
         total += image.sum(axis=0, dtype=np.float64)
         squares += np.square(image).sum(axis=0, dtype=np.float64)
         pixels += len(image)
@@ -135,7 +134,7 @@ def _open_split(plan: TrainingPlan, dataset: Dataset, name: str, view: View, pha
         directory=plan.image_cache,
         limit_bytes=plan.settings.cache_limit_bytes,
         max_pixels=plan.settings.max_image_pixels,
-        workers=plan.compute.threads or usable_cores(),
+        workers=plan.compute.threads or None,
         progress=phases.progress(f"decode {name}"),
     )
     rows = np.flatnonzero(cache.ok)

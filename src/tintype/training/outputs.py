@@ -28,10 +28,11 @@ from torch import nn
 
 from tintype.models import archive
 from tintype.models.archive import Description, TrainingRecord
+from tintype.models.export import export_onnx
 from tintype.models.networks import Network
 from tintype.storage import atomic_file, write_bytes, write_json
 from tintype.training.evaluation import Evaluation
-from tintype.training.events import Epoch, TrainingResult
+from tintype.training.events import Epoch, TrainingResult, Warning
 from tintype.training.hyperparameters import values_of
 from tintype.training.metrics import Score
 from tintype.training.session import Session
@@ -141,7 +142,10 @@ def _write_weights(path: Path, module: nn.Module) -> Path:
 
 
 def _write_onnx(session: Session, module: nn.Module, path: Path) -> Path | None:
-    raise NotImplementedError
+    export = export_onnx(module, session.material.preprocessing.size, path, len(session.classes))
+    if export.reason is not None:
+        session.emit(Warning(f"{export.reason}; the archive is served by torch"))
+    return export.path
 
 
 def _description(

@@ -29,14 +29,17 @@ class Phases:
         return time.perf_counter() - self._began
 
     @contextlib.contextmanager
-    def __call__(self, name: str, *, quiet: bool = False) -> Iterator[None]:
-        """Time what is inside the `with` block as `name`. `quiet` ones, which come every epoch, are only summed."""
+    def __call__(self, name: str) -> Iterator[None]:
+        """Time what is inside the `with` block as `name`, and say so."""
         began = time.perf_counter()
         yield
         seconds = time.perf_counter() - began
+        self.add(name, seconds)
+        self._emit(Phase(name, round(seconds, 4)))
+
+    def add(self, name: str, seconds: float) -> None:
+        """Add to the sum of `name` without saying so: for parts that come every epoch."""
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
-        if not quiet:
-            self._emit(Phase(name, round(seconds, 4)))
 
     def progress(self, phase: str) -> Callable[[int, int], None]:
         """A `(done, total)` callback that emits, but not more often than a person can read."""

@@ -100,11 +100,15 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
         if progress.step < feed.steps:
             break
 
+        trained = time.perf_counter()
         valid = evaluate(average.module)
         scores = {"train": score(world.gather(meter.take()), len(session.classes)), "valid": valid.score}
         progress.judge(valid, average.module.state_dict(), plan.objective)
-        seconds = time.perf_counter() - began
-        event = Epoch(progress.epoch + 1, plan.epochs, metrics_of(scores, optimiser.param_groups[0]["lr"]), seconds)
+        ended = time.perf_counter()
+        session.phases.add("train", trained - began)
+        session.phases.add("evaluate", ended - trained)
+        metrics = metrics_of(scores, optimiser.param_groups[0]["lr"])
+        event = Epoch(progress.epoch + 1, plan.epochs, metrics, round(ended - began, 4))
         progress.end_epoch(epoch_entry(event, scores, session.classes))
         session.emit(event)
         write_history(session, progress.history)
