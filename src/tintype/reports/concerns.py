@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tintype.reports.readings import MISCALIBRATED, accuracy_gap, baseline, overfits, totals
+from tintype.reports.readings import accuracy_gap, baseline, overfits, totals
 from tintype.reports.run_report import Calibration, Curves, Data, Judgement, Missing, RunReport
 from tintype.reports.wording import counted, percent
 
 IMBALANCE = 3.0                                             # images of the largest class over those of the smallest
 FEW_IMAGES = 200                                            # below this an accuracy is a rough figure
+CALIBRATED_IMAGES = 50                                      # fewer say nothing about calibration
 HARMLESS = "information"                                    # the severity of problems that are only mentioned
 SERIOUS = "error"
 
@@ -72,7 +73,8 @@ def _of_training(report: RunReport) -> list[Concern]:
         if overfits(report.curves):
             points = f"{100 * accuracy_gap(report.curves):.0f} points"
             found.append(Concern(f"It overfits: training accuracy is {points} above validation accuracy", "curves"))
-    if isinstance(report.calibration, Calibration) and report.calibration.error >= MISCALIBRATED:
-        off = percent(report.calibration.error)
+    calibration = report.calibration
+    if isinstance(calibration, Calibration) and calibration.images >= CALIBRATED_IMAGES and not calibration.is_good:
+        off = percent(calibration.error)
         found.append(Concern(f"Probabilities are off by {off} on average", "calibration"))
     return found

@@ -62,7 +62,7 @@ def _facts(check: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _problems(check: Mapping[str, Any] | None) -> tuple[Problem, ...] | Missing:
     if check is None:
-        return Missing("The data were not checked in this run. `tintype data check` does that on its own.")
+        return Missing("The data were not checked in this run. The command tintype data check does that on its own.")
     return tuple(
         Problem(
             kind=str(one["kind"]),

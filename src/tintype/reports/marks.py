@@ -49,12 +49,12 @@ def judge(evaluation: Mapping[str, Any], classes: Sequence[str]) -> Judgement | 
 def read_predictions(path: Path, album: Album) -> Predictions | Missing:
     """What the model said of every image of a split."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             indices, labels = stored["indices"].astype(np.int64), stored["labels"].astype(np.int64)
             predictions = Predictions(indices, labels, np.nan_to_num(stored["probabilities"]))
     except FileNotFoundError:
         return Missing("The training kept no predictions, so single images cannot be looked at.")
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return Missing(f"{path.name} is not readable; it may be half written.")
     if not len(indices):
         return Missing("The split has no images.")

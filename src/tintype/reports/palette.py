@@ -23,9 +23,9 @@ COLOURS: dict[str, tuple[str, str]] = {
     "line": ("#e3dacc", "#37312a"),             # borders and grids
     "accent": ("#8a4420", "#e5a877"),           # links, buttons, focus
     "blue": ("#0a69ad", "#5fb4ee"),             # right; train
-    "red": ("#c04d00", "#ff9a5a"),              # wrong; valid
-    "green": ("#0a7a5a", "#45c9a0"),            # test
-    "gold": ("#9a6a00", "#f0c04a"),             # best; look here
+    "red": ("#b34700", "#ff9a5a"),              # wrong; valid
+    "green": ("#0a7657", "#45c9a0"),            # test
+    "gold": ("#8a5f00", "#f0c04a"),             # best; look here
     "medal": ("#efae1b", "#f2c14e"),            # the best trial's disc; it has a ring for contrast
     "grey": ("#8b8175", "#857b6e"),             # unlabelled; no matter
 }

@@ -15,10 +15,10 @@ from tintype.reports.figures.trials import hyperparameter_scale
 from tintype.reports.run_report import Calibration, Curves, Data, Judgement, RunReport, Tuning
 from tintype.reports.wording import counted, display, listed, percent, quantity, seconds
 
+FEW_TRIALS = 4                                              # fewer say nothing about the ranges
 EDGE = 0.04                                                 # of a range, on its own scale: "at the end"
 OVERFIT_GAP = 0.1                                           # training accuracy above validation accuracy
 LOSS_RISE = 1.1                                             # validation loss at the end over its minimum
-MISCALIBRATED = 0.05                                        # expected calibration error
 PURPOSES: Mapping[str, str] = {"train": "train on", "valid": "choose by", "test": "judge on"}
 
 
@@ -64,6 +64,8 @@ def tuning_reading(tuning: Tuning) -> tuple[str, ...]:
         return ("No trial ended with a value.",)
     written, values = tuning.objective.written, [one.score for one in tuning.trials if one.score is not None]
     said = f"{tuning.objective.words} {written(best.score)}"
+    if len(tuning.trials) == 1:
+        return (f"One trial, with {said}.",)
     sentences = [f"Trial {best.number} is the best of {len(tuning.trials)}: {said}."]
     if len(values) > 2:
         sentences.append(f"The median trial has {written(median(values))}.")
@@ -75,7 +77,7 @@ def tuning_reading(tuning: Tuning) -> tuple[str, ...]:
     if stopped:
         sentences.append(f"{counted(stopped, 'trial')} {_were(stopped)} stopped early, to save time.")
     ends = [said for one in tuning.ranges if (said := _at_an_end(one, best.hyperparameters.get(one.name)))]
-    if ends:
+    if ends and len(values) >= FEW_TRIALS:
         sentences.append(f"The best value is at the end of its range for {listed(ends)}: a wider range may do better.")
     return tuple(sentences)
 
@@ -129,7 +131,7 @@ def calibration_reading(calibration: Calibration) -> tuple[str, ...]:
     """Whether the model is too sure of itself."""
     says, right = percent(calibration.confidence), percent(calibration.accuracy)
     mean = f"On average it says {says} and is right {right} of the time"
-    if calibration.error < MISCALIBRATED:
+    if calibration.is_good:
         return (f"{mean}: its probabilities can be taken at their word.",)
     sure = "too sure" if calibration.confidence > calibration.accuracy else "not sure enough"
     return (f"{mean}: it is {sure} of itself.",)

@@ -15,6 +15,8 @@ from tintype.reports.evidence import Endpoint, HyperparameterRange, Model, Probl
 from tintype.reports.figures.reliability import Bin
 from tintype.reports.objective import Objective
 
+WELL_CALIBRATED = 0.05                                      # expected calibration error below this
+
 
 @dataclass(frozen=True)
 class Missing:
@@ -152,6 +154,16 @@ class Calibration:
     confidence: float                                       # mean probability of the predicted class
     accuracy: float
     bins: tuple[Bin, ...]
+
+    @property
+    def images(self) -> int:
+        """How many images it was measured on."""
+        return sum(one.count for one in self.bins)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the probabilities can be taken at their word."""
+        return self.error < WELL_CALIBRATED
 
 
 @dataclass(frozen=True)

@@ -36,14 +36,15 @@ def number(value: float | None, digits: int = 4) -> str:
         return MISSING
     if value == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(value)))
-    if exponent < -4 or exponent >= 7:
-        mantissa = f"{value / 10.0**exponent:.{max(digits - 2, 0)}f}".rstrip("0").rstrip(".")
-        power = f"10{str(exponent).translate(_SUPERSCRIPTS)}"
-        return power if mantissa == "1" else f"{mantissa}×{power}"
+    mantissa, exponent = f"{value:.{max(digits - 2, 0)}e}".split("e")
+    power = int(exponent)
+    if power < -4 or power >= 7:
+        ten = f"10{str(power).translate(_SUPERSCRIPTS)}"
+        shown = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+        return ten if shown == "1" else f"{shown}×{ten}"
     if float(value).is_integer():
         return f"{int(value):,}"
-    text = f"{value:.{max(digits - 1 - exponent, 0)}f}"
+    text = f"{value:.{max(digits - 1 - power, 0)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
