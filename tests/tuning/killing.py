@@ -33,7 +33,7 @@ SETTINGS = TuningSettings(
     space=Space((Continuous("lr", 0.001, 0.1), Integer("width", 16, 1024))),
     objective="loss",
     direction="Minimize",                       # pyright: ignore[reportArgumentType]
-    max_jobs=80,
+    max_jobs=60,
     max_parallel_jobs=2,
 )
 EPOCHS = 3
@@ -104,6 +104,13 @@ def starts(directory: Path) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
+def wait_for_a_start(directory: Path, lines: int) -> None:
+    for _ in range(2000):
+        if len(starts(directory)) > lines:
+            return
+        time.sleep(0.001)
+
+
 def main(directory: Path, kills: int, seed: int) -> dict[str, object]:
     chance = random.Random(seed)
     done, lines, run_twice, changed = finished(None), 0, [], []
@@ -111,7 +118,9 @@ def main(directory: Path, kills: int, seed: int) -> dict[str, object]:
     while True:
         pid = fork(directory)
         if killed < kills:
-            time.sleep(chance.uniform(0.0, 0.06))
+            if chance.random() < 0.8:           # otherwise while it still takes up the work of the one before
+                wait_for_a_start(directory, lines)
+            time.sleep(chance.uniform(0.0, 0.03))
             os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         killed += os.WIFSIGNALED(status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -61,3 +61,16 @@ class TrialRunner(Protocol):
     def close(self) -> None:
         """Let go of everything; trials still in progress end, or go on without the tuner if the runner is built so."""
         ...
+
+
+def batches(events: Iterable[TrialEvent]) -> Iterator[list[Reported] | Ended]:
+    """The events with the reports of one trial put together, as far as its end does not come between."""
+    reports: dict[str, list[Reported]] = {}
+    for event in events:
+        if isinstance(event, Reported):
+            reports.setdefault(event.trial, []).append(event)
+            continue
+        if event.trial in reports:
+            yield reports.pop(event.trial)
+        yield event
+    yield from reports.values()
