@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime
@@ -99,11 +100,10 @@ def _by_tracing(network: nn.Module, images: torch.Tensor) -> bytes:
     # JSON, so let that go to the log.
     torch._C._jit_set_onnx_log_output_stream("stderr")
     buffer = io.BytesIO()
-    export: Callable[..., object] = torch.onnx.export       # its signature does not admit the buffer that it takes
-    export(
+    torch.onnx.export(
         network,
         (images,),
-        buffer,
+        cast(Any, buffer),      # its signature does not admit what it takes
         dynamo=False,
         opset_version=OPSET,
         input_names=[INPUT],
