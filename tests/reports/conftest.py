@@ -165,22 +165,30 @@ def stage_trial(number: int, random: np.random.Generator) -> TrialEvidence:
 
 
 def check_document(album: Album) -> dict[str, Any]:
-    """What `data check` says of a set with three problems."""
+    """What `CheckReport.to_json()` says of a set with three problems."""
+    first, second, third = album.paths[:3]
     return {
         "classes": list(album.classes),
         "images": len(album.paths),
+        "formats": {"JPEG": len(album.paths) - 1, "PNG": 1},
+        "sizes": {
+            "width": {"p0": 30, "p50": 40, "p100": 90},
+            "height": {"p0": 20, "p50": 30, "p100": 80},
+            "bytes": {"p0": 700, "p50": 109_471, "p100": 2_101_669},
+        },
         "problems": [
             {
-                "kind": "duplicate-across-splits", "severity": "error", "count": 1, "files": [list(album.paths[:2])],
-                "advice": "the same picture is in train and in test, so the test accuracy flatters: remove one of each",
+                "kind": "truncated", "severity": "error", "title": "images that end too early", "count": 1,
+                "files": ["gone.jpg"], "details": ["gone.jpg: cut off"], "groups": [], "advice": "Get them again.",
             },
             {
-                "kind": "odd-extension", "severity": "warning", "count": 1, "files": [album.paths[3]],
-                "advice": "the file is a PNG although its name says JPEG; it is read all the same",
+                "kind": "duplicate-across-splits", "severity": "warning", "title": "the same file in two splits",
+                "count": 2, "files": [first, second], "details": [f"{first} = {second}"], "groups": [[first, second]],
+                "advice": "Delete the copies from all splits but one.",
             },
             {
-                "kind": "rotated", "severity": "information", "count": 3, "files": list(album.paths[3:6]),
-                "advice": "turned upright",
+                "kind": "rotated", "severity": "note", "title": "photographs to be turned upright", "count": 1,
+                "files": [third], "details": [third], "groups": [], "advice": "They are turned when they are read.",
             },
         ],
     }  # fmt: skip

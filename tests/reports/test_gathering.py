@@ -135,7 +135,19 @@ def test_the_source_of_the_weights_is_in_the_archive(stage: Stage) -> None:
     assert gather(evidence).model.weights == "the hub's cache"
 
 
-def test_groups_of_duplicates_are_one_line_each(stage: Stage) -> None:
+def test_problems_have_pictures_of_what_can_be_seen(stage: Stage) -> None:
     problems = gather(stage()).data.problems
     assert not isinstance(problems, Missing)
-    assert problems[0].files == ("class-0/0.jpg = class-0/1.jpg",)
+    gone, twice, rotated = problems
+    assert gone.pictures == rotated.pictures == ()
+    assert [[picture.file for picture in group] for group in twice.pictures] == [["class-0/0.jpg", "class-0/1.jpg"]]
+    assert twice.details == ("class-0/0.jpg = class-0/1.jpg",)
+
+
+def test_what_the_check_measured(stage: Stage) -> None:
+    assert gather(stage()).data.facts == (
+        ("Size, pixels", "40 × 30 (median); 30 × 20 to 90 × 80"),
+        ("Size, bytes", "109 kB (median); 700 bytes to 2.1 MB"),
+        ("Formats", "11 JPEG, 1 PNG"),
+    )
+    assert gather(stage(check=None)).data.facts == ()

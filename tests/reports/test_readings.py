@@ -103,11 +103,11 @@ def test_concerns_are_sorted_and_lead_to_their_section(stage: Stage) -> None:
     serious = [one.serious for one in found]
     assert serious == sorted(serious, reverse=True)
     words = " | ".join(one.words for one in found)
-    assert "Duplicate across splits: 1" in words
+    assert "The same file in two splits (2)" in words
     assert "No test split" in words
     assert "Judged on 3 images only" in words
     assert "1 file left out" in words
-    assert "Rotated" not in words                           # a mere information
+    assert "upright" not in words                           # a mere note
     assert {one.section for one in found} <= {"data", "confusion", "curves", "calibration"}
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.reports.wording import counted, display, listed, moment, number, percent, quantity, seconds
+from tintype.reports.wording import counted, display, listed, moment, number, percent, quantity, seconds, size
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,7 @@ def test_words() -> None:
     assert percent(math.nan) == percent(None) == "–"
     assert [counted(n, "class") for n in (0, 1, 2)] == ["0 classes", "1 class", "2 classes"]
     assert counted(1200, "image") == "1,200 images"
+    assert [size(n) for n in (0, 999, 1500, 109_471, 3e12)] == ["0 bytes", "999 bytes", "1.5 kB", "109 kB", "3000 GB"]
     assert moment(1_795_248_720.0) == "21 November 2026, 08:12 UTC"
     assert [listed(list("abc")[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from tintype.reports.readings import accuracy_gap, baseline, overfits, totals
 from tintype.reports.run_report import Calibration, Curves, Data, Judgement, Missing, RunReport
-from tintype.reports.wording import counted, percent
+from tintype.reports.wording import counted, display, percent
 
 IMBALANCE = 3.0                                             # images of the largest class over those of the smallest
 FEW_IMAGES = 200                                            # below this an accuracy is a rough figure
 CALIBRATED_IMAGES = 50                                      # fewer say nothing about calibration
-HARMLESS = "information"                                    # the severity of problems that are only mentioned
+HARMLESS = "note"                                           # the severity of problems that are only mentioned
 SERIOUS = "error"
 
 
@@ -34,7 +34,7 @@ def concerns(report: RunReport) -> tuple[Concern, ...]:
 def _of_data(data: Data) -> list[Concern]:
     problems = () if isinstance(data.problems, Missing) else data.problems
     found = [
-        Concern(f"{one.kind.replace('-', ' ').capitalize()}: {one.count:,}", "data", one.severity == SERIOUS)
+        Concern(f"{_sentence(one.title)} ({one.count:,})", "data", one.severity == SERIOUS)
         for one in problems
         if one.severity != HARMLESS
     ]
@@ -78,3 +78,8 @@ def _of_training(report: RunReport) -> list[Concern]:
         off = percent(calibration.error)
         found.append(Concern(f"Probabilities are off by {off} on average", "calibration"))
     return found
+
+
+def _sentence(title: str) -> str:
+    shown = display(title, 80)
+    return shown[:1].upper() + shown[1:]

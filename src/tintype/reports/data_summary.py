@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tintype.reports.evidence import SPLITS, Album, Problem, Quarantined, RunEvidence
+from tintype.reports.evidence import SPLITS, Album, Quarantined, RunEvidence
+from tintype.reports.problems import read_problems
 from tintype.reports.run_report import Data, Missing, Sample
 from tintype.reports.thumbnails import Thumbnails
+from tintype.reports.wording import size
 
 SAMPLES_PER_CLASS = ((9, 8), (12, 6), (24, 3))              # up to so many classes, so many pictures of each; then one
 SAMPLE_CLASSES = 72                                         # classes of which a picture is shown
@@ -25,6 +27,7 @@ def summarise(evidence: RunEvidence) -> Data:
     quarantined = tuple(Quarantined(one["path"], one["reason"]) for one in evidence.result.get("quarantined", ()))
     used = _used(album, quarantined)
     counts = _counts(album, used)
+    thumbnails = Thumbnails(album.root, evidence.max_pixels)
     return Data(
         location=evidence.location,
         layout=album.layout,
@@ -33,9 +36,9 @@ def summarise(evidence: RunEvidence) -> Data:
         unlabelled=int(np.count_nonzero(used & (album.labels < 0))),
         notes=album.notes,
         facts=_facts(check or {}),
-        problems=_problems(check),
+        problems=read_problems(check, thumbnails),
         quarantined=quarantined,
-        samples=_samples(album, used, evidence.max_pixels),
+        samples=_samples(album, used, thumbnails),
     )
 
 
@@ -57,36 +60,27 @@ def _counts(album: Album, used: Rows) -> dict[str, tuple[int, ...]]:
 
 
 def _facts(check: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, str(check[name])) for name in ("sizes", "formats") if check.get(name))
+    """What the check measured: the median picture and the range, the bytes, the formats."""
+    facts: list[tuple[str, str]] = []
+    sizes, formats = check.get("sizes") or {}, check.get("formats") or {}
+    if {"width", "height"} <= set(sizes):
+        width, height = sizes["width"], sizes["height"]
+        spread = f"{width['p0']} × {height['p0']} to {width['p100']} × {height['p100']}"
+        facts.append(("Size, pixels", f"{width['p50']} × {height['p50']} (median); {spread}"))
+    if "bytes" in sizes:
+        each = sizes["bytes"]
+        facts.append(("Size, bytes", f"{size(each['p50'])} (median); {size(each['p0'])} to {size(each['p100'])}"))
+    if formats:
+        facts.append(("Formats", ", ".join(f"{count:,} {name}" for name, count in formats.items())))
+    return tuple(facts)
 
 
-def _problems(check: Mapping[str, Any] | None) -> tuple[Problem, ...] | Missing:
-    if check is None:
-        return Missing("The data were not checked in this run. The command tintype data check does that on its own.")
-    return tuple(
-        Problem(
-            kind=str(one["kind"]),
-            severity=str(one.get("severity", "warning")),
-            count=int(one["count"]),
-            advice=str(one.get("advice", "")),
-            files=tuple(_file_names(one.get("files", ()))),
-        )
-        for one in check.get("problems", ())
-    )
-
-
-def _file_names(files: Iterable[Any]) -> Iterable[str]:
-    """Files come one by one or, for duplicates, as groups of files that are alike."""
-    return (one if isinstance(one, str) else " = ".join(map(str, one)) for one in files)
-
-
-def _samples(album: Album, used: Rows, max_pixels: int) -> tuple[Sample, ...] | Missing:
+def _samples(album: Album, used: Rows, thumbnails: Thumbnails) -> tuple[Sample, ...] | Missing:
     """A few pictures of every class, spread over its files; of classes at equal distances when they are many."""
     if not album.classes:
         return Missing("There are no classes.")
     each = next((count for most, count in SAMPLES_PER_CLASS if len(album.classes) <= most), 1)
     shown = min(len(album.classes), SAMPLE_CLASSES)
-    thumbnails = Thumbnails(album.root, max_pixels)
     samples: list[Sample] = []
     for label in np.linspace(0, len(album.classes) - 1, shown).astype(int).tolist():
         rows = np.flatnonzero(used & (album.labels == label))

@@ -35,17 +35,6 @@ class Album:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One problem that the data check found: an entry of "problems" in `CheckReport.to_json()`."""
-
-    kind: str                                               # "duplicate-across-splits"
-    severity: str                                           # "error", "warning", "information"
-    count: int
-    advice: str
-    files: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Quarantined:
     """A file that training left out: an entry of "quarantined" in the training result."""
 

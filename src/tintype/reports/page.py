@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from tintype.reports import readings, wording
+from tintype.reports import readings, shrinking, wording
 from tintype.reports.concerns import concerns
 from tintype.reports.palette import custom_properties
-from tintype.reports.run_report import Missing, Mistakes, RunReport
+from tintype.reports.run_report import Missing, RunReport
 from tintype.reports.views import view
 from tintype.storage import write_bytes
 
@@ -48,7 +46,7 @@ def write_report(report: RunReport, path: Path) -> Path:
 def render(report: RunReport) -> str:
     """The page. When it is above `LIMIT_BYTES`, pictures are left out until it is not."""
     page = _render(report)
-    for fewer in (_half_the_pictures, _half_the_pictures, _no_pictures):
+    for fewer in shrinking.STEPS:
         if len(page.encode(errors="replace")) <= LIMIT_BYTES:
             break
         report = fewer(report)
@@ -68,30 +66,6 @@ def _render(report: RunReport) -> str:
         light=custom_properties("light"),
         dark=custom_properties("dark"),
     )
-
-
-def _half_the_pictures(report: RunReport) -> RunReport:
-    return _with_pictures(report, lambda count: (count + 1) // 2)
-
-
-def _no_pictures(report: RunReport) -> RunReport:
-    left_out = Missing("The pictures were left out to keep this page small.")
-    mistakes = report.mistakes
-    if isinstance(mistakes, Mistakes):
-        mistakes = replace(mistakes, shown=tuple(replace(one, picture=None) for one in mistakes.shown))
-    return replace(report, data=replace(report.data, samples=left_out), mistakes=mistakes)
-
-
-def _with_pictures(report: RunReport, keep: Callable[[int], int]) -> RunReport:
-    """The report with `keep(n)` of the n classes with pictures, of the n pictures of each, and of the n mistakes."""
-    data, mistakes = report.data, report.mistakes
-    if not isinstance(data.samples, Missing):
-        fewer = data.samples[: keep(len(data.samples))]
-        samples = tuple(replace(one, pictures=one.pictures[: keep(len(one.pictures))]) for one in fewer)
-        data = replace(data, samples=samples)
-    if isinstance(mistakes, Mistakes):
-        mistakes = replace(mistakes, shown=mistakes.shown[: keep(len(mistakes.shown))])
-    return replace(report, data=data, mistakes=mistakes)
 
 
 @cache

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tintype.reports.evidence import Endpoint, HyperparameterRange, Model, Problem, Quarantined, TrialEvidence
+from tintype.reports.evidence import Endpoint, HyperparameterRange, Model, Quarantined, TrialEvidence
 from tintype.reports.figures.reliability import Bin
 from tintype.reports.objective import Objective
 
@@ -42,6 +42,19 @@ class Sample:
     name: str
     count: int                                              # images of the class in all splits
     pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One kind of problem that the data check found."""
+
+    kind: str                                               # "duplicate-across-splits"
+    title: str
+    severity: str                                           # "error", "warning" or "note"
+    count: int                                              # of files or classes concerned
+    advice: str
+    details: tuple[str, ...]                                # one line per file or group; the first ones only
+    pictures: tuple[tuple[Picture, ...], ...]               # files that are alike are in one group
 
 
 @dataclass(frozen=True)

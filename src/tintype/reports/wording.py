@@ -73,6 +73,15 @@ def seconds(duration: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def size(count: float) -> str:
+    """A number of bytes as "109 kB"."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if count >= 10 or unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("every size has a unit")
+
+
 def counted(count: int, noun: str, plural: str | None = None) -> str:
     """`1 image`, `397 images`, `2 classes`."""
     many = plural or (f"{noun}es" if noun.endswith(("s", "ch", "x")) else f"{noun}s")
