@@ -86,10 +86,15 @@ def test_the_state_file_tells_who_serves_where(server: RunningServer) -> None:
     assert found == State(ProcessIdentity.of(server.process.pid), "127.0.0.1", server.port)
 
 
+def connections(running: RunningServer) -> int:
+    """How many callers are connected."""
+    found = psutil.Process(running.process.pid).net_connections("tcp")
+    return sum(one.status == psutil.CONN_ESTABLISHED for one in found)
+
+
 def test_sigterm_lets_requests_end_and_leaves_nothing(start_server: Starter, tmp_path: Path) -> None:
-    running = start_server(write_tiny_archive(tmp_path / "slow.tar.gz", repeats=12))
+    running = start_server(write_tiny_archive(tmp_path / "slow.tar.gz", repeats=30), "--drain-seconds=60")
     body = write_npy(np.zeros((64, 3, SIZE, SIZE), np.float32))
-    running.invoke(body, "application/x-npy")
     statuses: list[int] = []
 
     def ask() -> None:
@@ -105,15 +110,15 @@ def test_sigterm_lets_requests_end_and_leaves_nothing(start_server: Starter, tmp
     askers = [threading.Thread(target=ask) for _ in range(8)]
     for one in askers:
         one.start()
-    while psutil.Process(running.process.pid).num_fds() < 8:
+    while connections(running) + len(statuses) < len(askers):
         time.sleep(0.005)
-    while not statuses:                                 # one is answered, seven are inside
-        time.sleep(0.005)
+    time.sleep(0.3)                                     # all are inside or answered; each takes a tenth of a second
+    assert len(statuses) < len(askers)
     running.process.send_signal(signal.SIGTERM)
     for one in askers:
         one.join(60)
     assert statuses == [200] * 8
-    assert running.process.wait(20) == 0
+    assert running.process.wait(60) == 0
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", running.port)) != 0
     assert "Traceback" not in running.log.read_text()
