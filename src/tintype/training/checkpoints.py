@@ -18,7 +18,7 @@ import torch
 from tintype.errors import Conflict
 from tintype.storage import atomic_file
 from tintype.training.plan import TrainingPlan
-from tintype.training.progress import Best
+from tintype.training.progress import Best, Progress
 
 FORMAT = 1
 # What may differ between the job that wrote a checkpoint and the one that goes on from it.
@@ -45,12 +45,18 @@ def recipe_hash(plan: TrainingPlan, dataset: str) -> str:
 
 @final
 class Checkpoints:
-    """The checkpoints of one job, made of `parts`; only a process that `writes` does so, and not with `save` "none"."""
+    """The checkpoints of one job: its `progress`, and `parts` such as weights and optimiser.
 
-    def __init__(self, plan: TrainingPlan, dataset: str, parts: Mapping[str, Stateful], *, writes: bool) -> None:
+    Only a process that `writes` does so, and none when the plan saves nothing.
+    """
+
+    def __init__(
+        self, plan: TrainingPlan, dataset: str, progress: Progress, parts: Mapping[str, Stateful], *, writes: bool
+    ) -> None:
         self._plan = plan
         self._recipe = recipe_hash(plan, dataset)
-        self._parts = parts
+        self._progress = progress
+        self._parts = {**parts, "progress": progress}
         self._writes = writes and plan.save != "none"
         self._saved_at = time.perf_counter()
         self._best_epoch = 0            # of the best.pt that we wrote or read
@@ -70,40 +76,51 @@ class Checkpoints:
         """True when the last checkpoint is as old as the plan allows."""
         return self._writes and time.perf_counter() - self._saved_at >= self._plan.checkpoint_seconds
 
-    def save(self, best: Best | None) -> None:
+    def save(self) -> None:
         """Write both. Raises `StorageFailed` when the disk is full; those from before stay as they were."""
-        self._save_best(best)
+        best = self._progress.best
+        if best is not None and best.epoch != self._best_epoch:
+            self._save_best(best, ended=None)
         self._write(self.last, {name: part.state_dict() for name, part in self._parts.items()})
         self._saved_at = time.perf_counter()
 
-    def finish(self, best: Best | None) -> None:
-        """Leave what the plan wants kept: the best weights, and with an archive the last state too."""
+    def finish(self) -> None:
+        """Leave what the plan wants kept: of a trial the best weights, and that it ended; an archive can follow."""
         if self._plan.save == "archive":
-            self.save(best)
-        else:
-            self._save_best(best)
+            self.save()
+        elif self._progress.best is not None:
+            self._progress.ended = True
+            self._save_best(self._progress.best, ended=self._progress.state_dict())
             self.last.unlink(missing_ok=True)
 
-    def restore(self, device: torch.device) -> Best | None:
-        """Put all parts where `last.pt` says, when there is one, and return the best so far.
+    def restore(self, device: torch.device) -> bool:
+        """Put progress and parts where the checkpoint says; False when there is none.
 
         Raises `Conflict` when it was written by another recipe or for other images.
         """
-        state = self._read(self.last, device)
-        if state is None:
-            return None
-        for name, part in self._parts.items():
-            part.load_state_dict(state[name])
-        found = self._read(self.best, device)
-        if found is None:
-            return None
-        self._best_epoch = found["epoch"]
-        return Best(found["epoch"], found["figures"], found["weights"])
+        last, best = self._read(self.last, device), self._read(self.best, device)
+        if last is not None:
+            for name, part in self._parts.items():
+                part.load_state_dict(last[name])
+        elif best is not None and best["ended"] is not None:
+            self._progress.load_state_dict(best["ended"])
+        else:
+            return False
+        if best is not None:
+            self._progress.best = Best(best["epoch"], best["figures"], best["weights"])
+            self._best_epoch = best["epoch"]
+        return True
 
-    def _save_best(self, best: Best | None) -> None:
-        if best is not None and best.epoch != self._best_epoch:
-            self._write(self.best, {"epoch": best.epoch, "figures": dict(best.figures), "weights": dict(best.weights)})
-            self._best_epoch = best.epoch
+    def clear(self) -> None:
+        """Remove what an earlier job left in the directory."""
+        if self._writes:
+            self.last.unlink(missing_ok=True)
+            self.best.unlink(missing_ok=True)
+
+    def _save_best(self, best: Best, ended: Mapping[str, Any] | None) -> None:
+        kept = {"epoch": best.epoch, "figures": dict(best.figures), "weights": dict(best.weights), "ended": ended}
+        self._write(self.best, kept)
+        self._best_epoch = best.epoch
 
     def _write(self, path: Path, state: Mapping[str, Any]) -> None:
         if not self._writes:

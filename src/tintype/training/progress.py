@@ -32,6 +32,7 @@ class Progress:
     step: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     best: Best | None = None
+    ended: bool = False                     # whatever epochs are left; somebody wanted no more of them
 
     def judge(self, evaluation: Evaluation, weights: Mapping[str, Tensor], objective: str) -> bool:
         """Take note of the valid split's evaluation after the current epoch; True when it is the best so far."""
@@ -46,17 +47,19 @@ class Progress:
         self.history.append(entry)
         self.epoch, self.step = self.epoch + 1, 0
 
-    def has_lost_patience(self, patience: int) -> bool:
-        """True when `patience` epochs have gone by since the best one; never with 0."""
-        return patience > 0 and self.best is not None and self.epoch - self.best.epoch >= patience
+    def is_over(self, epochs: int, patience: int) -> bool:
+        """True when all `epochs` are done, or `patience` (0: endless) of them since the best one."""
+        lost_patience = patience > 0 and self.best is not None and self.epoch - self.best.epoch >= patience
+        return self.ended or self.epoch >= epochs or lost_patience
 
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint; `best` has a file of its own."""
-        return {"epoch": self.epoch, "step": self.step, "history": self.history}
+        return {"epoch": self.epoch, "step": self.step, "history": self.history, "ended": self.ended}
 
     def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
         """The inverse of `state_dict`."""
-        self.epoch, self.step, self.history = state_dict["epoch"], state_dict["step"], state_dict["history"]
+        self.epoch, self.step = state_dict["epoch"], state_dict["step"]
+        self.history, self.ended = state_dict["history"], state_dict["ended"]
 
 
 def is_better(score: Score, than: Mapping[str, float], objective: str) -> bool:

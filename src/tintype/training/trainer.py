@@ -59,14 +59,18 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
     scaler = GradScaler(place.device.type, enabled=place.scales_loss)
     average = WeightAverage(network.module, plan.ema)
     meter, guard, progress = Meter(), LossGuard(), Progress()
-    parts = {"network": network.module, "optimiser": optimiser, "scaler": scaler, "average": average}
-    parts |= {"meter": meter, "progress": progress}
-    checkpoints = Checkpoints(plan, session.material.dataset.fingerprint, parts, writes=world.leads)
-    if resume:
-        progress.best = checkpoints.restore(place.device)
+    parts = {
+        "network": network.module, "optimiser": optimiser, "scaler": scaler, "average": average, "meter": meter,
+    }  # fmt: skip
+    checkpoints = Checkpoints(plan, session.material.dataset.fingerprint, progress, parts, writes=world.leads)
+    if resume and checkpoints.restore(place.device):
         session.emit(Note(f"going on with epoch {progress.epoch + 1}, step {progress.step + 1}"))
+        for entry in progress.history:                                          # listeners hear of all epochs
+            session.emit(Epoch(entry["epoch"], plan.epochs, entry["metrics"], entry["seconds"]))
+    if not resume:
+        checkpoints.clear()
 
-    while progress.epoch < plan.epochs and not progress.has_lost_patience(plan.patience):
+    while not progress.is_over(plan.epochs, plan.patience):
         began = time.perf_counter()
         report = session.phases.progress(f"epoch {progress.epoch + 1}")
         model.train()
@@ -90,10 +94,11 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
 
             progress.step = step + 1
             report(progress.step, feed.steps)
-            if progress.step % LOOK_STEPS == 0 or checkpoints.due:
+            save = checkpoints.due and world.is_alone                           # in mid-epoch ranks share no meter
+            if save or progress.step % LOOK_STEPS == 0:
                 guard.check(progress.epoch)
-            if checkpoints.due and world.is_alone:                              # ranks share no meter in mid-epoch
-                checkpoints.save(progress.best)
+            if save:
+                checkpoints.save()
             if stop.after_step and world.is_alone:
                 break
         guard.check(progress.epoch)
@@ -113,14 +118,14 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
         session.emit(event)
         write_history(session, progress.history)
         if checkpoints.due:
-            checkpoints.save(progress.best)
+            checkpoints.save()
         if world.any(stop.after_epoch, place.device):
             break
 
     if stop.after_step:
-        checkpoints.save(progress.best)
+        checkpoints.save()
     else:
-        checkpoints.finish(progress.best)
+        checkpoints.finish()
     return judge_best(session, network, progress)
 
 
