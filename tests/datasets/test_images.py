@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import os
 import struct
 import threading
 import tracemalloc
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from tintype.datasets.images import FORMATS, decode, identify, probe
+from tintype.datasets.images import FORMATS, decode, identify, probe, read_image_file
 from tintype.datasets.jpeg import decode_jpeg, read_jpeg_header
 from tintype.datasets.pillow_warnings import silenced
 from tintype.errors import BadImage, TooLarge, Unsupported
@@ -379,6 +380,25 @@ def test_flipped_bytes_give_a_picture_or_one_of_our_errors(kind: str) -> None:
             rgb = decode(bytes(mutant), minimum_side=16, max_pixels=200_000).rgb
             assert (rgb.dtype, rgb.ndim, rgb.shape[2]) == (np.uint8, 3, 3)
             assert rgb.size
+
+
+def test_reading_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"content")
+    assert read_image_file(tmp_path / "a.jpg") == b"content"
+    with pytest.raises(BadImage, match="unreadable: No such file"):
+        read_image_file(tmp_path / "none.jpg")
+    with pytest.raises(BadImage, match="unreadable: "):
+        read_image_file(tmp_path)
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(BadImage, match="unreadable: not an ordinary file"):
+        read_image_file(tmp_path / "pipe.jpg")
+
+
+def test_a_file_that_no_picture_needs_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "sparse.png").open("wb") as stream:
+        stream.truncate(2**40)
+    with pytest.raises(TooLarge, match="100,000,000 pixels needs"):
+        read_image_file(tmp_path / "sparse.png")
 
 
 # ------------------------------------------------------------------------------------------- manners towards the host

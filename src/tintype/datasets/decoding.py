@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 
 from tintype.datasets.array_file import ArrayFile
 from tintype.datasets.images import read_image_file
+from tintype.datasets.pillow_memory import kept_blocks
 from tintype.datasets.views import View
 from tintype.errors import InvalidRequest
 
+BLOCKS = 4                         # of Pillow's memory, a worker: the picture, two passes of scaling, the result
 PIECE = 16                         # files in one piece of work
 SYNC_BYTES = 64 * 1024**2          # written pixels are sent to the disk in pieces, while the next are being decoded
 
@@ -58,7 +60,7 @@ class Decoding:
         done, unsynced = total - len(missing), 0
         waiting: deque[Future[int]] = deque()
         pieces = (missing[start : start + PIECE].tolist() for start in range(0, len(missing), PIECE))
-        with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+        with kept_blocks(BLOCKS * workers), ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
             while True:
                 while len(waiting) < 2 * workers and (piece := next(pieces, None)) is not None:
                     waiting.append(pool.submit(self._piece, piece))

@@ -7,6 +7,8 @@ everything else, and the few JPEGs that are odd without being damaged, by Pillow
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,13 +125,17 @@ def read_image_file(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
     """
     most = OVERHEAD_BYTES + BYTES_PER_PIXEL * max_pixels
     try:
-        with path.open("rb") as stream:
-            content = stream.read(most + 1)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)      # a pipe must not keep us waiting
+        with open(descriptor, "rb", buffering=0) as stream:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise BadImage("unreadable: not an ordinary file; remove it")
+            if status.st_size > most:
+                needless = f"{status.st_size:,} bytes, which no picture of {max_pixels:,} pixels needs"
+                raise TooLarge(f"the file has {needless}; remove it")
+            return stream.read()
     except OSError as error:
         raise BadImage(f"unreadable: {error.strerror or error}; see to the file or remove it") from error
-    if len(content) > most:
-        raise TooLarge(f"the file is over {most:,} bytes, which no picture of {max_pixels:,} pixels needs; remove it")
-    return content
 
 
 def _decode_jpeg(content: bytes, minimum_side: int | None, max_pixels: int) -> Decoded:

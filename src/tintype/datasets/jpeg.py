@@ -20,6 +20,7 @@ START_OF_SCAN = 0xDA
 APP1 = 0xE1
 STANDALONE = {0x01, *range(0xD0, 0xD9)}                       # markers without a length
 FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}          # SOF0 .. SOF15
+PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 MAX_SCANS = 100                                               # a progressive file has about ten; more is a bomb
 
@@ -47,15 +48,17 @@ class JpegHeader:
 def read_jpeg_header(content: bytes) -> JpegHeader:
     """Walk the markers up to the first scan. `BadImage` when there is no frame, no scan, or no end."""
     frame: tuple[int, int, int, int] | None = None            # bits, height, width, components
-    orientation = 1
+    orientation, progressive = 1, False
     for marker, start, end in _segments(content):
         if marker in FRAMES and end - start >= 6:
             bits, height, width, components = content[start], *_words(content, start + 1), content[start + 5]
-            frame = bits, height, width, components
+            frame, progressive = (bits, height, width, components), marker in PROGRESSIVE
         elif marker == APP1 and content.startswith(EXIF_PREFIX, start):
             orientation = exif_orientation(content[start:end])
         elif marker == START_OF_SCAN:
-            _check_scans(content, start)
+            _check_end(content, start)
+            if progressive:
+                _check_scans(content, start)
             break
     else:
         raise BadImage("truncated JPEG: the file ends before the picture begins; get the file again")
@@ -86,9 +89,12 @@ def _words(content: bytes, start: int) -> tuple[int, int]:
     return content[start] << 8 | content[start + 1], content[start + 2] << 8 | content[start + 3]
 
 
-def _check_scans(content: bytes, start: int) -> None:
+def _check_end(content: bytes, start: int) -> None:
     if content.rfind(END_OF_IMAGE, start) < 0:
         raise BadImage("truncated JPEG: the file ends before the picture does; get the file again")
+
+
+def _check_scans(content: bytes, start: int) -> None:
     scans = content.count(b"\xff\xda", start) + 1
     if scans > MAX_SCANS:
         raise BadImage(f"damaged JPEG: {scans:,} scans, where {MAX_SCANS} are plenty; save the picture again")
