@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import final, overload
 
@@ -29,19 +30,15 @@ class PathTable(Sequence[str]):
     Names that are not valid UTF-8 survive (`surrogateescape`), as they do in `os`.
     """
 
-    def __init__(self, packed: bytes | bytearray, offsets: NDArray[np.int64]) -> None:
-        """`packed` holds the names one after the other, `offsets` (n + 1,) where each begins and the last ends."""
-        self._packed = bytes(packed)
+    def __init__(self, packed: bytes, offsets: array[int]) -> None:
+        """`packed` holds the names one after the other, `offsets` (n + 1) where each begins and where the last ends."""
+        self._packed = packed
         self._offsets = offsets
 
     @classmethod
     def of(cls, paths: Iterable[str]) -> PathTable:
         """A table of `paths` in their order."""
-        packed, offsets = bytearray(), array("q", [0])
-        for path in paths:
-            packed += path.encode("utf-8", "surrogateescape")
-            offsets.append(len(packed))
-        return cls(packed, np.array(offsets, dtype=np.int64))
+        return _packed(path.encode("utf-8", "surrogateescape") for path in paths)
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -55,29 +52,42 @@ class PathTable(Sequence[str]):
             return self.take(range(*index.indices(len(self))))
         if not -len(self) <= index < len(self):
             raise IndexError(f"path {index} of {len(self)}")
-        position = index % len(self)
-        start, end = int(self._offsets[position]), int(self._offsets[position + 1])
-        return self._packed[start:end].decode("utf-8", "surrogateescape")
+        return self._name(index % len(self)).decode("utf-8", "surrogateescape")
 
     def __iter__(self) -> Iterator[str]:
-        return (self[index] for index in range(len(self)))
+        return (self._packed[start:end].decode("utf-8", "surrogateescape") for start, end in pairwise(self._offsets))
 
     def __repr__(self) -> str:
         return f"PathTable({len(self)} paths, {self.nbytes:,} bytes)"
 
     def take(self, indices: Iterable[int] | NDArray[np.int64]) -> PathTable:
         """The paths at `indices`, in that order."""
-        return PathTable.of(self[int(index)] for index in indices)
+        return _packed(self._name(int(index)) for index in indices)
+
+    def order(self) -> NDArray[np.int64]:
+        """(n,) the positions of the paths as they follow in the alphabet (of code points)."""
+        return np.array(sorted(range(len(self)), key=self._name), dtype=np.int64)
 
     @property
     def nbytes(self) -> int:
         """Memory taken, in bytes."""
-        return len(self._packed) + self._offsets.nbytes
+        return len(self._packed) + len(self._offsets) * self._offsets.itemsize
 
     def update(self, digest: hashlib._Hash) -> None:
         """Feed all names and their boundaries to `digest`."""
         digest.update(self._offsets.tobytes())
         digest.update(self._packed)
+
+    def _name(self, position: int) -> bytes:
+        return self._packed[self._offsets[position] : self._offsets[position + 1]]
+
+
+def _packed(names: Iterable[bytes]) -> PathTable:
+    packed, offsets = bytearray(), array("q", [0])
+    for name in names:
+        packed += name
+        offsets.append(len(packed))
+    return PathTable(bytes(packed), offsets)
 
 
 @final
@@ -184,8 +194,8 @@ class Index:
         classes = tuple(sorted(self._classes))
         position = {name: number for number, name in enumerate(classes)}
         renumber = np.array([*(position[name] for name in self._classes), NO_LABEL], dtype=np.int32)
-        paths = PathTable(self._packed, np.array(self._offsets, dtype=np.int64))
-        order = np.array(sorted(range(len(paths)), key=paths.__getitem__), dtype=np.int64)
+        paths = PathTable(bytes(self._packed), self._offsets)
+        order = paths.order()
         return Dataset(
             root=root,
             layout=layout,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tintype.datasets.dataset import SPLITS, TRAIN, UNLABELLED, Dataset, Index
-from tintype.datasets.manifest import MANIFEST_SUFFIXES, is_manifest, read_manifests
+from tintype.datasets.manifest import MANIFEST_SUFFIXES, is_manifest, lists_files_here, read_manifests
 from tintype.datasets.source import Source, bring_here
 from tintype.datasets.split_record import SplitRecord
 from tintype.datasets.splits import Shares, complete, split_named
@@ -171,7 +171,8 @@ def _class_layout(root: Path) -> _Layout:
     if not folders:
         raise BadData(f"{_without_classes(root, files)}; {EXPECTED}")
     branches = tuple(Branch(name, name, TRAIN) for name in folders)
-    return _Layout("class folders", branches, tuple(_loose_note("", files)))
+    stale = [f"{name} lists none of the files here and was left out" for name in files if is_manifest(root / name)]
+    return _Layout("class folders", branches, (*stale, *_loose_note("", files)))
 
 
 def _without_classes(root: Path, files: list[str]) -> str:
@@ -185,8 +186,13 @@ def _without_classes(root: Path, files: list[str]) -> str:
 
 
 def _manifests(root: Path) -> list[Path]:
-    """The manifests that list this folder's images: one, or one per split. `BadData` when it is not clear which."""
-    found = [root / name for name in list_folder(root)[1] if is_manifest(root / name)]
+    """The manifests that list this folder's images: one, or one per split. `BadData` when it is not clear which.
+
+    One that lists nothing that is here does not count where there are folders that may be classes.
+    """
+    folders, files = list_folder(root)
+    found = [root / name for name in files if is_manifest(root / name)]
+    found = [file for file in found if len(folders) < 2 or lists_files_here(file)]
     per_split = [file for file in found if split_named(file.stem) is not None]
     if len(found) > 1 and len(per_split) < len(found):
         names = _some([file.name for file in found])

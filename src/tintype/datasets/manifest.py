@@ -67,6 +67,11 @@ def is_manifest(file: Path) -> bool:
         return False
 
 
+def lists_files_here(file: Path) -> bool:
+    """True when one of the first files that a manifest lists is there."""
+    return _find_images(file) is not None
+
+
 def read_manifests(files: Sequence[Path], *, is_copy: bool = False) -> Dataset:
     """The data set that manifests in one folder list together.
 
@@ -87,7 +92,7 @@ def read_manifests(files: Sequence[Path], *, is_copy: bool = False) -> Dataset:
 
 def _read_one(file: Path, index: Index, *, is_copy: bool) -> list[str]:
     """Add the rows of `file` to `index`; what there is to say about them."""
-    root, place, default = str(file.parent), _find_images(file), split_named(file.stem)
+    root, place, default = str(file.parent), _find_images(file) or HERE, split_named(file.stem)
     without_label = without_split = 0
     for row in rows(file):
         split = _split_of(file, row, default)
@@ -207,16 +212,16 @@ def _size_and_time(path: str) -> tuple[int, int]:
     return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else (MISSING_SIZE, 0)
 
 
-def _find_images(file: Path) -> _Place:
+def _find_images(file: Path) -> _Place | None:
     """Where the images are: mostly just where the paths say, sometimes in a folder beside the manifest (as
-    Kaggle has it), and sometimes the paths are bare identifiers without a suffix.
+    Kaggle has it), and sometimes the paths are bare identifiers without a suffix. None when nowhere.
     """
     root = file.parent
     probed = [row.path for row in islice(rows(file), PROBED_ROWS)]
     folders = ["", *(f"{name}/" for name in list_folder(root)[0])]
     suffixes = ("",) if any(has_image_name(path) for path in probed) else ("", *IMAGE_SUFFIXES)
     places = [_Place(folder, suffix) for folder in folders for suffix in suffixes]
-    return next((place for place in places if _any_there(root, probed, place)), HERE)
+    return next((place for place in places if _any_there(root, probed, place)), None)
 
 
 def _any_there(root: Path, paths: Iterable[str], place: _Place) -> bool:

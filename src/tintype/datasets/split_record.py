@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import unicodedata
+from array import array
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -45,26 +46,29 @@ class SplitRecord:
 
     def read(self, keys: NDArray[np.uint64]) -> Splits:
         """(n,) the split of each key, or UNDECIDED. `BadData` naming the line when the record is damaged."""
-        decided = np.full(len(keys), UNDECIDED, dtype=np.uint8)
-        order = np.argsort(keys)
-        ordered = keys[order]
+        known, splits = array("Q"), array("B")
         for path, _, split in self._lines():
-            key = np.uint64(self._key(path))
-            start, end = np.searchsorted(ordered, key, "left"), np.searchsorted(ordered, key, "right")
-            decided[order[start:end]] = SPLITS.index(split)      # several: a manifest may list a file twice
-        return decided
+            known.append(self._key(path))
+            splits.append(SPLITS.index(split))
+        if not known:
+            return np.full(len(keys), UNDECIDED, dtype=np.uint8)
+        recorded = np.array(known, dtype=np.uint64)
+        order = np.argsort(recorded)
+        at = np.minimum(np.searchsorted(recorded, keys, sorter=order), len(order) - 1)
+        found = order[at]
+        return np.where(recorded[found] == keys, np.array(splits, dtype=np.uint8)[found], np.uint8(UNDECIDED))
 
     def write(self, dataset: Dataset, keys: NDArray[np.uint64]) -> None:
         """Record the splits of `dataset`, and keep those of files that are gone: they may come back."""
-        known = np.sort(keys)
+        recorded = np.fromiter((self._key(path) for path, _, _ in self._lines()), np.uint64)
+        is_gone = np.isin(recorded, keys, invert=True)
         with atomic_file(self.path) as stream:
             stream.write(_line(*HEADER))
             for path, label, split in zip(dataset.paths, dataset.labels, dataset.splits, strict=True):
                 stream.write(_line(path, dataset.classes[label], SPLITS[split]))
-            for path, label, split in self._lines():
-                key = np.uint64(self._key(path))
-                if np.searchsorted(known, key, "left") == np.searchsorted(known, key, "right"):
-                    stream.write(_line(path, label, split))
+            for gone, line in zip(is_gone, self._lines(), strict=True):
+                if gone:
+                    stream.write(_line(*line))
 
     def _key(self, path: str) -> int:
         name = unicodedata.normalize("NFC", path).encode("utf-8", "surrogateescape")

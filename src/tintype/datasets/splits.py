@@ -141,8 +141,11 @@ def _leaders(decided: Splits, twins: NDArray[np.int64]) -> NDArray[np.int64]:
 def _head_hash(dataset: Dataset, index: int) -> int:
     digest = hashlib.blake2b(int(dataset.sizes[index]).to_bytes(8, "big"), digest_size=8)
     try:
-        with open(os.path.join(dataset.root, dataset.paths[index]), "rb", buffering=0) as stream:
-            digest.update(stream.read(HEAD_BYTES))
+        descriptor = os.open(os.path.join(dataset.root, dataset.paths[index]), os.O_RDONLY)
+        try:
+            digest.update(os.read(descriptor, HEAD_BYTES))
+        finally:
+            os.close(descriptor)
     except OSError:
         digest.update(dataset.paths[index].encode("utf-8", "surrogateescape"))      # like nobody else
     return int.from_bytes(digest.digest(), "big")
