@@ -146,8 +146,8 @@ def test_problems_have_pictures_of_what_can_be_seen(stage: Stage) -> None:
 
 def test_what_the_check_measured(stage: Stage) -> None:
     assert gather(stage()).data.facts == (
-        ("Size, pixels", "40 × 30 (median); 30 × 20 to 90 × 80"),
-        ("Size, bytes", "109 kB (median); 700 bytes to 2.1 MB"),
+        ("Pixels", "40 (30 to 90) wide, 30 high"),
+        ("File size", "109 kB (700 bytes to 2.1 MB)"),
         ("Formats", "11 JPEG, 1 PNG"),
     )
     assert gather(stage(check=None)).data.facts == ()

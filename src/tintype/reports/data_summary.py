@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -64,15 +64,19 @@ def _facts(check: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     facts: list[tuple[str, str]] = []
     sizes, formats = check.get("sizes") or {}, check.get("formats") or {}
     if {"width", "height"} <= set(sizes):
-        width, height = sizes["width"], sizes["height"]
-        spread = f"{width['p0']} × {height['p0']} to {width['p100']} × {height['p100']}"
-        facts.append(("Size, pixels", f"{width['p50']} × {height['p50']} (median); {spread}"))
+        width, height = (_spread(sizes[name], "{:,}".format) for name in ("width", "height"))
+        facts.append(("Pixels", f"{width} wide, {height} high"))
     if "bytes" in sizes:
-        each = sizes["bytes"]
-        facts.append(("Size, bytes", f"{size(each['p50'])} (median); {size(each['p0'])} to {size(each['p100'])}"))
+        facts.append(("File size", _spread(sizes["bytes"], size)))
     if formats:
         facts.append(("Formats", ", ".join(f"{count:,} {name}" for name, count in formats.items())))
     return tuple(facts)
+
+
+def _spread(percentiles: Mapping[str, int], written: Callable[[int], str]) -> str:
+    """`500 (193 to 2,592)`: the median and the range; one number when all are the same."""
+    low, middle, high = (written(percentiles[name]) for name in ("p0", "p50", "p100"))
+    return middle if low == high else f"{middle} ({low} to {high})"
 
 
 def _samples(album: Album, used: Rows, thumbnails: Thumbnails) -> tuple[Sample, ...] | Missing:

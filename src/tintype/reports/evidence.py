@@ -112,7 +112,7 @@ class TuningEvidence:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A running endpoint; `url` takes POSTed image bytes."""
+    """A running endpoint: `url` is its address, and `<url>/invocations` takes image bytes."""
 
     name: str
     url: str
