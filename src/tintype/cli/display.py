@@ -16,7 +16,7 @@ from rich.text import Text
 from tintype.tuning.state import TuningState
 from tintype.tuning.trial import Trial
 
-LINE_SECONDS = 2.0          # between two lines of progress where nothing can be drawn over
+LINE_SECONDS = 5.0          # between two lines of progress where nothing can be drawn over
 REFRESH_PER_SECOND = 8
 TRIALS_SHOWN = 12
 
@@ -56,7 +56,7 @@ class Display:
         self._bar = (what, done, total) if done < total else None
         if self._console.is_terminal:
             self._draw()
-        elif self._clock() - self._line_at > LINE_SECONDS or done >= total:
+        elif self._clock() - self._line_at > LINE_SECONDS:
             self._line(f"{what}: {done:,} of {total:,}")
 
     def epoch(self, job: str, epoch: int, epochs: int, metrics: dict[str, float]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 
@@ -14,6 +15,7 @@ from tintype.cli.invocation import command
 from tintype.errors import JobFailed, TintypeError
 
 INTERRUPTED = 130           # what a shell expects after Ctrl-C
+TERMINATED = 143            # ... and after SIGTERM
 
 app = typer.Typer(
     name="tintype",
@@ -45,9 +47,18 @@ def tintype(version: bool = typer.Option(False, "--version", help="Print the ver
         raise typer.Exit
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: whatever tidies up after Ctrl-C does so now too."""
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
+
+
 def run() -> None:
     """The entry point. Exit code 0 for success, 1 for a failed job, 2 for wrong use or bad input."""
     debug = "--debug" in sys.argv[1:]
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
     except TintypeError as error:
@@ -58,6 +69,9 @@ def run() -> None:
                 print(f"  {line}", file=sys.stderr)
         print(f"tintype: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except Terminated:
+        print("tintype: terminated", file=sys.stderr)
+        sys.exit(TERMINATED)
     except KeyboardInterrupt:
         print("tintype: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import final
 
 from tintype.jobs.execution import Execution
+from tintype.jobs.job import Status
 from tintype.pipeline.training_jobs import job_of
 from tintype.pipeline.watching import Watcher, pass_on
 from tintype.training.hyperparameters import plan_from
@@ -29,6 +31,7 @@ class JobTrials:
         self._base = base
         self._tuning_job = tuning_job
         self._watcher = watcher
+        self._told_before: list[TrialEvent] = []    # of jobs that ended while nobody wrote it down
 
     @property
     def capacity(self) -> int:
@@ -45,13 +48,17 @@ class JobTrials:
         }
         plan = plan_from(trial.hyperparameters, self._base.model_copy(update=own))
         job = job_of(plan, trial.hyperparameters, parent=self._tuning_job)
-        if trial.attempt > 1 and self._workspace.jobs.exists(job.name):
-            self._execution.resubmit(job)
-        else:
+        if trial.attempt == 1 or not self._workspace.jobs.exists(job.name):
             self._execution.submit(job)
+        elif self._workspace.jobs.get(job.name).status is Status.COMPLETED:
+            self._told_before += self._history_of(job.name)
+        else:
+            self._execution.resubmit(job)
 
     def events(self, timeout_seconds: float) -> Iterator[TrialEvent]:
         """Epochs as reports, ends as ends."""
+        told, self._told_before = self._told_before, []
+        yield from told
         for name, event in self._execution.events(timeout_seconds):
             pass_on(self._watcher, name, event)
             if event["event"] == "epoch":
@@ -60,6 +67,12 @@ class JobTrials:
             elif event["event"] == "end":
                 result = self._workspace.jobs.get(name).result
                 yield Ended(name, TrialStatus(event["status"]), event.get("reason") or "", result)
+
+    def _history_of(self, name: str) -> Iterator[TrialEvent]:
+        """What a job told that had completed when its coordinator died, before the trial was written down."""
+        for step, measured in groupby(self._workspace.jobs.measurements(name), key=lambda one: one.step):
+            yield Reported(name, step, {one.name: one.value for one in measured})
+        yield Ended(name, TrialStatus.COMPLETED, result=self._workspace.jobs.get(name).result)
 
     def stop(self, trial_name: str) -> None:
         """Ask the trial's process to end it after the step that it is in."""

@@ -140,6 +140,9 @@ def _tune(
     runner = JobTrials(workspace, execution, base, settings.name, watcher)
     tuner = Tuner(settings, runner, RecordTuningStore(workspace.records), time.time)
     state = tuner.run(watcher.trials)
+    if state.status is TuningStatus.STOPPED:
+        hint = f"`tintype tuning resume {state.name}` goes on"
+        raise JobFailed(f"tuning job {state.name} was stopped: {state.reason}; {hint}")
     if state.status is TuningStatus.FAILED:
         failed = next((trial for trial in state.trials if trial.status is TrialStatus.FAILED), None)
         tail = () if failed is None else (f"{failed.name}: {failed.reason}",)
