@@ -1,21 +1,15 @@
-"""Small jobs on easy images."""
+"""What the tests of the trainer share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from tintype.settings import Settings
-from tintype.training.hyperparameters import Value, plan_from
-from tintype.training.plan import ComputePlan, DataPlan, TrainingPlan
-
-PlanMaker = Callable[..., TrainingPlan]
-
-# A network, a size and a number of steps that take a second.
-SMALL: dict[str, Value] = {"model": "small_cnn", "weights": "none", "image-size": 16, "epochs": 2, "batch-size": 8}
+from tintype.training.plan import TrainingPlan
+from training.small_jobs import PlanMaker, small_plan
 
 
 @pytest.fixture(autouse=True)
@@ -31,32 +25,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_plan(colours: Path, home: Path, tmp_path: Path) -> PlanMaker:
-    """`make_plan(lr=0.1, data=..., **plan_fields)`: a plan by hyperparameters, on the coloured squares."""
+    """See `PlanMaker`; every plan has a directory of its own below `tmp_path`."""
+    made = 0
 
     def make(
-        hyperparameters: dict[str, Value] | None = None,
-        *,
-        name: str = "job",
-        data: Path = colours,
-        strict: bool = False,
-        save: str = "best",
-        checkpoint_seconds: float = 1000.0,
-        seed: int = 0,
-        objective: str = "valid:accuracy",
+        hyperparameters: dict[str, Any] | None = None, *, data: Path | None = None, strict: bool = False, **fields: Any
     ) -> TrainingPlan:
-        base = TrainingPlan.model_validate(
-            {
-                "name": name,
-                "directory": tmp_path / name,
-                "data": DataPlan(location=str(data), strict=strict),
-                "settings": Settings(home=home, offline=True),
-                "compute": ComputePlan(device="cpu", threads=1),
-                "save": save,
-                "checkpoint_seconds": checkpoint_seconds,
-                "seed": seed,
-                "objective": objective,
-            }
-        )
-        return plan_from(SMALL | (hyperparameters or {}), base)
+        nonlocal made
+        made += 1
+        directory = tmp_path / f"job-{made}"
+        return small_plan(home, directory, data or colours, hyperparameters or {}, strict=strict, **fields)
 
     return make

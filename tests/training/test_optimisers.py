@@ -8,7 +8,13 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from tintype.training.hyperparameters import Value, plan_from
-from tintype.training.optimisers import LEARNING_RATES, clip_gradients, create_optimiser, learning_rate, parameter_groups
+from tintype.training.optimisers import (
+    LEARNING_RATES,
+    clip_gradients,
+    create_optimiser,
+    learning_rate,
+    parameter_groups,
+)
 from tintype.training.plan import DataPlan, OptimiserPlan, TrainingPlan
 
 BASE = TrainingPlan(name="a", directory=Path("/jobs/a"), data=DataPlan(location="photos"))

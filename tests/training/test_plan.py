@@ -41,7 +41,9 @@ def test_something_else_is_no_plan() -> None:
         parse_plan([1, 2])
 
 
-@pytest.mark.parametrize(("given", "meant"), [("Backbone", "backbone"), (True, "backbone"), ("false", "none"), ("2", 2)])
+@pytest.mark.parametrize(
+    ("given", "meant"), [("Backbone", "backbone"), (True, "backbone"), ("false", "none"), ("2", 2)]
+)
 def test_freeze_takes_words_numbers_and_yes(given: object, meant: object) -> None:
     plan = parse_plan(PLAN.model_dump() | {"network": {"freeze": given}})
     assert plan.network.freeze == meant
@@ -57,7 +59,9 @@ def test_freeze_takes_words_numbers_and_yes(given: object, meant: object) -> Non
         ("none", "none", 0.0, False),
     ],
 )
-def test_features_are_cached_when_all_views_are_known(freeze: str, augmentation: str, mixup: float, cached: bool) -> None:
+def test_features_are_cached_when_all_views_are_known(
+    freeze: str, augmentation: str, mixup: float, cached: bool
+) -> None:
     change = {"network": {"freeze": freeze}, "augmentation": {"kind": augmentation, "mixup": mixup}}
     assert parse_plan(PLAN.model_dump() | change).uses_cached_features is cached
 

@@ -86,7 +86,7 @@ class Augmentation:
             images = shift_and_flip(pictures, draws)
         else:
             images = crop_and_flip(pictures, draws, self.preprocessing.size)
-        floats = images.permute(0, 3, 1, 2).to(torch.float32)               # a view: channels last already
+        floats = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
         if kind == "randaugment":
             floats = randaugment(floats, draws.operations, draws.signs, self.plan.magnitude)
         return normalise(floats, self.preprocessing)
