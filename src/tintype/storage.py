@@ -23,6 +23,10 @@ from tintype.errors import NotFound, StorageFailed
 
 CHUNK_BYTES = 1 << 20
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
+UNWRITABLE = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO,
+    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
+}  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -33,7 +37,7 @@ def storage_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     except OSError as error:
         if error.errno in FULL_DISK:
             raise StorageFailed(f"the disk is full while writing {path}; free some space and run this again") from error
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        if error.errno in UNWRITABLE:
             raise StorageFailed(f"{path} cannot be written ({error.strerror}); choose another --home") from error
         raise
 
@@ -85,11 +89,13 @@ def write_json(path: Path, document: Any, *, durable: bool = True) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The document at `path`; `NotFound` when there is none."""
+    """The document at `path`; `NotFound` when there is none, `StorageFailed` when it is damaged."""
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise NotFound(f"there is no file {path}") from error
+    except (ValueError, RecursionError) as error:
+        raise StorageFailed(f"{path} is damaged: {error}; remove it and run this again") from error
 
 
 def file_sha256(path: Path) -> str:
@@ -101,8 +107,7 @@ def file_sha256(path: Path) -> str:
 @contextlib.contextmanager
 def exclusive_lock(path: Path) -> Iterator[None]:
     """Hold an advisory lock on `path` (made when missing). The kernel drops it when the holder dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with storage_errors(path), path.open("ab") as stream:
+    with _lock_file(path) as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
@@ -110,14 +115,19 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def lock_if_free(path: Path) -> Iterator[bool]:
     """As `exclusive_lock`, but never waits: the block learns whether it holds the lock."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with storage_errors(path), path.open("ab") as stream:
+    with _lock_file(path) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
             return
         yield True
+
+
+def _lock_file(path: Path) -> IO[bytes]:
+    with storage_errors(path):      # of the file alone: what the block does with the lock held is its own affair
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")
 
 
 @contextlib.contextmanager
@@ -133,8 +143,13 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def directory_bytes(directory: Path) -> int:
-    """The apparent size of all files below `directory`."""
-    return sum(entry.stat().st_size for entry in directory.rglob("*") if entry.is_file())
+    """The apparent size of all files below `directory`; links are not followed, and vanished files do not count."""
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(folder, name)).st_size
+    return total
 
 
 def is_url(location: str) -> bool:
