@@ -17,9 +17,9 @@ from pathlib import Path
 import torch
 from fastai.vision.all import (
     Callback,
+    CategoryBlock,
     CrossEntropyLossFlat,
     DataBlock,
-    CategoryBlock,
     FuncSplitter,
     ImageBlock,
     Resize,

@@ -1,0 +1,1 @@
+"""The peer's script and ours on the same input, in one process tree; ratios with medians. Never timed tests."""
