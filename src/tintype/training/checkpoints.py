@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -133,7 +134,10 @@ class Checkpoints:
     def _read(self, path: Path, device: torch.device) -> dict[str, Any] | None:
         if not path.exists():
             return None
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            raise Conflict(f"the checkpoint {path} cannot be read; remove it, or train without --resume") from error
         if state.get("format") != FORMAT or state["recipe"] != self._recipe:
             raise Conflict(f"{path} belongs to another plan or to other images; train without --resume, or elsewhere")
         return state
