@@ -32,11 +32,6 @@ def test_a_path_table_is_the_list_it_was_made_of(paths: list[str]) -> None:
     assert list(table[::-2]) == paths[::-2]
 
 
-def test_a_path_table_keeps_names_that_are_not_utf8() -> None:
-    name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
-    assert PathTable.of([name])[0] == name
-
-
 def test_a_path_table_has_an_end() -> None:
     table = PathTable.of(["a"])
     for index in (1, -2):

@@ -193,16 +193,16 @@ def test_names_of_all_kinds(root: Path, workdir: Path) -> None:
     assert again.fingerprint == dataset.fingerprint
 
 
-def test_names_that_are_not_utf8(root: Path, workdir: Path) -> None:
-    folder = os.fsencode(root) + b"/caf\xe9"
-    os.makedirs(folder)
-    for number in range(5):
-        with open(folder + b"/%d\xff.jpg" % number, "wb") as stream:
-            stream.write(b"%d" % number)
-    make(root, *images("tea", count=5))
-    first = open_dataset(root, workdir=workdir)
-    assert all(first.file(index).exists() for index in range(len(first)))
-    assert open_dataset(root, workdir=workdir).fingerprint == first.fingerprint
+def test_names_that_are_not_utf8_are_left_out_and_said(root: Path, workdir: Path) -> None:
+    make(root, *images("ants", "bees"))
+    with open(os.fsencode(root) + b"/ants/caf\xe9.jpg", "wb") as stream:
+        stream.write(b"x")
+    dataset = open_dataset(root, workdir=workdir)
+    assert len(dataset) == 4
+    assert any("1 files whose names are not UTF-8 were left out; rename them: 'ants/caf" in n for n in dataset.notes)
+    os.mkdir(os.fsencode(root) + b"/caf\xe9")
+    with pytest.raises(BadData, match=r"the name of the folder 'caf\\udce9' in .*photos is not UTF-8; rename it"):
+        open_dataset(root, workdir=workdir)
 
 
 def test_one_letter_in_two_spellings_is_one_class(root: Path, workdir: Path) -> None:

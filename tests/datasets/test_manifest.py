@@ -155,6 +155,7 @@ def test_csv_that_cannot_be_read(root: Path, text: str | bytes, message: str) ->
         ('{"picture": "a/1.jpg"}\n', "line 1: no columns for path and label"),
         ('{"path": "a/1.jpg", "label": ["ant", "bee"]}\n', "an image has one label here"),
         ('{"path": null, "label": "ant"}\n', "line 1: there is no path"),
+        ('{"path": "a/1.jpg", "label": "\\ud83d"}\n', "line 1: half of a character"),
     ],
 )
 def test_json_lines_that_cannot_be_read(root: Path, text: str, message: str) -> None:

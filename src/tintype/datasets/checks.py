@@ -125,18 +125,14 @@ def _of_classes(dataset: Dataset, inspection: Inspection) -> Iterator[DataProble
 
 def _of_duplicates(dataset: Dataset, inspection: Inspection) -> Iterator[DataProblem]:
     """The same content, and the same look, inside a split and across."""
-    content = np.flatnonzero(inspection.digests != 0)
-    exact = [content[group] for group in duplicates.exact(inspection.digests[content])]
+    usable = np.flatnonzero(inspection.readable)
+    exact = [usable[group] for group in duplicates.exact(inspection.digests[usable])]
     copies = [position for group in exact for position in group[1:].tolist()]
     visible = inspection.readable & (inspection.traits & Trait.BLANK == 0)
     visible[copies] = False
     looks = np.flatnonzero(visible)
-    near = [
-        looks[group]
-        for group in duplicates.near(
-            inspection.hashes[looks], inspection.thumbnails[looks], dataset.labels[looks]
-        )
-    ]  # fmt: skip
+    alike = duplicates.near(inspection.hashes[looks], inspection.thumbnails[looks], dataset.labels[looks])
+    near = [looks[group] for group in alike]
     for kind, groups in (("duplicate", exact), ("near-duplicate", near)):
         across = [len(set(dataset.splits[group].tolist())) > 1 for group in groups]
         inside = [group for group, is_across in zip(groups, across, strict=True) if not is_across]

@@ -25,10 +25,7 @@ MISSING_SIZE = -1                                      # the size of a file that
 
 @final
 class PathTable(Sequence[str]):
-    """Many paths in one block of bytes: about 8 bytes per path beside its letters, whatever their number.
-
-    Names that are not valid UTF-8 survive (`surrogateescape`), as they do in `os`.
-    """
+    """Many paths in one block of bytes: 8 bytes per path beside its letters, whatever their number."""
 
     def __init__(self, packed: bytes, offsets: array[int]) -> None:
         """`packed` holds the names one after the other, `offsets` (n + 1) where each begins and where the last ends."""
@@ -38,7 +35,7 @@ class PathTable(Sequence[str]):
     @classmethod
     def of(cls, paths: Iterable[str]) -> PathTable:
         """A table of `paths` in their order."""
-        return _packed(path.encode("utf-8", "surrogateescape") for path in paths)
+        return _packed(path.encode() for path in paths)
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -52,10 +49,10 @@ class PathTable(Sequence[str]):
             return self.take(range(*index.indices(len(self))))
         if not -len(self) <= index < len(self):
             raise IndexError(f"path {index} of {len(self)}")
-        return self._name(index % len(self)).decode("utf-8", "surrogateescape")
+        return self._name(index % len(self)).decode()
 
     def __iter__(self) -> Iterator[str]:
-        return (self._packed[start:end].decode("utf-8", "surrogateescape") for start, end in pairwise(self._offsets))
+        return (self._packed[start:end].decode() for start, end in pairwise(self._offsets))
 
     def __repr__(self) -> str:
         return f"PathTable({len(self)} paths, {self.nbytes:,} bytes)"
@@ -143,7 +140,7 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """Hex SHA-256 of classes, paths, sizes, times, labels and splits. It does not depend on where `root` is."""
-        digest = hashlib.sha256("\0".join(self.classes).encode("utf-8", "surrogateescape"))
+        digest = hashlib.sha256("\0".join(self.classes).encode())
         self.paths.update(digest)
         for column in (self.sizes, self.mtimes, self.labels, self.splits):
             digest.update(np.ascontiguousarray(column).tobytes())
@@ -178,7 +175,7 @@ class Index:
         else:
             # "é" may be one letter or two, depending on which system wrote the folder's name.
             number = self._classes.setdefault(unicodedata.normalize("NFC", label), len(self._classes))
-        self._packed += path.encode("utf-8", "surrogateescape")
+        self._packed += path.encode()
         self._offsets.append(len(self._packed))
         self._labels.append(number)
         self._splits.append(split)

@@ -30,7 +30,7 @@ LEAST_CORRELATION = 0.95
 MOST_CORRELATION = 0.995           # a copy saved again as JPEG still reaches this
 OUTSTANDING = 5.0                  # robust standard deviations above two pictures of one class
 FEWEST_TO_COMPARE = 64             # in smaller sets there is no telling what is ordinary
-SAMPLED_PAIRS = 20_000
+SAMPLED_PAIRS = 2_000
 WINDOW = 2_000                     # in a crowded band a hash is compared with so many neighbours ...
 TRIES = 100                        # ... and a thumbnail with so many others
 CHUNK = 2_048                      # pairs of thumbnails compared at once
@@ -129,16 +129,26 @@ def _threshold(thumbnails: Thumbnails, labels: NDArray[np.int32], seed: int) -> 
     """The correlation from which on two pictures are the same, given how alike those of one class ordinarily are."""
     if len(labels) < FEWEST_TO_COMPARE:
         return LEAST_CORRELATION
-    draw = np.random.Generator(np.random.Philox(seed))
-    one, other = draw.integers(0, len(labels), (2, SAMPLED_PAIRS))
-    ordinary = (labels[one] == labels[other]) & (one != other)
-    if not ordinary.any():
+    one, other = _pairs_within(labels, np.random.Generator(np.random.Philox(seed)))
+    if not len(one):
         return LEAST_CORRELATION
     # Fisher's transformation makes correlations roughly normal; medians, as some of the pairs may be duplicates.
-    values = np.arctanh(np.clip(_correlation(thumbnails, one[ordinary], other[ordinary]), -0.9999, 0.9999))
+    values = np.arctanh(np.clip(_correlation(thumbnails, one, other), -0.9999, 0.9999))
     centre = np.median(values)
     spread = 1.4826 * np.median(np.abs(values - centre))
     return float(np.clip(np.tanh(centre + OUTSTANDING * spread), LEAST_CORRELATION, MOST_CORRELATION))
+
+
+def _pairs_within(
+    labels: NDArray[np.int32], draw: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Random pairs of two different pictures of one class."""
+    order = np.argsort(labels, kind="stable")
+    _, start, size = np.unique(labels[order], return_index=True, return_counts=True)
+    place = draw.integers(0, len(labels), SAMPLED_PAIRS)                # in `order`, where a class is one stretch
+    group = np.searchsorted(start, place, "right") - 1
+    partner = start[group] + draw.integers(0, size[group])
+    return order[place[place != partner]], order[partner[place != partner]]
 
 
 def _correlation(thumbnails: Thumbnails, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from tintype.datasets.manifest import MANIFEST_SUFFIXES, is_manifest, lists_file
 from tintype.datasets.source import Source, bring_here
 from tintype.datasets.split_record import SplitRecord
 from tintype.datasets.splits import Shares, complete, split_named
-from tintype.datasets.walk import Branch, Walk, has_image_name, holds_images, list_folder
+from tintype.datasets.walk import Branch, Walk, has_image_name, holds_images, is_text, list_folder
 from tintype.errors import BadData
 from tintype.extraction import is_archive
 
@@ -52,7 +52,7 @@ def open_dataset(
     dataset = read_manifests([source.path], is_copy=source.is_copy) if source.path.is_file() else _read(source)
     _refuse_useless(dataset, source)
     dataset = replace(dataset, notes=(*source.notes, *dataset.notes))
-    drawn = hashlib.sha256(repr((source.origin, seed, shares)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    drawn = hashlib.sha256(repr((source.origin, seed, shares)).encode()).hexdigest()[:16]
     return complete(dataset, shares, SplitRecord(workdir / "splits" / f"{drawn}.csv", seed))
 
 
@@ -77,12 +77,21 @@ def _read(source: Source) -> Dataset:
 
 
 def _read_branches(root: Path, layout: _Layout) -> Dataset:
+    for branch in layout.branches:
+        if not is_text(branch.folder):
+            raise BadData(f"the name of the folder {branch.folder!r} in {root} is not UTF-8; rename it")
     index, walk = Index(), Walk(root)
     empty = {branch.folder for branch in layout.branches}
+    unnamed: list[str] = []
     for file in walk.files(layout.branches):
-        index.add(file.path, file.branch.label, file.branch.split, file.size, file.mtime)
         empty.discard(file.branch.folder)
+        if is_text(file.path):
+            index.add(file.path, file.branch.label, file.branch.split, file.size, file.mtime)
+        else:
+            unnamed.append(repr(file.path))
     notes = list(layout.notes)
+    if unnamed:
+        notes.append(f"{len(unnamed)} files whose names are not UTF-8 were left out; rename them: {_some(unnamed)}")
     if walk.skipped:
         notes.append(f"links to folders that are read anyway were left out: {_some(walk.skipped)}")
     if empty - set(walk.skipped):

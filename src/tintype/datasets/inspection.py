@@ -21,12 +21,10 @@ from numpy.typing import NDArray
 
 from tintype.datasets.dataset import MISSING_SIZE, Dataset
 from tintype.datasets.duplicates import GREY_SIDE, THUMBNAIL_SIDE, are_blank, grey_of, looks_of
-from tintype.datasets.images import FORMATS, Header, decode, probe
+from tintype.datasets.images import FORMATS, Header, decode, probe, read_image_file
 from tintype.errors import InvalidRequest, TooLarge
 
 DECODED_SIDE = 64                  # enough for the thumbnail, and an eighth of most photographs
-BYTES_PER_PIXEL = 8                # the largest layout there is: four colours of 16 bits, not compressed
-SPARE_BYTES = 16 * 1024**2         # for metadata, when a file's size is held against the pixel limit
 CHUNK = 32                         # files that a thread takes at once
 
 Progress = Callable[[int, int], None]
@@ -123,8 +121,11 @@ def _in_threads(read: Callable[[slice], int], count: int, workers: int) -> Itera
 def _inspect_some(dataset: Dataset, chunk: slice, inspection: Inspection, max_pixels: int) -> int:
     greys = np.zeros((chunk.stop - chunk.start, GREY_SIDE, GREY_SIDE), np.uint8)
     for row, position in enumerate(range(chunk.start, chunk.stop)):
+        if dataset.sizes[position] == MISSING_SIZE:
+            inspection.faults[position] = Fault("missing-file", "the file is not there")
+            continue
         with _noting_faults(position, inspection):
-            content = _content(dataset, position, max_pixels)
+            content = read_image_file(dataset.file(position), max_pixels)
             inspection.digests[position] = int.from_bytes(hashlib.sha256(content).digest()[:8], "big")
             _note_header(dataset.paths[position], probe(content), inspection, position)
             greys[row] = grey_of(decode(content, minimum_side=DECODED_SIDE, max_pixels=max_pixels).rgb)
@@ -139,26 +140,11 @@ def _inspect_some(dataset: Dataset, chunk: slice, inspection: Inspection, max_pi
 def _noting_faults(position: int, inspection: Inspection) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError:
-        inspection.faults[position] = Fault("missing-file", "the file is not there")
-    except OSError as error:
-        inspection.faults[position] = Fault("unreadable", f"the file cannot be opened: {error.strerror or error}")
     except TooLarge as error:
         inspection.faults[position] = Fault("too-large", str(error))
     except InvalidRequest as error:
         start = next((start for start in FAULTS if str(error).startswith(start)), "")
         inspection.faults[position] = Fault(FAULTS.get(start, "unreadable"), str(error))
-
-
-def _content(dataset: Dataset, position: int, max_pixels: int) -> bytes:
-    if dataset.sizes[position] == MISSING_SIZE:
-        raise FileNotFoundError
-    most = max_pixels * BYTES_PER_PIXEL + SPARE_BYTES
-    with open(os.path.join(dataset.root, dataset.paths[position]), "rb") as stream:
-        content = stream.read(most + 1)
-    if len(content) > most:
-        raise TooLarge(f"the file has more than {most:,} bytes, more than {max_pixels:,} pixels can need")
-    return content
 
 
 def _note_header(path: str, header: Header, inspection: Inspection, position: int) -> None:

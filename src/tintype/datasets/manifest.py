@@ -22,7 +22,7 @@ from typing import IO, Any, NamedTuple
 
 from tintype.datasets.dataset import MISSING_SIZE, SPLITS, TEST, TRAIN, UNLABELLED, VALID, Dataset, Index
 from tintype.datasets.splits import split_named
-from tintype.datasets.walk import IMAGE_SUFFIXES, has_image_name, list_folder
+from tintype.datasets.walk import IMAGE_SUFFIXES, has_image_name, is_text, list_folder
 from tintype.errors import BadData
 
 MANIFEST_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
@@ -185,6 +185,8 @@ def _row(file: Path, line: int, cells: dict[str, Any]) -> Row:
     if isinstance(label, list | dict):
         raise BadData(f"{file}, line {line}: the label is {label!r}; an image has one label here, a word or a number")
     text = "" if label is None else str(label).strip()
+    if not is_text(f"{path}{text}"):                     # JSON may spell half of a character: "\\ud800"
+        raise BadData(f"{file}, line {line}: half of a character in {path!r} or {text!r}; write it out")
     return Row(line, str(path).strip(), text or None, str(cells.get("split") or "").strip())
 
 

@@ -128,7 +128,7 @@ def _version(name: str, entry: dict[str, object]) -> tuple[object, ...]:
 
 
 def _key(*parts: object) -> str:
-    return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def _nothing_at(path: Path) -> NotFound:

@@ -71,22 +71,24 @@ class SplitRecord:
                     stream.write(_line(*line))
 
     def _key(self, path: str) -> int:
-        name = unicodedata.normalize("NFC", path).encode("utf-8", "surrogateescape")
+        name = unicodedata.normalize("NFC", path).encode()
         return int.from_bytes(hashlib.blake2b(name, digest_size=8, key=str(self.seed).encode()).digest(), "big")
 
     def _lines(self) -> Iterator[tuple[str, str, str]]:
         if not self.path.exists():
             return
-        with self.path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            for number, cells in enumerate(csv.reader(stream), start=1):
-                if number == 1:
-                    continue
-                if len(cells) != len(HEADER) or cells[2] not in RECORDED:
-                    where = f"the record of splits {self.path}, line {number}"
-                    raise BadData(f"{where}: expected path,label,split; correct it, or delete the file to draw again")
-                yield cells[0], cells[1], cells[2]
+        line = 0
+        try:
+            with self.path.open(encoding="utf-8", newline="") as stream:
+                for line, cells in enumerate(csv.reader(stream), start=1):
+                    if line > 1:
+                        path, label, split = cells
+                        yield path, label, RECORDED[RECORDED.index(split)]
+        except (ValueError, csv.Error) as error:           # UnicodeError is a ValueError
+            reason = f"the record of splits {self.path}, line {line}: expected path,label,split"
+            raise BadData(f"{reason}; correct it, or delete the file to draw again") from error
 
 
 def _line(*cells: str) -> bytes:
     quoted = ('"' + cell.replace('"', '""') + '"' if set(cell) & set('",\r\n') else cell for cell in cells)
-    return (",".join(quoted) + "\n").encode("utf-8", "surrogateescape")
+    return (",".join(quoted) + "\n").encode()

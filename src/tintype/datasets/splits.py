@@ -147,5 +147,5 @@ def _head_hash(dataset: Dataset, index: int) -> int:
         finally:
             os.close(descriptor)
     except OSError:
-        digest.update(dataset.paths[index].encode("utf-8", "surrogateescape"))      # like nobody else
+        digest.update(dataset.paths[index].encode())      # like nobody else
     return int.from_bytes(digest.digest(), "big")

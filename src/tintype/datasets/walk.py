@@ -58,6 +58,15 @@ def has_image_name(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
+def is_text(name: str) -> bool:
+    """False for a name that is not UTF-8, which no report, record or terminal could show."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def list_folder(folder: str | Path) -> tuple[list[str], list[str]]:
     """The names of the (folders, files) directly in `folder`, sorted, without junk. `BadData` when it is closed."""
     folders: list[str] = []
