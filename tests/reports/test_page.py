@@ -62,6 +62,20 @@ def test_a_whole_run_has_every_section(stage: Stage) -> None:
     assert len(document.all("h1")) == 1
 
 
+def test_headings_are_an_outline(stage: Stage) -> None:
+    levels = [int(one.tag[1]) for one in page_of(stage()).elements if one.tag in ("h1", "h2", "h3", "h4")]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+def test_images_and_figures_have_words(stage: Stage) -> None:
+    document = page_of(stage())
+    assert all("alt" in one.attributes for one in document.all("img"))
+    figures = [one for one in document.all("svg") if one.attributes.get("role") == "img"]
+    assert len(figures) >= 9
+    assert all(one.attributes["aria-label"] for one in figures)
+
+
 def test_the_policy_lets_our_script_run_and_no_other(stage: Stage) -> None:
     document = page_of(stage())
     policy = next(one for one in document.all("meta") if one.attributes.get("http-equiv") == "Content-Security-Policy")
