@@ -265,12 +265,13 @@ def test_a_destination_that_is_there_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_many_members_in_flat_memory(tmp_path: Path) -> None:
-    archive = tar(tmp_path / "a.tar", *(member(f"d{number % 7}/{number}") for number in range(3000)), mode="w")
+    header = member("same/folder", kind=tarfile.DIRTYPE)[0].tobuf()
+    (tmp_path / "a.tar").write_bytes(header * 10_000 + bytes(1024))
     tracemalloc.start()
-    extract(archive, tmp_path / "out")
+    out = extract(tmp_path / "a.tar", tmp_path / "out")
     assert tracemalloc.get_traced_memory()[1] < 2_500_000
     tracemalloc.stop()
-    assert sum(1 for path in (tmp_path / "out").rglob("*") if path.is_file()) == 3000
+    assert (out / "same" / "folder").is_dir()
 
 
 @settings(max_examples=150, deadline=None)

@@ -13,16 +13,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import RLock
 from typing import Any, final
 
 import sqlalchemy as sql
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError
 from sqlalchemy.pool import StaticPool
 
-from tintype.errors import Conflict, StorageFailed, not_found
+from tintype.errors import Conflict, InvalidRequest, StorageFailed, not_found
 
 Json = dict[str, Any]
 
@@ -93,14 +95,17 @@ class Records:
     def __init__(self, engine: sql.Engine, clock: Callable[[], float]) -> None:
         self._engine = engine
         self._clock = clock
+        # A store in memory is one connection, and one connection holds one transaction.
+        self._one_at_a_time = RLock() if isinstance(engine.pool, StaticPool) else nullcontext()
 
     @classmethod
     def open(cls, url: str, clock: Callable[[], float] = time.time) -> Records:
         """Open or make the store at an SQLAlchemy URL; `sqlite://` is a private one in memory.
 
-        Raises `StorageFailed` when it cannot be reached, or was written by a newer Tintype.
+        Raises `InvalidRequest` for a URL that names no database we can speak to, and `StorageFailed` when it cannot be
+        reached, or was written by a newer Tintype.
         """
-        address = sql.make_url(url)
+        address = _address(url)
         options: Json = {}
         if address.get_backend_name() == "sqlite":
             if address.database in (None, "", ":memory:"):
@@ -111,9 +116,9 @@ class Records:
                     directory.mkdir(parents=True, exist_ok=True)
                 except OSError as error:
                     raise StorageFailed(f"cannot make {directory}: {error.strerror}; choose another --home") from error
-        engine = sql.create_engine(address, json_serializer=None, **options)
+        engine = _engine(address, options)
         if engine.dialect.name == "sqlite":
-            sql.event.listen(engine, "connect", _sqlite_pragmas)
+            event.listen(engine, "connect", _sqlite_pragmas)
         records = cls(engine, clock)
         records._prepare()
         return records
@@ -180,11 +185,12 @@ class Records:
             except Conflict:
                 continue
 
-    def delete(self, kind: str, name: str) -> None:
-        """Remove the document, and a job's measurements with it. `NotFound` when there is none."""
+    def delete(self, kind: str, name: str, *, measurements: bool = False) -> None:
+        """Remove the document, and with `measurements` the history under its name. `NotFound` when there is none."""
         with self._transaction() as connection:
             gone = connection.execute(_documents.delete().where(_is(kind, name))).rowcount
-            connection.execute(_measurements.delete().where(_measurements.c.job == name))
+            if gone and measurements:
+                connection.execute(_measurements.delete().where(_measurements.c.job == name))
         if not gone:
             raise not_found(kind.replace("-", " "), name, self.names(kind))
 
@@ -243,9 +249,11 @@ class Records:
     @contextmanager
     def _transaction(self) -> Iterator[sql.Connection]:
         try:
-            with self._engine.begin() as connection:
+            with self._one_at_a_time, self._engine.begin() as connection:
                 yield connection
-        except OperationalError as error:
+        except IntegrityError:
+            raise
+        except DatabaseError as error:
             where = self._engine.url.render_as_string(hide_password=True)
             raise StorageFailed(f"the record store {where} refused: {error.orig}") from error
 
@@ -269,6 +277,22 @@ class Records:
         if found > SCHEMA_VERSION:
             reason = f"{where} was written by a newer Tintype (schema {found}, this one knows {SCHEMA_VERSION})"
             raise StorageFailed(f"{reason}; upgrade Tintype, or choose another --home")
+
+
+def _address(url: str) -> sql.URL:
+    try:
+        return sql.make_url(url)
+    except ArgumentError as error:
+        example = "sqlite:////home/me/records.db"
+        raise InvalidRequest(f"the database URL is none; give one like {example}, or none at all") from error
+
+
+def _engine(address: sql.URL, options: Json) -> sql.Engine:
+    try:
+        return sql.create_engine(address, json_serializer=None, **options)
+    except (ArgumentError, ImportError) as error:       # an unknown database, or its driver is not installed
+        where = address.render_as_string(hide_password=True)
+        raise InvalidRequest(f"{where} cannot be used as a store: {error}") from error
 
 
 def _sqlite_pragmas(connection: Any, _: Any) -> None:

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from tintype import errors
+from tintype.errors import Busy, InvalidRequest, JobFailed, NotFound, TintypeError, not_found
+
+TREE = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, TintypeError)]
+
+
+@pytest.mark.parametrize("kind", TREE, ids=lambda kind: kind.__name__)
+def test_every_error_is_drawn_in_the_tree_with_its_status(kind: type[TintypeError]) -> None:
+    assert errors.__doc__ is not None
+    line = next(line for line in errors.__doc__.splitlines() if kind.__name__ in line.replace("─", " ").split())
+    assert kind is TintypeError or str(kind.http_status) in line
+    assert kind.__doc__
+
+
+@pytest.mark.parametrize("kind", TREE, ids=lambda kind: kind.__name__)
+def test_the_caller_is_told_apart_from_the_machine(kind: type[TintypeError]) -> None:
+    assert 400 <= kind.http_status < 600
+    assert kind.exit_code in (1, 2)
+    if issubclass(kind, InvalidRequest):
+        assert kind.http_status < 500
+        assert kind.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "message"),
+    [
+        ("x", [], "there is no job named 'x'; there are none yet"),
+        ("resnet_18", ["resnet18", "vgg11"], "did you mean 'resnet18' (and 1 more)?"),
+        ("zzz", ["a", "b"], "did you mean 'a', 'b'?"),
+        ("zzz", [f"n{number}" for number in range(9)], "did you mean 'n0', 'n1', 'n2', 'n3', 'n4' (and 4 more)?"),
+    ],
+)
+def test_what_is_not_found_names_what_is_near(name: str, known: list[str], message: str) -> None:
+    error = not_found("job", name, iter(known))
+    assert isinstance(error, NotFound)
+    assert str(error).endswith(message)
+    assert "\n" not in str(error)
+
+
+def test_what_errors_carry() -> None:
+    assert Busy("later", retry_after_seconds=2.5).retry_after_seconds == 2.5
+    failed = JobFailed("job 'a' failed", iter(["one", "two"]))
+    assert failed.log_tail == ("one", "two")
+    assert str(failed) == "job 'a' failed"
