@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import errno
 import hashlib
+import itertools
 import os
 import time
 from collections.abc import Callable
@@ -65,7 +66,7 @@ def test_a_whole_run_has_every_section(stage: Stage) -> None:
 def test_headings_are_an_outline(stage: Stage) -> None:
     levels = [int(one.tag[1]) for one in page_of(stage()).elements if one.tag in ("h1", "h2", "h3", "h4")]
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
 def test_images_and_figures_have_words(stage: Stage) -> None:

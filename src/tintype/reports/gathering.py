@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tintype.errors import NotFound
+from tintype.errors import NotFound, StorageFailed
 from tintype.reports import marks
 from tintype.reports.data_summary import sample_file, summarise
 from tintype.reports.evidence import Model, RunEvidence, TrialEvidence, TuningEvidence
@@ -56,8 +56,8 @@ def _document(path: Path) -> Any | Missing:
         return read_json(path)
     except NotFound:
         return Missing(f"The training wrote no {path.name}: it did not get that far, or its files were removed.")
-    except ValueError:
-        return Missing(f"{path.name} is not readable as JSON; it may be half written.")
+    except StorageFailed:
+        return Missing(f"{path.name} is damaged, so what it said is lost.")
 
 
 def _model(evidence: RunEvidence) -> Model:
