@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tintype.training.__main__ import on_signals, run_once
+from tintype.training.events import End, Event, Failure, Outcome
+from training.processes import events_of, finished, plan_file, started, until, written
+from training.small_jobs import PlanMaker
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_they_were() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, action in before.items():
+        signal.signal(number, action)
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = (
+        "import sys; sys.argv = ['x', '--help']\n"
+        "import runpy\n"
+        "try: runpy.run_module('tintype.training', run_name='__main__')\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "assert not {'torch', 'timm', 'numpy', 'PIL'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "--worker" in done.stdout
+
+
+def test_a_plan_that_is_none_ends_with_two(tmp_path: Path) -> None:
+    code, events, errors = finished(str(tmp_path / "plan.json"))
+    assert (code, events) == (2, [])
+    assert "there is no file" in errors
+    (tmp_path / "plan.json").write_text('{"name": "x"}')
+    code, events, errors = finished(str(tmp_path / "plan.json"))
+    assert (code, events) == (2, [])
+    assert errors.startswith("training plan: ")
+    assert "Traceback" not in errors
+
+
+def test_one_job_says_events_and_nothing_else(make_plan: PlanMaker) -> None:
+    plan = make_plan({"epochs": 1})
+    code, events, errors = finished(plan_file(plan))
+    assert code == 0, errors
+    kinds = [event["event"] for event in events]
+    assert kinds[-2:] == ["result", "end"]
+    assert kinds.count("epoch") == 1
+    assert events[-1] == {"event": "end", "job": plan.name, "status": "Completed", "reason": None, "error": None}
+    result = events[-2]["result"]
+    assert result["name"] == plan.name
+    assert json.loads(written(plan.directory, "output/data/history.json").read_text())[0]["epoch"] == 1
+
+
+def test_a_job_that_fails_says_why_and_ends_with_one(make_plan: PlanMaker, tmp_path: Path) -> None:
+    plan, events = make_plan(data=tmp_path / "nowhere"), list[Event]()
+    assert run_once(Path(plan_file(plan)), False, events.append) == 1
+    failure, end = events[-2:]
+    assert isinstance(failure, Failure)
+    assert "nowhere" in failure.reason
+    assert end == End(plan.name, Outcome.FAILED, failure.reason)
+    assert written(plan.directory, "output/failure").read_text().strip() == failure.reason
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_both_signals_are_heard(number: signal.Signals) -> None:
+    heard: list[str] = []
+    on_signals(lambda: heard.append("stop"))
+    os.kill(os.getpid(), number)
+    assert heard == ["stop"]
+
+
+def test_a_signal_stops_it_with_a_checkpoint(make_plan: PlanMaker) -> None:
+    plan = make_plan({"epochs": 10_000})
+    with started(plan_file(plan)) as process:
+        events = events_of(process)
+        until(events, "epoch")
+        process.terminate()
+        end = until(events, "end")[-1]
+        assert (end["status"], process.wait(20)) == ("Stopped", 0)
+    written(plan.directory, "checkpoints/last.pt")
+
+
+def test_a_worker_whose_owner_is_gone_ends(make_plan: PlanMaker) -> None:
+    plan = make_plan({"epochs": 10_000})
+    with started("--worker") as process:
+        assert process.stdin is not None
+        events = events_of(process)
+        until(events, "ready")
+        process.stdin.write(json.dumps(plan.model_dump(mode="json")) + "\n")
+        process.stdin.flush()
+        until(events, "epoch")
+        process.stdin.close()
+        assert until(events, "end")[-1]["status"] == "Stopped"
+        assert process.wait(20) == 0
+    written(plan.directory, "checkpoints/last.pt")
