@@ -86,16 +86,18 @@ class CacheFolder:
             return None
 
     @contextlib.contextmanager
-    def building(self, key: str) -> Iterator[Path]:
+    def building(self, key: str, *, resume: bool = False) -> Iterator[Path]:
         """A directory to build `key` in, while its lock is held; it becomes the entry when the block ends well.
 
         The block writes its files, `ENTRY` among them, and syncs them. Nothing is left behind when it fails; what a
-        killed builder left is removed first.
+        killed builder left is removed first. With `resume` the block finds what an earlier one left, and leaves what
+        it did when it fails: for the next one, unless somebody needs the room before.
         """
         scratch = self.directory / BUILDING / key
         with storage_errors(scratch):
-            shutil.rmtree(scratch, ignore_errors=True)
-            scratch.mkdir(parents=True)
+            if not resume:
+                shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(parents=True, exist_ok=resume)
         try:
             yield scratch
             with storage_errors(scratch):
@@ -103,7 +105,8 @@ class CacheFolder:
                 os.rename(scratch, self.directory / key)
                 sync_directory(self.directory)
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            if not resume:
+                shutil.rmtree(scratch, ignore_errors=True)
 
     def entries(self) -> tuple[Entry, ...]:
         """All entries, the most recently used first."""

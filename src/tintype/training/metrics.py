@@ -6,6 +6,7 @@ processor waits for them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -102,3 +103,9 @@ def score_logits(logits: Tensor, labels: Tensor) -> Score:
 def confusion(labels: NDArray[np.int64], answers: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     """(classes, classes) counts: row the true class, column the answer."""
     return np.bincount(labels * classes + answers, minlength=classes * classes).reshape(classes, classes)
+
+
+def metrics_of(scores: Mapping[str, Score], rate: float) -> dict[str, float]:
+    """The metrics of an epoch by their full names: "train:loss", ..., "lr"."""
+    named = {f"{mode}:{name}": value for mode, score in scores.items() for name, value in score.figures.items()}
+    return named | {"lr": rate}

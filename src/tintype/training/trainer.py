@@ -9,7 +9,6 @@ as one that was not, bit by bit on one device.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 from torch.amp.grad_scaler import GradScaler
 
@@ -21,7 +20,7 @@ from tintype.training.events import Epoch, Note, TrainingResult
 from tintype.training.feed import Feed, reseed
 from tintype.training.frozen import train_frozen
 from tintype.training.losses import LossGuard, create_loss
-from tintype.training.metrics import Meter, Score, score
+from tintype.training.metrics import Meter, metrics_of, score
 from tintype.training.optimisers import clip_gradients, create_optimiser
 from tintype.training.outputs import conclude, epoch_entry, write_history
 from tintype.training.phases import Emit
@@ -42,7 +41,7 @@ def train(plan: TrainingPlan, emit: Emit, resume: bool = False, host: Host | Non
     """
     session = open_session(plan, emit, host or Host())
     if plan.uses_cached_features:
-        return train_frozen(plan, session, session.emit)
+        return train_frozen(session, resume)
     return train_network(session, resume)
 
 
@@ -148,9 +147,3 @@ def judge_best(session: Session, network: Network, progress: Progress) -> Traini
         epochs=progress.epoch,
         stopped=stopped,
     )
-
-
-def metrics_of(scores: Mapping[str, Score], rate: float) -> dict[str, float]:
-    """The metrics of an epoch by their full names: "train:loss", ..., "lr"."""
-    named = {f"{mode}:{name}": value for mode, score in scores.items() for name, value in score.figures.items()}
-    return named | {"lr": rate}

@@ -1,0 +1,194 @@
+"""Ways to run a frozen network over images; the first in `EXTRACTORS` that suits the machine and the network is used.
+
+Images per CPU second and core, ResNet-18 at 224 px, on a 2-core Xeon with AVX-512 and VNNI but no bf16 (medians of
+interleaved rounds), and the error as a share of what tells one image's features from another's:
+
+    torch as it comes, NCHW             18.9    what a plain script does
+    torch, channels last                24      "module"; with bf16 autocast (0.9 % error) where the hardware has it
+    torch, batch norms merged           28.4    "merged"
+    ONNX Runtime, float32               30      not worth an export
+    OpenVINO, float32                   32.4    not worth an export and a dependency; importing a module takes it 3 s
+    ncnn with Winograd kernels          21
+    ONNX Runtime, 8-bit integers        88      "integers"; 3 % error, checked on images before it is used
+    OpenVINO, 8-bit integers            113     28 % more in the pass, and a dependency
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.fx.experimental import optimization
+
+from tintype.errors import Unsupported
+from tintype.models import networks
+from tintype.models.export import INPUT, export_onnx
+from tintype.models.networks import Network
+from tintype.training.device import Place, cpu_flags
+from tintype.training.plan import ComputePlan
+from tintype.training.quantisation import open_session, quantise
+
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
+
+PRECISIONS: dict[torch.dtype | None, Precision] = {None: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+INTEGER_FLAGS = frozenset({"avx512_vnni", "avx_vnni"})      # instructions that multiply 8-bit integers, on x86
+SMALLEST_INTEGER_PASS = 256     # images; making the integer network takes about as long as 60 of them in floats
+LARGEST_ERROR = 0.1             # of integer features, as a share of what tells one image from another
+CALIBRATION_BATCH = 4           # images; all tensors of a batch are in memory at once
+CPU_BATCH_PIXELS = 8 * 224 * 224    # per forward pass: little enough for the caches of the processor
+GPU_BATCH_PIXELS = 256 * 224 * 224
+LARGEST_BATCH = 1024            # images
+
+
+class FeatureExtractor(Protocol):
+    """A frozen network: normalised images (n, 3, s, s) float32 in, its pooled features (n, dim) float32 out."""
+
+    @property
+    def precision(self) -> Precision:
+        """In which numbers it computes."""
+        ...
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """`images` on the place's device, to features on the CPU."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class Circumstances:
+    """What the choice of an extractor depends on, beside the network."""
+
+    place: Place
+    compute: ComputePlan
+    images: int                     # forward passes to come
+    flags: frozenset[str]           # of the processor, as `device.cpu_flags` gives them
+
+    @property
+    def batch_pixels(self) -> int:
+        """How many pixels a forward pass should have."""
+        return CPU_BATCH_PIXELS if self.place.device.type == "cpu" else GPU_BATCH_PIXELS
+
+
+@final
+@dataclass(frozen=True)
+class Choice:
+    """A way to run a network. `make` raises `Unsupported` when the network cannot be run so."""
+
+    precision: Callable[[Place], Precision]
+    suits: Callable[[Circumstances], bool]
+    make: Callable[[Network, Circumstances, Tensor], FeatureExtractor]      # the tensor: some normalised images
+
+
+@final
+class ModuleExtractor:
+    """The module itself, in torch."""
+
+    def __init__(self, module: nn.Module, place: Place) -> None:
+        self._module = module.to(place.device).to(memory_format=place.memory_format).eval()  # pyright: ignore[reportCallIssue]
+        self._place = place
+        self.precision: Precision = precision_of(place)
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor) -> Tensor:
+        with self._place.autocast():
+            found = self._module(images.contiguous(memory_format=self._place.memory_format))
+        return found.float().cpu()
+
+
+@final
+class IntegerExtractor:
+    """The network in 8-bit integers, in ONNX Runtime."""
+
+    precision: Precision = "int8"
+
+    def __init__(self, content: bytes, threads: int) -> None:
+        self._session = open_session(content, threads)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return torch.from_numpy(self._session.run(None, {INPUT: images.contiguous().numpy()})[0])
+
+
+@final
+class Backbone(nn.Module):
+    """A network without its head: images to pooled features."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n, 3, s, s) to (n, dim)."""
+        return networks.features(self.module, images)
+
+
+def precision_of(place: Place) -> Precision:
+    """In which numbers torch computes at `place`."""
+    return PRECISIONS[place.half]
+
+
+def circumstances(place: Place, compute: ComputePlan, images: int) -> Circumstances:
+    """Those of this machine."""
+    return Circumstances(place, compute, images, cpu_flags())
+
+
+def choices(there: Circumstances) -> list[Choice]:
+    """The ways that suit, the fastest first. The last of them can run every network."""
+    return [choice for choice in EXTRACTORS.values() if choice.suits(there)]
+
+
+def error(found: Tensor, exact: Tensor) -> float:
+    """How far features (n, dim) are from the exact ones, as a share of what tells one image from another (RMS)."""
+    variation = (exact - exact.mean(dim=0)).square().sum()
+    return float(((found - exact).square().sum() / variation.clamp(min=1e-30)).sqrt())
+
+
+def _may_use_integers(there: Circumstances) -> bool:
+    fast = there.place.device.type == "cpu" and there.place.half is None and bool(there.flags & INTEGER_FLAGS)
+    return fast and there.compute.precision == "auto" and there.images >= SMALLEST_INTEGER_PASS
+
+
+def _make_integers(network: Network, there: Circumstances, samples: Tensor) -> FeatureExtractor:
+    """One half of the samples sets the ranges, the other half is the exam."""
+    backbone = Backbone(network.module).eval()
+    with tempfile.TemporaryDirectory() as scratch:
+        export = export_onnx(backbone, samples.shape[-1], Path(scratch) / "backbone.onnx", network.feature_dim)
+        if export.path is None:
+            raise Unsupported(str(export.reason))
+        content = export.path.read_bytes()
+    shown, exam = samples[::2], samples[1::2]
+    batches = (np.ascontiguousarray(batch.numpy()) for batch in shown.split(CALIBRATION_BATCH))
+    extractor = IntegerExtractor(quantise(content, batches, there.place.threads), there.place.threads)
+    off = error(extractor(exam), ModuleExtractor(backbone, there.place)(exam))
+    if not off <= LARGEST_ERROR:
+        raise Unsupported(f"in 8-bit integers its features would be {off:.0%} off")
+    return extractor
+
+
+def _make_merged(network: Network, there: Circumstances, samples: Tensor) -> FeatureExtractor:
+    try:
+        merged = optimization.fuse(Backbone(network.module).eval())
+    except Exception as problem:    # torch.fx cannot trace every network, and says so in many ways
+        raise Unsupported(f"its batch norms cannot be merged: {problem}") from problem
+    return ModuleExtractor(merged, there.place)
+
+
+def _make_module(network: Network, there: Circumstances, samples: Tensor) -> FeatureExtractor:
+    return ModuleExtractor(Backbone(network.module), there.place)
+
+
+def _computes_in_floats(there: Circumstances) -> bool:
+    return there.place.device.type == "cpu" and there.place.half is None
+
+
+# name -> how; in order of preference
+EXTRACTORS: dict[str, Choice] = {
+    "integers": Choice(lambda _: "int8", _may_use_integers, _make_integers),
+    "merged": Choice(precision_of, _computes_in_floats, _make_merged),
+    "module": Choice(precision_of, lambda _: True, _make_module),
+}
