@@ -189,6 +189,17 @@ def test_bad_files_have_a_reason_and_no_row(photos: Path, cache_dir: Path) -> No
     assert (again.hit, again.problems) == (True, cache.problems)
 
 
+def test_a_name_that_is_not_unicode(photos: Path, cache_dir: Path) -> None:
+    broken = Path(os.fsdecode(os.fsencode(photos) + b"/class0/\xff\xfe.png"))
+    broken.write_bytes(b"no picture")
+    paint(photos / "class1/café 漢.png", 9)
+    dataset = index(photos)
+    for hit in (False, True):
+        with make(dataset, cache_dir) as cache:
+            assert cache.hit is hit
+            assert [problem.path for problem in cache.problems] == [f"class0/{broken.name}"]
+
+
 def test_a_file_that_is_gone_is_a_problem_until_it_is_back(photos: Path, cache_dir: Path) -> None:
     dataset = index(photos)
     path = photos / "class0/002.png"
@@ -405,7 +416,7 @@ def test_clearing_leaves_a_running_build_alone(
 
 
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path, cache_dir: Path) -> None:
-    """267 MB of pixels are built and read twice; pages are given back after 128 MB."""
+    """267 MB of pixels are built and read twice; pages are given back after 64 MB."""
     paint(tmp_path / "photos/a/0.png", 7)
     dataset, view = index(tmp_path / "photos"), View.source(512)
     selection = np.zeros(340, np.int64)
@@ -418,7 +429,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path, cache_di
             assert cache.gather(np.arange(start, start + 20))[..., 2].min() == 248
             peak = max(peak, psutil.Process().memory_info().rss)
     assert built - before < 20e6
-    assert peak - before < 190e6
+    assert peak - before < 120e6
 
 
 def test_problem_is_a_plain_value() -> None:

@@ -23,7 +23,7 @@ from tintype.storage import storage_errors
 
 FAULT_AROUND_BYTES = 64 * 1024             # what the kernel maps for one touched byte
 CANNOT_RESERVE = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}      # file systems that only find out as they write
-RESIDENT_BYTES = 128 * 1024**2             # mapped pages are given back after about so many
+RESIDENT_BYTES = 64 * 1024**2              # mapped pages are given back after about so many
 
 
 def allocate(path: Path, row_shape: tuple[int, ...], count: int) -> ArrayFile:

@@ -8,6 +8,7 @@ so a changed file means another entry, into which the unchanged rows are copied.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -26,7 +27,7 @@ from tintype.datasets.decoding import Decoding, Progress, Rows, usable_cores
 from tintype.datasets.images import MAX_PIXELS
 from tintype.datasets.views import View
 from tintype.errors import InvalidRequest, StorageFailed
-from tintype.storage import atomic_file, write_json
+from tintype.storage import atomic_file, write_bytes
 
 __all__ = ["ImageCache", "Problem", "View", "build", "clear", "entries"]
 
@@ -237,7 +238,8 @@ def _describe(scratch: Path, request: _Request, rows: Rows) -> None:
     table["ok"], table["aspect"], table["identity"] = rows.ok, rows.aspect, request.identities
     with atomic_file(scratch / ROWS) as stream:
         np.save(stream, table)
-    write_json(scratch / ENTRY, description)
+    # In ASCII, because a file name that is not UTF-8 (surrogates) can be escaped but not encoded.
+    write_bytes(scratch / ENTRY, json.dumps(description, indent=1).encode())
 
 
 def _lenders(folder: CacheFolder, request: _Request) -> Iterator[ImageCache]:
