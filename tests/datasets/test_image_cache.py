@@ -189,15 +189,16 @@ def test_bad_files_have_a_reason_and_no_row(photos: Path, cache_dir: Path) -> No
     assert (again.hit, again.problems) == (True, cache.problems)
 
 
-def test_a_name_that_is_not_unicode(photos: Path, cache_dir: Path) -> None:
-    broken = Path(os.fsdecode(os.fsencode(photos) + b"/class0/\xff\xfe.png"))
-    broken.write_bytes(b"no picture")
-    paint(photos / "class1/café 漢.png", 9)
-    dataset = index(photos)
+def test_a_folder_whose_name_is_not_unicode(photos: Path, cache_dir: Path) -> None:
+    folder = photos.with_name(os.fsdecode(b"caf\xe9"))
+    photos.rename(folder)
+    paint(folder / "class1/café 漢.png", 9)
+    (folder / "class1/蜂.png").write_bytes(b"no picture")
     for hit in (False, True):
-        with make(dataset, cache_dir) as cache:
+        with make(index(folder), cache_dir) as cache:
             assert cache.hit is hit
-            assert [problem.path for problem in cache.problems] == [f"class0/{broken.name}"]
+            assert [problem.path for problem in cache.problems] == ["class1/蜂.png"]
+            assert entries(cache_dir)[0].description["root"] == str(folder)
 
 
 def test_a_file_that_is_gone_is_a_problem_until_it_is_back(photos: Path, cache_dir: Path) -> None:

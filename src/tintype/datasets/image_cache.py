@@ -238,7 +238,7 @@ def _describe(scratch: Path, request: _Request, rows: Rows) -> None:
     table["ok"], table["aspect"], table["identity"] = rows.ok, rows.aspect, request.identities
     with atomic_file(scratch / ROWS) as stream:
         np.save(stream, table)
-    # In ASCII, because a file name that is not UTF-8 (surrogates) can be escaped but not encoded.
+    # In ASCII, because the name of a folder that is not UTF-8 (surrogates) can be escaped but not encoded.
     write_bytes(scratch / ENTRY, json.dumps(description, indent=1).encode())
 
 

@@ -99,7 +99,7 @@ KINDS: dict[str, Kind] = {
         Severity.WARNING,
         "some classes have far more images than others",
         "The model will favour the large classes, and accuracy will hide it: look at recall per class. Add images to "
-        "the small classes, or train with class weights (-p class-weights=balanced).",
+        "the small classes, or train with class weights (-p balance=weights).",
     ),
     "few-images": Kind(
         Severity.WARNING,

@@ -35,6 +35,7 @@ from tintype.training.evaluation import Evaluation
 from tintype.training.events import Epoch, TrainingResult, Warning
 from tintype.training.hyperparameters import values_of
 from tintype.training.metrics import Score
+from tintype.training.optimisers import weight_decay
 from tintype.training.session import Session
 
 LARGEST_CONFUSION = 100     # classes; the history leaves out larger matrices, the evaluation never does
@@ -115,6 +116,7 @@ def hyperparameters(session: Session) -> dict[str, Any]:
     """All hyperparameters as they were used: those that the plan left open are filled in."""
     return values_of(session.plan) | {
         "lr": session.learning_rate,
+        "weight-decay": weight_decay(session.plan.optimiser),
         "image-size": session.material.preprocessing.size,
         "precision": session.place.precision,
     }

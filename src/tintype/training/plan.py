@@ -44,11 +44,11 @@ class NetworkPlan(_Group):
 
 
 class OptimiserPlan(_Group):
-    """The optimiser and its constants. A learning rate of None is looked up in `optimisers.LEARNING_RATES`."""
+    """The optimiser and its constants. A learning rate or decay of None is looked up in the tables of `optimisers`."""
 
     kind: Annotated[Literal["sgd", "adamw", "adam"], BeforeValidator(_lower)] = "adamw"
     learning_rate: Annotated[Annotated[float, Field(gt=0.0, le=100.0)] | None, BeforeValidator(_auto_is_none)] = None
-    weight_decay: float = Field(default=0.01, ge=0.0, le=10.0)
+    weight_decay: Annotated[Annotated[float, Field(ge=0.0, le=10.0)] | None, BeforeValidator(_auto_is_none)] = None
     momentum: float = Field(default=0.9, ge=0.0, lt=1.0)      # SGD (Nesterov), and beta1 of Adam
     eps: float = Field(default=1e-8, gt=0.0, le=1.0)          # Adam's; SGD has none
     clip_norm: float = Field(default=0.0, ge=0.0)             # 0: gradients are not clipped
