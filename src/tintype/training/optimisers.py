@@ -12,8 +12,6 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from tintype.training.plan import OptimiserPlan, TrainingPlan
 
-# The same for the decay. AdamW's is kept apart from the gradient, which makes it another quantity than the others'.
-WEIGHT_DECAYS = {"sgd": 5e-4, "adamw": 0.01, "adam": 0.0}
 BETA2 = 0.999
 
 
@@ -33,6 +31,8 @@ LEARNING_RATES = {
     "adamw": Rates(scratch=3e-3, pretrained=3e-4, head=3e-3),
     "adam": Rates(scratch=3e-3, pretrained=3e-4, head=3e-3),
 }
+# The same for the decay. AdamW's is kept apart from the gradient, which makes it another quantity than the others'.
+WEIGHT_DECAYS = {"sgd": 5e-4, "adamw": 0.01, "adam": 0.0}
 
 Parameters = list[dict[str, Any]]
 
