@@ -17,6 +17,7 @@ from typing import TextIO
 
 from tintype.errors import TintypeError
 from tintype.training.events import Event, Outcome, encode
+from tintype.training.memory import keep_freed_memory
 from tintype.training.plan import load_plan
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     what.add_argument("--worker", action="store_true", help="run the plans that arrive on the standard input")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint of the plan's directory")
     options = parser.parse_args(arguments)
+    keep_freed_memory()
     emit = emitter(private_output())
     return serve(emit) if options.worker else run_once(options.plan, options.resume, emit)
 

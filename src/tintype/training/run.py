@@ -9,6 +9,7 @@ import torch
 
 from tintype.errors import TintypeError
 from tintype.training.events import End, Failure, Outcome, Result
+from tintype.training.memory import give_back_memory
 from tintype.training.outputs import write_failure
 from tintype.training.phases import Emit
 from tintype.training.plan import TrainingPlan
@@ -32,7 +33,8 @@ def run_job(plan: TrainingPlan, emit: Emit, *, resume: bool, host: Host) -> Outc
         emit(Failure(reason))
     if host.world.leads:
         emit(End(plan.name, outcome, reason))
-    gc.collect()                            # the next job of a worker begins with the memory of this one
+    gc.collect()                            # the next job of a worker begins with memory as it was
+    give_back_memory()
     return outcome
 
 
