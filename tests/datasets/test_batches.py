@@ -9,13 +9,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tintype.datasets.batches import Prefetch, balanced_weights, batches, epoch_order, shard
 from tintype.errors import InvalidRequest
 
 
+@settings(deadline=None)
 @given(count=st.integers(0, 300), seed=st.integers(0, 2**63 - 1), epoch=st.integers(0, 10_000))
 def test_an_epoch_is_a_permutation(count: int, seed: int, epoch: int) -> None:
     order = epoch_order(count, seed=seed, epoch=epoch)
@@ -59,6 +60,7 @@ def test_a_negative_seed_is_refused() -> None:
         epoch_order(2, seed=-1, epoch=0)
 
 
+@settings(deadline=None)
 @given(count=st.integers(0, 60), world=st.integers(1, 7))
 def test_shards_are_equal_and_cover_everything(count: int, world: int) -> None:
     parts = [shard(np.arange(count), rank, world) for rank in range(world)]
@@ -73,6 +75,7 @@ def test_a_rank_outside_the_world_is_refused(rank: int, world: int) -> None:
         shard(np.arange(4), rank, world)
 
 
+@settings(deadline=None)
 @given(count=st.integers(0, 60), size=st.integers(1, 20))
 def test_batches_keep_the_order(count: int, size: int) -> None:
     cut = batches(np.arange(count), size)
