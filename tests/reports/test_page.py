@@ -58,7 +58,7 @@ def test_a_whole_run_has_every_section(stage: Stage) -> None:
     assert {id for id, _ in SECTIONS} <= document.ids()
     assert_self_contained(document)
     assert "Nothing to show" not in document.words
-    for words in ("test accuracy", "demo-20261121", "Trials over time", "the same file in two", "imageNotFound.gif"):
+    for words in ("test accuracy", "demo-20261121", "Trials over time", "The same file in two", "imageNotFound.gif"):
         assert words in document.words
     assert len(document.all("h1")) == 1
 

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from tintype.reports import palette
+from tintype.reports.figures.matrix import SHADES, WORDS
 from tintype.reports.palette import COLOURS, Theme, custom_properties
 
 THEMES: tuple[Theme, ...] = ("light", "dark")
@@ -27,11 +32,24 @@ def test_text_can_be_read(name: str, behind: str, theme: Theme) -> None:
     assert contrast(COLOURS[name][column], COLOURS[behind][column]) >= 4.5
 
 
+def blended(colour: str, behind: str, opacity: float) -> str:
+    pairs = ((int(colour[n : n + 2], 16), int(behind[n : n + 2], 16)) for n in (1, 3, 5))
+    return "#" + "".join(f"{round(over * opacity + under * (1 - opacity)):02x}" for over, under in pairs)
+
+
+STYLE = (Path(palette.__file__).parent / "templates" / "run_report.css").read_text()
+OPACITIES = {int(shade): float(opacity) for shade, opacity in re.findall(r"\.q(\d){fill-opacity:([\d.]+)}", STYLE)}
+
+
 @pytest.mark.parametrize("theme", THEMES)
-def test_counts_can_be_read_on_the_strong_squares_of_the_matrix(theme: Theme) -> None:
+@pytest.mark.parametrize("square", ["blue", "red"])
+def test_counts_can_be_read_on_every_square_of_the_matrix(square: str, theme: Theme) -> None:
     column = THEMES.index(theme)
-    for name in ("blue", "red"):
-        assert contrast(COLOURS[name][column], COLOURS["card"][column]) >= 4.5
+    assert sorted(OPACITIES) == list(range(1, SHADES + 1))
+    for shade, opacity in OPACITIES.items():
+        words = {"": "ink", " half": "over", " on": "card"}[WORDS[shade]]
+        behind = blended(COLOURS[square][column], COLOURS["card"][column], opacity)
+        assert contrast(COLOURS[words][column], behind) >= 4.2, shade
 
 
 def simulate(colour: str, matrix: tuple[tuple[float, ...], ...]) -> tuple[float, ...]:

@@ -34,7 +34,7 @@ def concerns(report: RunReport) -> tuple[Concern, ...]:
 def _of_data(data: Data) -> list[Concern]:
     problems = () if isinstance(data.problems, Missing) else data.problems
     found = [
-        Concern(f"{_sentence(one.title)} ({one.count:,})", "data", one.severity == SERIOUS)
+        Concern(f"{display(one.title, 80)} ({one.count:,})", "data", one.severity == SERIOUS)
         for one in problems
         if one.severity != HARMLESS
     ]
@@ -78,8 +78,3 @@ def _of_training(report: RunReport) -> list[Concern]:
         off = percent(calibration.error)
         found.append(Concern(f"Probabilities are off by {off} on average", "calibration"))
     return found
-
-
-def _sentence(title: str) -> str:
-    shown = display(title, 80)
-    return shown[:1].upper() + shown[1:]

@@ -27,6 +27,7 @@ COLOURS: dict[str, tuple[str, str]] = {
     "green": ("#0a7657", "#45c9a0"),            # test
     "gold": ("#8a5f00", "#f0c04a"),             # best; look here
     "medal": ("#efae1b", "#f2c14e"),            # the best trial's disc; it has a ring for contrast
+    "over": ("#211c17", "#1b1815"),             # words over squares of middling strength
     "grey": ("#8b8175", "#857b6e"),             # unlabelled; no matter
 }
 

@@ -26,13 +26,17 @@ def _problem(one: Mapping[str, Any], thumbnails: Thumbnails) -> Problem:
     kind = str(one["kind"])
     return Problem(
         kind=kind,
-        title=str(one.get("title") or kind.replace("-", " ")),
+        title=_sentence(str(one.get("title") or kind.replace("-", " "))),
         severity=str(one.get("severity", "warning")),
         count=int(one["count"]),
         advice=str(one.get("advice", "")),
         details=tuple(map(str, one.get("details") or one.get("files", ()))),
         pictures=() if kind in UNSEEN else tuple(_pictures(one, thumbnails)),
     )
+
+
+def _sentence(title: str) -> str:
+    return title[:1].upper() + title[1:]
 
 
 def _pictures(one: Mapping[str, Any], thumbnails: Thumbnails) -> Iterable[tuple[Picture, ...]]:

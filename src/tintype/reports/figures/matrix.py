@@ -21,7 +21,7 @@ from tintype.reports.wording import counted, display, percent
 Shares = NDArray[np.float64]                                # (classes, classes): counts over the sum of their row
 
 SHADES = 8
-INVERTED_SHADE = 5                                          # from this shade on, text is in the colour of the page
+WORDS = ("", "", "", "", "", " half", " half", " on", " on")        # the class of text over each shade
 COUNTED_CELL, SHARED_CELL = 25.0, 50.0                      # SVG units from which a cell has its count; its share too
 SLANTED_CELL = 20.0                                         # names over narrower columns stand upright
 GUIDED_CLASSES = 10                                         # a line after so many rows and columns of small cells
@@ -112,7 +112,7 @@ def _counted_cells(counts: Counts, shares: Shares, classes: Sequence[str], cell:
 
 
 def _count(x: float, y: float, cell: float, count: int, share: float) -> list[Markup]:
-    on = " on" if _shade(share) >= INVERTED_SHADE else ""
+    on = WORDS[_shade(share)]
     if cell < SHARED_CELL:
         return [text(x, y + 4, f"{count:,}", class_=f"count{on}")]
     large = " large" if cell >= 90 else ""
