@@ -65,6 +65,14 @@ def choose_place(compute: ComputePlan, *, local_rank: int = 0, processor_flags: 
     )
 
 
+def settle(place: Place, *, deterministic: bool) -> None:
+    """Set what torch keeps per process to what this job wants, whatever the job before it wanted."""
+    torch.set_num_threads(place.threads)
+    torch.backends.cudnn.deterministic = deterministic
+    torch.backends.cudnn.benchmark = not deterministic
+    torch.set_float32_matmul_precision("high")              # fp32 on a GPU multiplies in TF32; no effect on a CPU
+
+
 def cpu_flags() -> frozenset[str]:
     """The processor's instruction sets as Linux lists them; empty where it does not."""
     try:

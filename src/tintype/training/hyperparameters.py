@@ -148,7 +148,7 @@ HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
     Hyperparameter("drop-rate", "network.drop_rate", "dropout before the head", ("dropout",)),
     Hyperparameter("freeze", "network.freeze", "none, backbone, or how many blocks stay as they are"),
     Hyperparameter("model", "network.name", "the network", ("network", "arch", "architecture")),
-    Hyperparameter("weights", "network.weights", "a file, a tag, or none"),
+    Hyperparameter("weights", "network.weights", "a file, none for random ones, or auto"),
     Hyperparameter("image-size", "network.image_size", "pixels per side; auto: from the images", ("size", "img-size")),
     Hyperparameter("resize", "network.resize", "crop the centre, or stretch"),
     Hyperparameter("ema", "ema", "decay of the averaged weights; 0: no average", ("ema-decay",)),

@@ -36,7 +36,7 @@ class NetworkPlan(_Group):
     """Which network, where its weights come from, and the size of the images it sees."""
 
     name: str = "resnet18"
-    weights: str | None = None              # None: look them up; "none": random; otherwise a file or a tag
+    weights: Annotated[str | None, BeforeValidator(_auto_is_none)] = None   # None: look them up; "none": random; a file
     freeze: Annotated[Literal["none", "backbone"] | Annotated[int, Field(ge=0)], BeforeValidator(_freeze_word)] = "none"
     drop_rate: float = Field(default=0.0, ge=0.0, lt=1.0)
     image_size: Annotated[Annotated[int, Field(ge=8, le=1024)] | None, BeforeValidator(_auto_is_none)] = None  # pixels
@@ -92,6 +92,7 @@ class ComputePlan(_Group):
     precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], BeforeValidator(_lower)] = "auto"
     channels_last: bool = True
     threads: int = Field(default=0, ge=0, le=1024)            # 0: all cores
+    deterministic: bool = True                                # False: a GPU may choose faster, varying kernels
 
 
 class DataPlan(_Group):

@@ -13,7 +13,7 @@ import torch
 from tintype.models import networks, weights
 from tintype.models.networks import Network
 from tintype.models.weights import Weights
-from tintype.training.device import Place, choose_place
+from tintype.training.device import Place, choose_place, settle
 from tintype.training.distributed import ALONE, World
 from tintype.training.events import Event, Note
 from tintype.training.material import Colours, Material, material_key, open_material
@@ -77,7 +77,7 @@ def open_session(plan: TrainingPlan, emit: Emit, host: Host) -> Session:
     speak = emit if host.world.leads else _silent
     phases = Phases(speak)
     place = choose_place(plan.compute, local_rank=host.world.local_rank)
-    torch.set_num_threads(place.threads)
+    settle(place, deterministic=plan.compute.deterministic)
     speak(Note(f"computing on {place}"))
     chosen = host.shelf.take(
         ("weights", plan.network.name, plan.network.weights, plan.settings),

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tintype.errors import NotFound
+from tintype.training.distributed import World
+from tintype.training.events import Event, Note
+from tintype.training.session import Host, open_session
+from tintype.training.shelf import Shelf
+from training.small_jobs import PlanMaker
+
+
+def test_it_says_where_it_computes_and_where_weights_come_from(make_plan: PlanMaker) -> None:
+    events: list[Event] = []
+    open_session(make_plan(), events.append, Host())
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert any(text.startswith("computing on 1 CPU threads, fp32") for text in notes)
+    assert any("small_cnn starts from none" in text for text in notes)
+    assert any("set aside" in text for text in notes)           # what the reader of the folder decided
+
+
+def test_other_processes_are_silent(make_plan: PlanMaker) -> None:
+    events: list[Event] = []
+    open_session(make_plan(), events.append, Host(World(1, 2)))
+    assert events == []
+
+
+def test_the_seed_fixes_a_new_network(make_plan: PlanMaker) -> None:
+    def weight(seed: int) -> torch.Tensor:
+        torch.manual_seed(seed + 77)            # whatever happened before
+        return next(open_session(make_plan(seed=seed), print, Host()).create_network().module.parameters())
+
+    assert torch.equal(weight(1), weight(1))
+    assert not torch.equal(weight(1), weight(2))
+
+
+def test_a_network_is_laid_out_as_its_images_are(make_plan: PlanMaker) -> None:
+    module = open_session(make_plan(), print, Host()).create_network().module
+    kernels = [parameter for parameter in module.parameters() if parameter.ndim == 4]
+    assert all(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels)
+
+
+def test_pretrained_weights_that_are_nowhere_are_an_error(make_plan: PlanMaker) -> None:
+    with pytest.raises(NotFound, match="no weights for efficientnet_lite0"):
+        open_session(make_plan({"model": "efficientnet_lite0", "weights": "auto"}), print, Host())
+
+
+def test_jobs_share_what_is_on_the_shelf(make_plan: PlanMaker) -> None:
+    host = Host(shelf=Shelf())
+    one, other = (open_session(make_plan({"lr": rate}), print, host) for rate in (0.1, 0.2))
+    assert one.material is other.material
+    assert open_session(make_plan({"augmentation": "flip"}), print, host).material is not one.material
+
+
+def test_the_learning_rate_is_found_when_it_is_left_open(make_plan: PlanMaker) -> None:
+    assert open_session(make_plan({"lr": 0.7}), print, Host()).learning_rate == 0.7
+    assert open_session(make_plan(), print, Host()).learning_rate > 0
