@@ -111,7 +111,7 @@ def test_a_zoo_network_with_some_stages_frozen(make_plan: PlanMaker) -> None:
 
 
 def test_a_loss_that_is_no_number_fails_with_its_place(make_plan: PlanMaker) -> None:
-    plan = make_plan({"optimizer": "sgd", "lr": 100, "momentum": 0.99, "schedule": "constant", "epochs": 30})
+    plan = make_plan({"optimizer": "sgd", "lr": 100, "weight-decay": 10, "schedule": "constant", "epochs": 30})
     with pytest.raises(JobFailed, match=r"the loss became (nan|inf) in epoch \d+, step \d+; try a lower learning rate"):
         run(plan)
     assert not (plan.directory / "checkpoints" / "last.pt").exists()
