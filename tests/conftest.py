@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
 COLOURS = {"amber": (230, 160, 20), "blue": (30, 60, 220), "green": (20, 160, 60)}
 
+settings.register_profile("no-deadline", deadline=None)     # the machine may be busy with something else
+settings.load_profile("no-deadline")
 for variable in [name for name in os.environ if name.startswith("TINTYPE_")]:
     del os.environ[variable]                    # a developer's own settings are no part of the tests
 os.environ["TINTYPE_OFFLINE"] = "1"             # no test may reach for the network

@@ -12,7 +12,6 @@ from tintype.jobs.store import JobStore
 from tintype.records import Records
 from tintype.settings import Settings
 
-
 RUN_KIND = "run"                # records of whole runs; the other kinds belong to the parts that keep them
 
 

@@ -73,6 +73,6 @@ def recipe_for(model: str, *, pretrained: bool, freeze: bool | None) -> Recipe:
     return Recipe(
         title=f"{model}, from random weights",
         fixed={"model": model, "weights": "none", "freeze": "none", "epochs": 12},
-        ranges=("lr=0.001:0.02:log", "batch-size=16,32,64"),
+        ranges=("lr=0.001:0.02:log", "batch-size=32,64"),
         trials=4,
     )

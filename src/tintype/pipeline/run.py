@@ -290,6 +290,8 @@ def _train(
         seed=request.seed,
     )
     plan = training_jobs.base_plan(workspace, training)
+    if tuning and tuning.best and training_jobs.take_over(plan, workspace.jobs.get(tuning.best.name)):
+        watcher.note(f"{tuning.best.name} was trained with these settings and this seed; its weights are taken over")
     job = training_jobs.run_job(workspace, execution, training_jobs.job_of(plan, hyperparameters), watcher)
     for split, metrics in job.result["metrics"].items():
         if metrics is not None:

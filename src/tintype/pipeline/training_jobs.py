@@ -16,8 +16,9 @@ from tintype.jobs.workers import WorkerPool
 from tintype.pipeline.recipe import Finder
 from tintype.pipeline.watching import Watcher, pass_on
 from tintype.settings import Settings
+from tintype.storage import write_bytes
 from tintype.training.hyperparameters import Value, plan_from
-from tintype.training.plan import DataPlan, TrainingPlan
+from tintype.training.plan import DataPlan, TrainingPlan, parse_plan
 from tintype.workspace import Workspace
 
 FINDING = "find-weights"
@@ -84,6 +85,19 @@ def base_plan(workspace: Workspace, request: TrainingRequest) -> TrainingPlan:
         seed=request.seed,
     )
     return plan_from(request.hyperparameters, plan)
+
+
+def take_over(plan: TrainingPlan, trial: Job) -> bool:
+    """Let a plan begin where a trial of the very same settings and seed ended, instead of repeating it bit by bit.
+
+    False, and nothing is done, when the two differ in anything that shows in the result.
+    """
+    best = Path(trial.directory) / "checkpoints" / "best.pt"
+    own = {"name", "directory", "save"}
+    if not best.is_file() or parse_plan(trial.plan).model_dump(exclude=own) != plan.model_dump(exclude=own):
+        return False
+    write_bytes(plan.directory / "checkpoints" / "best.pt", best.read_bytes())
+    return True
 
 
 def job_of(plan: TrainingPlan, hyperparameters: Mapping[str, Value], parent: str = "") -> Job:

@@ -66,6 +66,7 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
         session.emit(Note(f"going on with epoch {progress.epoch + 1}, step {progress.step + 1}"))
         for entry in progress.history:                                          # listeners hear of all epochs
             session.emit(Epoch(entry["epoch"], plan.epochs, entry["metrics"], entry["seconds"]))
+        write_history(session, progress.history)
     if not resume:
         checkpoints.clear()
 
