@@ -43,6 +43,7 @@ LARGEST_ERROR = 0.1             # of integer features, as a share of what tells 
 CALIBRATION_BATCH = 4           # images; all tensors of a batch are in memory at once
 CPU_BATCH_PIXELS = 8 * 224 * 224    # per forward pass: little enough for the caches of the processor
 GPU_BATCH_PIXELS = 256 * 224 * 224
+GPU_LANES = 2                   # one thread gathers images while the other waits for the GPU
 LARGEST_BATCH = 1024            # images
 
 
@@ -52,6 +53,11 @@ class FeatureExtractor(Protocol):
     @property
     def precision(self) -> Precision:
         """In which numbers it computes."""
+        ...
+
+    @property
+    def lanes(self) -> int:
+        """How many threads of one core each should call it at once."""
         ...
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -87,18 +93,22 @@ class Choice:
 
 @final
 class ModuleExtractor:
-    """The module itself, in torch."""
+    """A module in torch: in half precision throughout when it `is_half`, else as autocast thinks best."""
 
-    def __init__(self, module: nn.Module, place: Place) -> None:
-        self._module = module.to(place.device).to(memory_format=place.memory_format).eval()  # pyright: ignore[reportCallIssue]
+    def __init__(self, module: nn.Module, place: Place, *, is_half: bool = False) -> None:
         self._place = place
+        self._dtype = place.half if is_half and place.half is not None else torch.float32
+        self._module = module.to(place.device, self._dtype, memory_format=place.memory_format).eval()  # pyright: ignore[reportCallIssue]
         self.precision: Precision = precision_of(place)
+        self.lanes = place.threads if place.device.type == "cpu" else GPU_LANES
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
+        batch = images.to(dtype=self._dtype, memory_format=self._place.memory_format)
+        if self._dtype is not torch.float32:
+            return self._module(batch).float().cpu()
         with self._place.autocast():
-            found = self._module(images.contiguous(memory_format=self._place.memory_format))
-        return found.float().cpu()
+            return self._module(batch).float().cpu()
 
 
 @final
@@ -107,8 +117,9 @@ class IntegerExtractor:
 
     precision: Precision = "int8"
 
-    def __init__(self, content: bytes, threads: int) -> None:
-        self._session = open_session(content, threads)
+    def __init__(self, content: bytes, place: Place) -> None:
+        self._session = open_session(content, threads=1)
+        self.lanes = place.threads
 
     def __call__(self, images: Tensor) -> Tensor:
         return torch.from_numpy(self._session.run(None, {INPUT: images.contiguous().numpy()})[0])
@@ -163,7 +174,7 @@ def _make_integers(network: Network, there: Circumstances, samples: Tensor) -> F
         content = export.path.read_bytes()
     shown, exam = samples[::2], samples[1::2]
     batches = (np.ascontiguousarray(batch.numpy()) for batch in shown.split(CALIBRATION_BATCH))
-    extractor = IntegerExtractor(quantise(content, batches, there.place.threads), there.place.threads)
+    extractor = IntegerExtractor(quantise(content, batches, there.place.threads), there.place)
     off = error(extractor(exam), ModuleExtractor(backbone, there.place)(exam))
     if not off <= LARGEST_ERROR:
         raise Unsupported(f"in 8-bit integers its features would be {off:.0%} off")
@@ -175,20 +186,16 @@ def _make_merged(network: Network, there: Circumstances, samples: Tensor) -> Fea
         merged = optimization.fuse(Backbone(network.module).eval())
     except Exception as problem:    # torch.fx cannot trace every network, and says so in many ways
         raise Unsupported(f"its batch norms cannot be merged: {problem}") from problem
-    return ModuleExtractor(merged, there.place)
+    return ModuleExtractor(merged, there.place, is_half=True)
 
 
 def _make_module(network: Network, there: Circumstances, samples: Tensor) -> FeatureExtractor:
     return ModuleExtractor(Backbone(network.module), there.place)
 
 
-def _computes_in_floats(there: Circumstances) -> bool:
-    return there.place.device.type == "cpu" and there.place.half is None
-
-
 # name -> how; in order of preference
 EXTRACTORS: dict[str, Choice] = {
     "integers": Choice(lambda _: "int8", _may_use_integers, _make_integers),
-    "merged": Choice(precision_of, _computes_in_floats, _make_merged),
+    "merged": Choice(precision_of, lambda there: there.place.device.type == "cpu", _make_merged),
     "module": Choice(precision_of, lambda _: True, _make_module),
 }

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import final
 
@@ -145,13 +147,18 @@ def _compute(
     matrices: list[FeatureMatrix] = []
     before = 0
 
+    def batch(one: _Pass, start: int) -> Rows:
+        if session.host.stop.after_epoch:
+            raise FeaturesStopped
+        pictures = one.split.cache.gather(one.split.rows[start : start + size])
+        return extractor(_images(session, pictures, one.view)).numpy()
+
     def rows_from(one: _Pass, first: int) -> Iterator[Rows]:
-        for start in range(first, len(one.split), size):
-            if session.host.stop.after_epoch:
-                raise FeaturesStopped
-            pictures = one.split.cache.gather(one.split.rows[start : start + size])
-            yield extractor(_images(session, pictures, one.view)).numpy()
-            report(before + min(start + size, len(one.split)), there.images)
+        done = before + first
+        for rows in _side_by_side(lambda start: batch(one, start), range(first, len(one.split), size), extractor.lanes):
+            yield rows
+            done += len(rows)
+            report(done, there.images)
 
     for one in passes:
         request = _request(session, network, one, extractor.precision)
@@ -165,6 +172,26 @@ def _compute(
         )
         before += len(one.split)
     return _assemble(passes, matrices, extractor.precision)
+
+
+def _side_by_side(compute: Callable[[int], Rows], starts: Iterable[int], lanes: int) -> Iterator[Rows]:
+    """`compute` of all `starts`, in order, in so many threads with one core each.
+
+    They never wait for each other, as the threads of one forward pass do after every layer.
+    """
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(lanes, "features", torch.set_num_threads, (1,)) as pool:
+        try:
+            ahead: deque[Future[Rows]] = deque()
+            for start in starts:
+                ahead.append(pool.submit(compute, start))
+                if len(ahead) > 2 * lanes:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)
 
 
 def _images(session: Session, pictures: NDArray[np.uint8], view: str) -> Tensor:

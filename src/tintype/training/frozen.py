@@ -39,6 +39,8 @@ from tintype.training.schedules import Schedule
 from tintype.training.session import Session
 from tintype.training.steps import Steps
 
+SMALL_STEP = 1 << 24        # multiplications; below, threads wait for each other longer than they work
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -74,14 +76,17 @@ def train_frozen(session: Session, resume: bool) -> TrainingResult:
         session.emit(Note(f"going on with epoch {progress.epoch + 1}"))
         for entry in progress.history:                                          # listeners hear of all epochs
             session.emit(Epoch(entry["epoch"], plan.epochs, entry["metrics"], entry["seconds"]))
+        write_history(session, progress.history)
     if not resume:
         checkpoints.clear()
+    torch.set_num_threads(1 if _is_small(start, plan.batch_size) else place.threads)
 
     while not progress.is_over(plan.epochs, plan.patience):
         began = time.perf_counter()
         head.train()
         for step, pieces in steps.epoch(progress.epoch):
-            reseed(place, plan.seed, progress.epoch, step, rank=0)              # every process trains the whole head
+            if plan.network.drop_rate:
+                reseed(place, plan.seed, progress.epoch, step, rank=0)          # every process trains the whole head
             schedule.apply(optimiser, progress.epoch * steps.count + step)
             for piece in pieces:
                 seen = features.train.take(piece).to(place.device)              # (n, dim)
@@ -188,6 +193,10 @@ def _start(session: Session) -> Start:
     name = next(name for name, module in network.module.named_modules() if module is head)
     copied = copy.deepcopy(head).cpu()
     return Start(open_features(session, network), copied, name)
+
+
+def _is_small(start: Start, batch_size: int) -> bool:
+    return batch_size * sum(weight.numel() for weight in start.head.parameters()) < SMALL_STEP
 
 
 def _augmentation(session: Session) -> Augmentation:
