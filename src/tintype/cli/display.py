@@ -81,7 +81,10 @@ class Display:
                 self._line(f"trial {trial.number} {trial.status.value}: {outcome(trial)}  {settings_of(trial)}")
 
     def note(self, text: str) -> None:
-        """A quiet line."""
+        """A quiet line; what every trial says again is said once."""
+        if text in self._told:
+            return
+        self._told.add(text)
         self._console.print(f"  [dim]{escape(text)}[/]", highlight=False)
 
     def warning(self, text: str) -> None:

@@ -11,7 +11,15 @@ import typer
 
 from tintype.cli.display import Display, settings_of
 from tintype.cli.invocation import Invocation
-from tintype.cli.run import DataArgument, FreezeOption, SeedOption, StrictOption, WeightsOption
+from tintype.cli.run import (
+    DataArgument,
+    EpochsOption,
+    FreezeOption,
+    ImageSizeOption,
+    SeedOption,
+    StrictOption,
+    WeightsOption,
+)
 from tintype.cli.train import ModelOption, ParameterOption
 from tintype.jobs.execution import Execution
 from tintype.jobs.names import TUNING_LENGTH, stamped
@@ -63,6 +71,8 @@ def tune(
     model: ModelOption = "auto",
     weights: WeightsOption = None,
     freeze: FreezeOption = None,
+    epochs: EpochsOption = None,
+    image_size: ImageSizeOption = None,
     parameter: ParameterOption = None,
     seed: SeedOption = 0,
     strict: StrictOption = False,
@@ -71,10 +81,13 @@ def tune(
     with training_pool(max_parallel_jobs) as pool:
         pool.warm()
         recipe = choose_recipe(model, weights, freeze, weights_finder(pool, call.settings))
-        chosen = tuple(ranges) if ranges else recipe.ranges
-        ranged = {text.partition("=")[0].strip().replace("_", "-") for text in chosen}
-        asked = {"weights": weights} if weights else {}
-        given = {**recipe.fixed, **asked, **parse_assignments("-p", parameter or [])}
+        named = {"weights": weights, "epochs": epochs, "image-size": image_size}
+        asked = {key: value for key, value in named.items() if value is not None}
+        asked |= parse_assignments("-p", parameter or [])
+        # What is given as a value is not searched by the recipe; what is given as a range is not held by it.
+        chosen = tuple(ranges) if ranges else tuple(one for one in recipe.ranges if _name_of(one) not in asked)
+        ranged = {_name_of(text) for text in chosen}
+        given = {**recipe.fixed, **asked}
         request = TuningRequest(
             name=name or stamped(Path(data.rstrip("/")).stem, time.time(), TUNING_LENGTH),
             data=data,
@@ -104,3 +117,7 @@ def say_best(call: Invocation, state: TuningState) -> None:
         return
     call.say(f"best: {state.best.name}  {state.settings.objective} {state.best.value:.4f}  {settings_of(state.best)}")
     call.say(f"[dim]tintype deploy {state.best.name} serves it[/]")
+
+
+def _name_of(text: str) -> str:
+    return text.partition("=")[0].strip().replace("_", "-")
