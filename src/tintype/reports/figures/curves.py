@@ -46,7 +46,7 @@ def _epochs(curves: Sequence[Curve], scale: Scale, quantity: str, best_epoch: in
     x = Linear(0.5, last + 0.5, whole=True) if last < 5 else Linear(1, last, whole=True)
     plane = Plane(x, scale)
     drawn = [part for curve in curves for part in (*_line(plane, curve), *_dots(plane, curve, quantity, percents))]
-    best = [] if best_epoch is None else _best(plane, best_epoch)
+    best = [] if best_epoch is None else _best(plane, best_epoch, plane.bottom - 7 if percents else plane.top + 9)
     legend = plane.legend([(curve.name, f"curve s-{curve.name}") for curve in curves])
     label = f"{quantity} per epoch for {listed([curve.name for curve in curves])}, {last} epochs"
     return drawing(420, 250, label, (plane.axes("epoch", quantity), legend, *best, *drawn))
@@ -75,11 +75,12 @@ def _pieces(curve: Curve) -> list[list[tuple[int, float]]]:
     return [list(run) for finite, run in runs if finite]
 
 
-def _best(plane: Plane, epoch: int) -> list[Markup]:
+def _best(plane: Plane, epoch: int, y: float) -> list[Markup]:
+    """A line at the best epoch, with its name at `y`: where the curves of a training that goes well are not."""
     at = plane.across(plane.x.position(epoch))
     left_of_it = at > (plane.left + plane.right) / 2
     word = {"text_anchor": "end" if left_of_it else "start", "class_": "best-word"}
     return [
         element("line", x1=at, x2=at, y1=plane.top, y2=plane.bottom, class_="best-line"),
-        text(at - 5 if left_of_it else at + 5, plane.bottom - 7, "best epoch", **word),
+        text(at - 5 if left_of_it else at + 5, y, "best epoch", **word),
     ]
