@@ -109,3 +109,18 @@ def test_an_entry_that_cannot_be_read_is_no_entry(folder: CacheFolder, content: 
     assert keys(folder) == []
     add(folder, "a", 20)
     assert keys(folder) == ["a"]
+
+
+def test_a_builder_that_resumes_finds_what_the_last_one_left(folder: CacheFolder) -> None:
+    with pytest.raises(RuntimeError), folder.lock("a"), folder.building("a", resume=True) as scratch:
+        (scratch / "half").write_bytes(b"x")
+        raise RuntimeError
+    assert keys(folder) == []
+    with folder.lock("a"), folder.building("a", resume=True) as scratch:
+        assert (scratch / "half").read_bytes() == b"x"
+        write_json(scratch / ENTRY, {})
+    assert keys(folder) == ["a"]
+    with pytest.raises(RuntimeError), folder.lock("b"), folder.building("b", resume=True):
+        raise RuntimeError
+    folder.make_room(1, 10**9)                          # nobody builds it any more, so it is rubbish
+    assert not list((folder.directory / "building").iterdir())
