@@ -17,16 +17,16 @@ from tintype.training.plan import ComputePlan
 CPU = Place(torch.device("cpu"), half=None, channels_last=True, threads=1)
 VNNI = frozenset({"avx2", "avx512_vnni"})
 MANY = Circumstances(CPU, ComputePlan(), images=10_000, flags=VNNI)
-SIDE = 32
+SIDE = 64
 
 
 @pytest.fixture(scope="module")
 def network() -> Network:
-    """Four convolutions, with statistics as training leaves them."""
+    """Convolutions, batch norms and sums, with statistics as training leaves them."""
     torch.manual_seed(0)
-    network = networks.create("small_cnn", 3, image_size=SIDE)
-    for _ in range(20):
-        network.module(images(32, seed=1))
+    network = networks.create("resnet10t", 3, image_size=SIDE)
+    for seed in range(10):
+        network.module(images(16, seed=100 + seed))
     network.module.eval()
     return network
 

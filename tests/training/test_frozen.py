@@ -120,6 +120,7 @@ def test_the_archive_holds_the_whole_network(
     if integers:
         monkeypatch.setattr(extractors, "cpu_flags", lambda: frozenset({"avx512_vnni"}))
         monkeypatch.setattr(extractors, "SMALLEST_INTEGER_PASS", 1)
+        monkeypatch.setattr(extractors, "LARGEST_ERROR", 0.5)   # a network that nobody has trained
     plan = make_plan(FROZEN, save="archive")
     plan = plan.model_copy(update={"settings": Settings(home=tmp_path / "home", offline=True)})
     ran = run(plan)
