@@ -1,4 +1,4 @@
-"""Tuning a frozen ResNet-18 on hymenoptera, 224 px with flips: the plain script, one process a trial, against `tintype tune`.
+"""Tuning a frozen ResNet-18 on hymenoptera, 224 px with flips: the plain script, a process a trial, and `tintype tune`.
 
     python -m benchmarks frozen_tuning [--runs 1] [--trials 4 50] [--precision auto fp32]
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
+import selectors
 import signal
 import subprocess
 import threading
@@ -27,6 +29,31 @@ Event = tuple[str, Json]        # (job name, event)
 
 EXIT_SECONDS = 5.0
 TAIL_LINES = 20
+CHUNK_BYTES = 1 << 16
+
+
+@final
+class Lines:
+    """The lines of a pipe, as far as they have arrived."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
+        self.ended = False
+        self._rest = b""
+        os.set_blocking(stream.fileno(), False)
+
+    def read(self) -> Iterator[str]:
+        """The whole lines that are there now; at the end of the pipe also what is left of one."""
+        while not self.ended:
+            try:
+                chunk = os.read(self.stream.fileno(), CHUNK_BYTES)
+            except BlockingIOError:
+                return
+            self.ended = not chunk
+            *whole, self._rest = (self._rest + chunk).split(b"\n")
+            if self.ended and self._rest:
+                whole.append(self._rest)
+            yield from (line.decode(errors="replace").rstrip() for line in whole)
 
 
 @final
@@ -52,12 +79,8 @@ class Worker:
         self._stdin, stdout, stderr = (
             cast(IO[bytes], stream) for stream in (self._process.stdin, self._process.stdout, self._process.stderr)
         )
-        self._readers = [
-            threading.Thread(target=self._read_errors, args=(stderr,), daemon=True),
-            threading.Thread(target=self._read_events, args=(stdout,), daemon=True),
-        ]
-        for reader in self._readers:
-            reader.start()
+        self._reader = threading.Thread(target=self._read, args=(Lines(stdout), Lines(stderr)), daemon=True)
+        self._reader.start()
 
     @property
     def pid(self) -> int:
@@ -96,39 +119,50 @@ class Worker:
                 break
             except subprocess.TimeoutExpired:
                 continue
-        for reader in self._readers:
-            reader.join(EXIT_SECONDS)
+        self._reader.join(EXIT_SECONDS)
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
 
-    def _read_errors(self, stream: IO[bytes]) -> None:
-        for raw in stream:
-            line = raw.decode(errors="replace").rstrip()
-            self._errors.append(line)
-            if self.job:
-                self._events.put((self.job, {"event": "log", "line": line}))
-
-    def _read_events(self, stream: IO[bytes]) -> None:
-        for raw in stream:
-            try:
-                event = json.loads(raw)
-            except ValueError:
-                event = None
-            if not isinstance(event, dict) or "event" not in event:
-                event = {"event": "log", "line": raw.decode(errors="replace").rstrip()}
-            job = self.job
-            if event["event"] == "end":
-                self.job = ""           # idle before anybody can see the event
-            if job:
-                self._events.put((job, event))
-        self._readers[0].join(EXIT_SECONDS)
+    def _read(self, output: Lines, errors: Lines) -> None:
+        with selectors.DefaultSelector() as selector:
+            for lines in (output, errors):
+                selector.register(lines.stream, selectors.EVENT_READ)
+            while selector.get_map():
+                ready = {key.fileobj for key, _ in selector.select()}
+                # What was written to the standard error before an event is read before it, so none of it is lost.
+                events = list(output.read()) if output.stream in ready else []
+                for line in errors.read():
+                    self._log_error(line)
+                for line in events:
+                    self._take(line)
+                for lines in (output, errors):
+                    if lines.ended and lines.stream in selector.get_map():
+                        selector.unregister(lines.stream)
         with self._assignment:
             self._ended = True
             job, self.job = self.job, ""
         if job:
             reason = exit_reason(self._process.wait(), self._errors)
             self._events.put((job, {"event": "end", "job": job, "status": "Failed", "reason": reason}))
+
+    def _log_error(self, line: str) -> None:
+        self._errors.append(line)
+        if self.job:
+            self._events.put((self.job, {"event": "log", "line": line}))
+
+    def _take(self, line: str) -> None:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict) or "event" not in event:
+            event = {"event": "log", "line": line}
+        job = self.job
+        if event["event"] == "end":
+            self.job = ""           # idle before anybody can see the event
+        if job:
+            self._events.put((job, event))
 
 
 @final
