@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> None:
             unpack(count, folder)
             for workers in WORKERS if count == COUNTS[-1] else (2,):
                 words = ["growth", "--one", folder, "--workers", str(workers)]
-                run = measure([sys.executable, "-m", "benchmarks", *words])
+                run = measure([sys.executable, "-m", "benchmarks", *words], memory=True)
                 figures = json.loads(run.output)
                 micro = [f"{1e6 * figures[stage] / figures['images']:.1f}" for stage in ("index", "cache", "epoch")]
                 rows.append((f"{figures['images']:,}", workers, *micro, f"{run.peak_bytes / MIB:.0f}"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.browser import Page, browsing, find_chromium
+from tests.reports.browser import Page, browsing, find_chromium
 from tintype.reports.evidence import RunEvidence
 from tintype.reports.gathering import gather
 from tintype.reports.page import SECTIONS, write_report

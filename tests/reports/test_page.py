@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.reading import Document, read
+from tests.reports.reading import Document, read
 from tintype.errors import StorageFailed
 from tintype.reports import page
 from tintype.reports.evidence import Album, Endpoint, RunEvidence

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from running_server import RunningServer, launch
-from tiny_archive import write_tiny_archive
 
+from tests.serving.running_server import RunningServer, launch
+from tests.serving.tiny_archive import write_tiny_archive
 from tintype.serving.predictor import Predictor
 
 Colour = tuple[int, int, int]

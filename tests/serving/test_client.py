@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from running_server import RunningServer
 
+from tests.serving.running_server import RunningServer
 from tintype.errors import BadImage, Busy, InvalidRequest, JobFailed, NotFound, TooLarge, Unauthorised, Unsupported
 from tintype.serving.client import EndpointClient, Patience, predict
 from tintype.serving.file_predictions import FilePrediction, FileProblem

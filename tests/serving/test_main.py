@@ -16,9 +16,9 @@ import httpx
 import numpy as np
 import psutil
 import pytest
-from running_server import RunningServer
-from tiny_archive import SIZE, write_tiny_archive
 
+from tests.serving.running_server import RunningServer
+from tests.serving.tiny_archive import SIZE, write_tiny_archive
 from tintype.errors import InvalidRequest, NotFound
 from tintype.serving.__main__ import main, token_of
 from tintype.serving.arrays import write_npy

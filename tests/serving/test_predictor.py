@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_archive import CLASSES, PREPROCESSING, SIZE, write_tiny_archive
 
+from tests.serving.tiny_archive import CLASSES, PREPROCESSING, SIZE, write_tiny_archive
 from tintype.errors import BadArchive, BadImage, InvalidRequest, NotFound, TooLarge
 from tintype.models.archive import Description, write
 from tintype.serving.inputs import EncodedImage, Pixels, Tensors

@@ -14,9 +14,9 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from running_server import RunningServer
-from tiny_archive import CLASSES, SIZE
 
+from tests.serving.running_server import RunningServer
+from tests.serving.tiny_archive import CLASSES, SIZE
 from tintype.serving.arrays import write_npy
 from tintype.serving.predictor import Predictor
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from tests.training.small_jobs import PlanMaker, small_plan
 from tintype.training.plan import TrainingPlan
-from training.small_jobs import PlanMaker, small_plan
 
 
 @pytest.fixture(autouse=True)

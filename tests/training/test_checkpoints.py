@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
+from tests.training.small_jobs import PlanMaker
 from tintype.errors import Conflict, StorageFailed
 from tintype.training.checkpoints import Checkpoints, recipe_hash
 from tintype.training.plan import TrainingPlan
 from tintype.training.progress import Best, Progress
-from training.small_jobs import PlanMaker
 
 CPU = torch.device("cpu")
 

@@ -7,9 +7,9 @@ import sys
 import pytest
 import torch
 
+from tests.training.processes import ENVIRONMENT, plan_file
+from tests.training.small_jobs import PlanMaker, best_weights, run
 from tintype.training.distributed import ALONE, World, join
-from training.processes import ENVIRONMENT, plan_file
-from training.small_jobs import PlanMaker, best_weights, run
 
 # Without batch norm, whose statistics each process takes of its own part of the batch.
 WITHOUT_BATCH_NORM = {

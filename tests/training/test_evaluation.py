@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tests.training.small_jobs import PlanMaker
 from tintype.training import evaluation as evaluation_module
 from tintype.training.evaluation import Evaluator
 from tintype.training.session import Host, Session, open_session
-from training.small_jobs import PlanMaker
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from tintype.training import feature_cache
-from training import test_feature_cache as here
+from tests.training import test_feature_cache as here
 
 feature_cache.SAVE_SECONDS = 0.0
 
@@ -133,7 +133,7 @@ feature_cache.build(Path(sys.argv[1]), here.request(), slow, limit_bytes=here.LI
 
 
 def test_after_a_kill_the_next_builder_goes_on(tmp_path: Path) -> None:
-    paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, env=paths) as child:
         assert child.stdout is not None
         ready = child.stdout.readline()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import write_colours
+from tests.conftest import write_colours
+from tests.training.small_jobs import PlanMaker
 from tintype.datasets.cache_folder import CacheFolder
 from tintype.models import networks
 from tintype.settings import Settings
@@ -17,7 +18,6 @@ from tintype.training.features import PHASE, Features, FeaturesStopped, open_fea
 from tintype.training.plan import ComputePlan, TrainingPlan
 from tintype.training.session import Host, open_session
 from tintype.training.stop import Patience, Stop
-from training.small_jobs import PlanMaker
 
 FROZEN = {"freeze": "backbone", "augmentation": "flip"}
 

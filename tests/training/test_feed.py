@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from tests.training.small_jobs import PlanMaker
 from tintype.training.distributed import World
 from tintype.training.feed import Batch, Feed, reseed
 from tintype.training.plan import TrainingPlan
 from tintype.training.session import Host, Session, open_session
 from tintype.training.steps import random_stream
-from training.small_jobs import PlanMaker
 
 
 def session(plan: TrainingPlan, world: World | None = None) -> Session:

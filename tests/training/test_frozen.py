@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.small_jobs import PlanMaker, Ran, are_equal, best_weights, run
 from tintype.models import networks
 from tintype.models.archive import open_archive
 from tintype.models.weights import restore
@@ -19,7 +20,6 @@ from tintype.training.plan import TrainingPlan
 from tintype.training.session import Host, open_session
 from tintype.training.stop import Patience, Stop
 from tintype.training.trainer import train, train_network
-from training.small_jobs import PlanMaker, Ran, are_equal, best_weights, run
 
 FROZEN: dict[str, Any] = {"freeze": "backbone", "augmentation": "flip", "epochs": 3, "lr": 0.01}
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.training.processes import events_of, finished, plan_file, started, until, written
+from tests.training.small_jobs import PlanMaker
 from tintype.training.__main__ import on_signals, run_once
 from tintype.training.events import End, Event, Failure, Outcome
-from training.processes import events_of, finished, plan_file, started, until, written
-from training.small_jobs import PlanMaker
 
 
 @pytest.fixture(autouse=True)

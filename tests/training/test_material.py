@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.training.small_jobs import PlanMaker
 from tintype.errors import BadData
 from tintype.training.events import Event, Warning
 from tintype.training.material import Material, material_key, measure_colours, open_material
 from tintype.training.phases import Phases
 from tintype.training.plan import TrainingPlan
-from training.small_jobs import PlanMaker
 
 
 def opened(plan: TrainingPlan, events: list[Event] | None = None) -> Material:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import torch
 
+from tests.training.small_jobs import PlanMaker
 from tintype.training.evaluation import Evaluation
 from tintype.training.progress import Progress
-from training.small_jobs import PlanMaker
 
 LABELS = torch.tensor([0, 1, 1, 0])
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
+from tests.training.processes import events_of, plan_file, started, until
+from tests.training.small_jobs import PlanMaker, are_equal, run
 from tintype.training.events import Note
 from tintype.training.plan import TrainingPlan
-from training.processes import events_of, plan_file, started, until
-from training.small_jobs import PlanMaker, are_equal, run
 
 # Everything that is random or has a memory, and a checkpoint after every step.
 EVENTFUL = {

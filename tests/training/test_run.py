@@ -5,13 +5,13 @@ import logging
 import pytest
 import torch
 
+from tests.training.small_jobs import PlanMaker
 from tintype.errors import JobFailed, StorageFailed
 from tintype.training import run as run_module
 from tintype.training.distributed import World
 from tintype.training.events import End, Event, Failure, Outcome
 from tintype.training.run import reason_of, run_job
 from tintype.training.session import Host
-from training.small_jobs import PlanMaker
 
 
 @pytest.mark.parametrize(

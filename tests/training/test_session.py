@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tests.training.small_jobs import PlanMaker
 from tintype.errors import NotFound
 from tintype.training.distributed import World
 from tintype.training.events import Event, Note
 from tintype.training.session import Host, open_session
 from tintype.training.shelf import Shelf
-from training.small_jobs import PlanMaker
 
 
 def test_it_says_where_it_computes_and_where_weights_come_from(make_plan: PlanMaker) -> None:

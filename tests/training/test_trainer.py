@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.training.small_jobs import PlanMaker, are_equal, best_weights, run
 from tintype.errors import BadData, InvalidRequest, JobFailed
 from tintype.models.archive import open_archive, open_unpacked
 from tintype.models.weights import restore
@@ -18,7 +19,6 @@ from tintype.training.session import Host
 from tintype.training.shelf import Shelf
 from tintype.training.stop import Patience, Stop
 from tintype.training.trainer import train
-from training.small_jobs import PlanMaker, are_equal, best_weights, run
 
 
 def test_an_easy_job_from_plan_to_result(make_plan: PlanMaker) -> None:

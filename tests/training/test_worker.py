@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.small_jobs import PlanMaker, are_equal, best_weights, run
 from tintype.training import trainer
 from tintype.training.events import Answer, End, Epoch, Event, Failure, Outcome, Ready, Result
 from tintype.training.plan import TrainingPlan
 from tintype.training.worker import Worker
-from training.small_jobs import PlanMaker, are_equal, best_weights, run
 
 
 class Conversation:

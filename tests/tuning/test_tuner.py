@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.tuning.scripted_runner import Script, ScriptedRunner
 from tintype.errors import Conflict, InvalidRequest, StorageFailed
 from tintype.records import Records
 from tintype.tuning.ranges import Categorical, Continuous, Integer, parse_range
@@ -19,7 +20,6 @@ from tintype.tuning.state import TuningState, TuningStatus
 from tintype.tuning.store import MemoryTuningStore, RecordTuningStore, TuningStore
 from tintype.tuning.trial import Trial, TrialStatus
 from tintype.tuning.tuner import Tuner
-from tuning.scripted_runner import Script, ScriptedRunner
 
 SPACE = Space((Continuous("lr", 0.001, 0.1), Categorical("batch-size", (16, 64))))
 DONE, FAILED, STOPPED = TrialStatus.COMPLETED, TrialStatus.FAILED, TrialStatus.STOPPED

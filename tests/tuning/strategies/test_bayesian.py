@@ -7,6 +7,7 @@ from statistics import fmean
 
 import pytest
 
+from tests.tuning.strategies.search import completed, searched
 from tintype.tuning.objective import Direction
 from tintype.tuning.ranges import Categorical, Continuous, Integer
 from tintype.tuning.scaling import Scaling
@@ -14,7 +15,6 @@ from tintype.tuning.space import Point, Space
 from tintype.tuning.strategies.bayesian import BayesianSearch, spread
 from tintype.tuning.strategies.random_search import RandomSearch
 from tintype.tuning.trial import Trial, TrialStatus
-from tuning.strategies.search import completed, searched
 
 SPACE = Space(
     (

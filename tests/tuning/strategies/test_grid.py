@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tuning.strategies.search import searched
 from tintype.errors import InvalidRequest
 from tintype.tuning.ranges import Categorical, Continuous, Integer
 from tintype.tuning.scaling import Scaling
 from tintype.tuning.space import Space
 from tintype.tuning.strategies.grid import GridSearch, counted
-from tuning.strategies.search import searched
 
 
 @given(st.integers(1, 12), st.integers(1, 12))

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.tuning.strategies.search import searched
 from tintype.tuning.ranges import Categorical, Continuous, Integer
 from tintype.tuning.scaling import Scaling
 from tintype.tuning.space import Space
 from tintype.tuning.strategies.random_search import RandomSearch
-from tuning.strategies.search import searched
 
 
 def test_draws_are_even_over_the_scale() -> None:

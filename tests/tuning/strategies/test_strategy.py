@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tuning.strategies.search import completed, searched
 from tintype.tuning.ranges import Categorical, Continuous, Integer
 from tintype.tuning.scaling import Scaling
 from tintype.tuning.settings import StrategyName, TuningSettings
@@ -16,7 +17,6 @@ from tintype.tuning.space import Point, Space
 from tintype.tuning.strategies import STRATEGIES, strategy_for
 from tintype.tuning.strategies.strategy import Strategy
 from tintype.tuning.trial import TrialStatus
-from tuning.strategies.search import completed, searched
 
 COUNTED = Space((Integer("width", 2, 4), Categorical("batch-size", (16, 64)), Categorical("net", ("a", "b"))))
 OPEN = Space(
