@@ -13,6 +13,7 @@ from tintype.training import extractors
 from tintype.training.device import Place
 from tintype.training.extractors import EXTRACTORS, Circumstances, Precision, choices, error
 from tintype.training.plan import ComputePlan
+from training.integer_machine import pretend
 
 CPU = Place(torch.device("cpu"), half=None, channels_last=True, threads=1)
 VNNI = frozenset({"avx2", "avx512_vnni"})
@@ -81,7 +82,7 @@ def test_every_way_gives_the_network_s_features(
     precision: Precision,
     largest_error: float,
 ) -> None:
-    monkeypatch.setattr(extractors, "LARGEST_ERROR", 0.5)       # a network that nobody has trained
+    pretend(monkeypatch)
     extract = EXTRACTORS[name].make(copied(network), replace(MANY, place=place), images(32))
     batch = images(24, seed=2)
     found = extract(batch)
@@ -91,10 +92,23 @@ def test_every_way_gives_the_network_s_features(
     assert error(found, exact(network, batch)) <= largest_error
 
 
-def test_integers_that_are_too_far_off_are_refused(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extractors, "LARGEST_ERROR", 1e-4)
-    with pytest.raises(Unsupported, match="off"):
+@pytest.mark.parametrize(
+    ("limit", "complaint"), [("LARGEST_ERROR", "% off"), ("LARGEST_TIME", "not much faster")], ids=["error", "time"]
+)
+def test_integers_that_do_not_pay_are_refused(
+    network: Network, monkeypatch: pytest.MonkeyPatch, limit: str, complaint: str
+) -> None:
+    pretend(monkeypatch)
+    monkeypatch.setattr(extractors, limit, 1e-6)
+    threads = torch.get_num_threads()
+    with pytest.raises(Unsupported, match=complaint):
         EXTRACTORS["integers"].make(copied(network), MANY, images(32))
+    assert torch.get_num_threads() == threads
+
+
+def test_integers_need_some_images_to_be_made(network: Network) -> None:
+    with pytest.raises(Unsupported, match="too few images"):
+        EXTRACTORS["integers"].make(copied(network), MANY, images(4))
 
 
 def test_a_network_that_cannot_be_traced_has_no_merged_form(network: Network) -> None:

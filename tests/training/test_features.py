@@ -118,9 +118,7 @@ def test_a_request_to_stop_is_heard_and_what_was_done_is_kept(make_plan: PlanMak
 def test_integers_are_used_where_they_are_fast_and_checked(
     make_plan: PlanMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extractors, "cpu_flags", lambda: frozenset({"avx512_vnni"}))
-    monkeypatch.setattr(extractors, "SMALLEST_INTEGER_PASS", 1)
-    monkeypatch.setattr(extractors, "LARGEST_ERROR", 0.5)       # a network that nobody has trained
+    pretend(monkeypatch)
     quick = Opened(at_home(make_plan(FROZEN), tmp_path))
     exact = Opened(at_home(make_plan(FROZEN | {"precision": "fp32"}), tmp_path))
     assert (quick.features.precision, exact.features.precision) == ("int8", "fp32")
@@ -132,8 +130,7 @@ def test_integers_are_used_where_they_are_fast_and_checked(
 def test_a_network_that_integers_do_not_suit_is_computed_in_floats_and_says_why(
     make_plan: PlanMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extractors, "cpu_flags", lambda: frozenset({"avx512_vnni"}))
-    monkeypatch.setattr(extractors, "SMALLEST_INTEGER_PASS", 1)
+    pretend(monkeypatch)
     monkeypatch.setattr(extractors, "LARGEST_ERROR", 0.0)
     opened = Opened(at_home(make_plan(FROZEN), tmp_path))
     assert opened.features.precision == "fp32"

@@ -13,7 +13,6 @@ from tintype.models import networks
 from tintype.models.archive import open_archive
 from tintype.models.weights import restore
 from tintype.settings import Settings
-from tintype.training import extractors
 from tintype.training.events import Epoch, Event, Note, Phase, TrainingResult
 from tintype.training.features import PHASE
 from tintype.training.plan import TrainingPlan
@@ -118,9 +117,7 @@ def test_the_archive_holds_the_whole_network(
     make_plan: PlanMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, integers: bool
 ) -> None:
     if integers:
-        monkeypatch.setattr(extractors, "cpu_flags", lambda: frozenset({"avx512_vnni"}))
-        monkeypatch.setattr(extractors, "SMALLEST_INTEGER_PASS", 1)
-        monkeypatch.setattr(extractors, "LARGEST_ERROR", 0.5)   # a network that nobody has trained
+        pretend(monkeypatch)
     plan = make_plan(FROZEN, save="archive")
     plan = plan.model_copy(update={"settings": Settings(home=tmp_path / "home", offline=True)})
     ran = run(plan)

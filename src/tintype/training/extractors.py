@@ -16,6 +16,7 @@ interleaved rounds), and the error as a share of what tells one image's features
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ PRECISIONS: dict[torch.dtype | None, Precision] = {None: "fp32", torch.bfloat16:
 INTEGER_FLAGS = frozenset({"avx512_vnni", "avx_vnni"})      # instructions that multiply 8-bit integers, on x86
 SMALLEST_INTEGER_PASS = 256     # images; making the integer network takes about as long as 60 of them in floats
 LARGEST_ERROR = 0.1             # of integer features, as a share of what tells one image from another
+LARGEST_TIME = 0.7              # of integers, as a share of the network's in floats
+EXAM_SHARE = 4                  # one in so many samples is not shown to the quantiser, but used to judge it
 CALIBRATION_BATCH = 4           # images; all tensors of a batch are in memory at once
 CPU_BATCH_PIXELS = 8 * 224 * 224    # per forward pass: little enough for the caches of the processor
 GPU_BATCH_PIXELS = 256 * 224 * 224
@@ -165,20 +168,39 @@ def _may_use_integers(there: Circumstances) -> bool:
 
 
 def _make_integers(network: Network, there: Circumstances, samples: Tensor) -> FeatureExtractor:
-    """One half of the samples sets the ranges, the other half is the exam."""
+    """Most of the samples set the ranges of the integers, the others are the exam."""
+    if len(samples) <= EXAM_SHARE:
+        raise Unsupported("there are too few images to see what range its numbers have")
     backbone = Backbone(network.module).eval()
     with tempfile.TemporaryDirectory() as scratch:
         export = export_onnx(backbone, samples.shape[-1], Path(scratch) / "backbone.onnx", network.feature_dim)
         if export.path is None:
             raise Unsupported(str(export.reason))
         content = export.path.read_bytes()
-    shown, exam = samples[::2], samples[1::2]
+    held_back = torch.arange(len(samples)) % EXAM_SHARE == 0
+    exam, shown = samples[held_back], samples[~held_back]
     batches = (np.ascontiguousarray(batch.numpy()) for batch in shown.split(CALIBRATION_BATCH))
     extractor = IntegerExtractor(quantise(content, batches, there.place.threads), there.place)
-    off = error(extractor(exam), ModuleExtractor(backbone, there.place)(exam))
+    _examine(extractor, ModuleExtractor(backbone, there.place), exam)
+    return extractor
+
+
+def _examine(integers: FeatureExtractor, floats: FeatureExtractor, exam: Tensor) -> None:
+    """Raise `Unsupported` when integers are too far from floats, or not much faster, on one core each."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    integers(exam[:1])                                          # the first run allocates
+    began = time.thread_time()
+    found = integers(exam)
+    between = time.thread_time()
+    exact = floats(exam)
+    ended = time.thread_time()
+    torch.set_num_threads(threads)
+    off = error(found, exact)
     if not off <= LARGEST_ERROR:
         raise Unsupported(f"in 8-bit integers its features would be {off:.0%} off")
-    return extractor
+    if not between - began <= LARGEST_TIME * (ended - between):
+        raise Unsupported("in 8-bit integers it is not much faster")
 
 
 def _make_merged(network: Network, there: Circumstances, samples: Tensor) -> FeatureExtractor:
