@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.training.integer_machine import pretend
 from tintype.errors import Unsupported
 from tintype.models import networks
 from tintype.models.networks import Network
@@ -13,7 +14,6 @@ from tintype.training import extractors
 from tintype.training.device import Place
 from tintype.training.extractors import EXTRACTORS, Circumstances, Precision, choices, error
 from tintype.training.plan import ComputePlan
-from training.integer_machine import pretend
 
 CPU = Place(torch.device("cpu"), half=None, channels_last=True, threads=1)
 VNNI = frozenset({"avx2", "avx512_vnni"})

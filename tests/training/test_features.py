@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.conftest import write_colours
+from tests.training.integer_machine import pretend
 from tests.training.small_jobs import PlanMaker
 from tintype.datasets.cache_folder import CacheFolder
 from tintype.models import networks

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.integer_machine import pretend
 from tests.training.small_jobs import PlanMaker, Ran, are_equal, best_weights, run
 from tintype.models import networks
 from tintype.models.archive import open_archive
