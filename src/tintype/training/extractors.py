@@ -15,11 +15,10 @@ interleaved rounds), and the error as a share of what tells one image's features
 
 from __future__ import annotations
 
-import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Protocol, final
 
 import numpy as np
@@ -29,7 +28,7 @@ from torch.fx.experimental import optimization
 
 from tintype.errors import Unsupported
 from tintype.models import networks
-from tintype.models.export import INPUT, export_onnx
+from tintype.models.export import EXPORTERS, INPUT
 from tintype.models.networks import Network
 from tintype.training.device import Place, cpu_flags
 from tintype.training.plan import ComputePlan
@@ -172,17 +171,23 @@ def _make_integers(network: Network, there: Circumstances, samples: Tensor) -> F
     if len(samples) <= EXAM_SHARE:
         raise Unsupported("there are too few images to see what range its numbers have")
     backbone = Backbone(network.module).eval()
-    with tempfile.TemporaryDirectory() as scratch:
-        export = export_onnx(backbone, samples.shape[-1], Path(scratch) / "backbone.onnx", network.feature_dim)
-        if export.path is None:
-            raise Unsupported(str(export.reason))
-        content = export.path.read_bytes()
+    content = _traced(backbone, samples[:1])
     held_back = torch.arange(len(samples)) % EXAM_SHARE == 0
     exam, shown = samples[held_back], samples[~held_back]
     batches = (np.ascontiguousarray(batch.numpy()) for batch in shown.split(CALIBRATION_BATCH))
     extractor = IntegerExtractor(quantise(content, batches, there.place.threads), there.place)
     _examine(extractor, ModuleExtractor(backbone, there.place), exam)
     return extractor
+
+
+def _traced(backbone: nn.Module, images: Tensor) -> bytes:
+    """The network as ONNX, by the quick exporter; whether it answers as it should is for the exam to find out."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return EXPORTERS["tracing"](backbone, images)
+    except Exception as problem:    # the exporter raises what it likes
+        raise Unsupported(f"it has no ONNX form: {problem}") from problem
 
 
 def _examine(integers: FeatureExtractor, floats: FeatureExtractor, exam: Tensor) -> None:

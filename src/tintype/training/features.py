@@ -42,7 +42,7 @@ from tintype.training.steps import Piece
 
 FORMAT = 1                  # of what goes into a key
 IDENTITY, FLIPPED = "identity", "flipped"
-SAMPLES = 24                # training images that tell whether an extractor is good enough
+SAMPLES = 16                # training images that tell whether an extractor is good enough
 PHASE = "compute features"
 
 
