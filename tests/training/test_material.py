@@ -8,9 +8,8 @@ import pytest
 
 from tests.training.small_jobs import PlanMaker
 from tintype.errors import BadData
-from tintype.settings import Settings
 from tintype.training.events import Event, Warning
-from tintype.training.material import Material, decode_ahead, material_key, measure_colours, open_material
+from tintype.training.material import Material, material_key, measure_colours, open_material
 from tintype.training.phases import Phases
 from tintype.training.plan import TrainingPlan
 
@@ -112,31 +111,3 @@ def test_trials_that_differ_in_training_share_their_material(make_plan: PlanMake
     assert key(lr=0.1, epochs=3) == key(lr=0.2, optimizer="sgd")
     assert key() != key(augmentation="flip")
     assert key() != key(resize="stretch")
-
-
-@pytest.mark.parametrize(
-    "hyperparameters",
-    [
-        {},
-        {"model": "resnet10t", "weights": "file.pth", "image-size": "auto"},
-        {"model": "resnet10t", "weights": "none", "augmentation": "flip"},
-    ],
-    ids=["random weights", "weights from a file", "no crops"],
-)
-def test_a_job_finds_what_was_decoded_ahead(
-    make_plan: PlanMaker, tmp_path: Path, hyperparameters: dict[str, str]
-) -> None:
-    plan = make_plan(hyperparameters).model_copy(update={"settings": Settings(home=tmp_path, offline=True)})
-    decode_ahead(plan, lambda _: None)
-    colours = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)) if plan.network.weights == "file.pth" else None
-    strided = plan.network.name != "small_cnn"
-    material = open_material(plan, colours, strided=strided, phases=Phases(lambda _: None), emit=lambda _: None)
-    assert all(split.cache.hit for split in material.splits)
-
-
-def test_nothing_is_decoded_before_it_is_known_how(make_plan: PlanMaker, tmp_path: Path) -> None:
-    plan = make_plan({"model": "resnet10t", "image-size": "auto"})
-    network = plan.network.model_copy(update={"weights": None})
-    settings = Settings(home=tmp_path, offline=True)
-    decode_ahead(plan.model_copy(update={"network": network, "settings": settings}), lambda _: None)
-    assert not plan.model_copy(update={"settings": settings}).image_cache.exists()

@@ -13,9 +13,7 @@ from tintype.jobs.names import TUNING_LENGTH, checked
 from tintype.pipeline.training_jobs import TrainingRequest, base_plan
 from tintype.pipeline.trials import JobTrials
 from tintype.pipeline.watching import Watcher
-from tintype.training.events import Event, Progress
-from tintype.training.hyperparameters import Value, find, plan_from
-from tintype.training.material import decode_ahead
+from tintype.training.hyperparameters import Value, plan_from
 from tintype.training.plan import TrainingPlan
 from tintype.tuning.objective import Counted, Direction
 from tintype.tuning.ranges import parse_range
@@ -30,7 +28,6 @@ from tintype.workspace import Workspace
 PLAN_KIND = "tuning-plan"           # the plan that the trials of a tuning job share, kept for `tintype tuning resume`
 DIRECTIONS = {"valid:accuracy": Direction.MAXIMIZE, "valid:loss": Direction.MINIMIZE}
 POLL_SECONDS = 0.25
-IMAGE_FIELDS = ("network.", "augmentation.")        # of a plan: what decides how images are decoded
 
 
 @final
@@ -71,8 +68,6 @@ def begin(workspace: Workspace, execution: Execution, request: TuningRequest, wa
         hyperparameters=request.fixed,
     )
     base = trial_base(workspace, request, settings)
-    if not any(find(name).path.startswith(IMAGE_FIELDS) for name in space.names):
-        decode_ahead(base, lambda event: _show_progress(watcher, event))        # the workers are still loading torch
     workspace.records.create(PLAN_KIND, request.name, base.model_dump(mode="json"))
     return _tune(workspace, execution, settings, base, watcher)
 
@@ -137,11 +132,6 @@ def described_trial(trial: Trial) -> dict[str, Any]:
         "started_at": trial.started_at,
         "ended_at": trial.ended_at,
     }
-
-
-def _show_progress(watcher: Watcher, event: Event) -> None:
-    if isinstance(event, Progress):
-        watcher.progress(event.phase, event.done, event.total)
 
 
 def _tune(

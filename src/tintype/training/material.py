@@ -15,15 +15,13 @@ from tintype.datasets.image_cache import ImageCache, View
 from tintype.datasets.transforms import Preprocessing
 from tintype.errors import BadData
 from tintype.training.events import Note, Quarantined, Warning
-from tintype.training.image_size import SMALL_CNN, automatic_size, source_side, typical_side
+from tintype.training.image_size import automatic_size, source_side, typical_side
 from tintype.training.phases import Emit, Phases
 from tintype.training.plan import TrainingPlan
 
 Colours = tuple[tuple[float, float, float], tuple[float, float, float]]     # mean and standard deviation, of 0..1
 
 COLOUR_SAMPLE = 2000        # pictures that the colours of a data set are measured on
-ANY_COLOURS: Colours = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))     # for those who only want the pictures decoded
-RANDOM = "none"             # the weights of a network that nobody has trained
 NAMED_FILES = 5             # bad files named in a message
 
 
@@ -95,18 +93,6 @@ def open_material(
     mean, std = pretrained_colours or measure_colours(train)
     preprocessing = Preprocessing(size=size, resize=plan.network.resize, mean=mean, std=std)
     return Material(dataset, preprocessing, train, valid, test if len(test) else None, quarantined)
-
-
-def decode_ahead(plan: TrainingPlan, emit: Emit) -> None:
-    """Decode what a job of `plan` will want to find decoded: something to do while its process loads torch.
-
-    Does nothing when the image size follows from weights that nobody has looked for yet. Raises as `open_material`.
-    """
-    network = plan.network
-    pretrained = network.name != SMALL_CNN and network.weights != RANDOM
-    if pretrained and network.weights is None and network.image_size is None:
-        return
-    open_material(plan, ANY_COLOURS if pretrained else None, network.name != SMALL_CNN, Phases(emit), emit)
 
 
 def measure_colours(split: Split) -> Colours:

@@ -16,7 +16,6 @@ from tintype.models.weights import Weights
 from tintype.training.device import Place, choose_place, settle
 from tintype.training.distributed import ALONE, World
 from tintype.training.events import Event, Note
-from tintype.training.image_size import SMALL_CNN
 from tintype.training.material import Colours, Material, material_key, open_material
 from tintype.training.optimisers import learning_rate
 from tintype.training.phases import Emit, Phases
@@ -24,6 +23,7 @@ from tintype.training.plan import TrainingPlan
 from tintype.training.shelf import Shelf
 from tintype.training.stop import Stop
 
+SMALL_CNN = "small_cnn"         # the one network that is not made for images of 64 pixels and more
 PUBLISHED_SIZE = 224            # pixels; any network of the zoo can be built for it
 
 
