@@ -15,7 +15,7 @@ from tintype.settings import Settings
 from tintype.training import extractors
 from tintype.training.events import Event, Note, Phase
 from tintype.training.extractors import error
-from tintype.training.features import PHASE, Features, FeaturesStopped, open_features
+from tintype.training.features import PHASE, Features, FeaturesStopped, compute_features, find_features
 from tintype.training.plan import ComputePlan, TrainingPlan
 from tintype.training.session import Host, open_session
 from tintype.training.stop import Patience, Stop
@@ -30,7 +30,8 @@ class Opened:
         self.events: list[Event] = []
         self.session = open_session(plan, self.events.append, host or Host())
         self.network = self.session.create_network()
-        self.features: Features = open_features(self.session, self.network)
+        found = find_features(self.session, self.network.name, self.network.feature_dim)
+        self.features: Features = found or compute_features(self.session, self.network)
 
     @property
     def computed(self) -> bool:

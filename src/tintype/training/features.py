@@ -91,21 +91,30 @@ class _Pass:
     view: str
 
 
-def open_features(session: Session, network: Network) -> Features:
-    """The features of all splits, computing those that nobody has computed before.
+def find_features(session: Session, network: str, dim: int) -> Features | None:
+    """The features of all splits when somebody has computed them before, by the network's own name and its width."""
+    passes = _passes(session)
+    for choice in choices(_circumstances(session, passes)):
+        if (found := _find(session, network, dim, passes, choice.precision(session.place))) is not None:
+            return found
+    return None
+
+
+def compute_features(session: Session, network: Network) -> Features:
+    """The features of all splits, those that are not there yet computed now.
 
     `network` is the session's, and is this function's to change. Raises `FeaturesStopped` when the job is asked to
     stop meanwhile, `TooLarge` when they are over the cache's limit, `StorageFailed` when the disk is full.
     """
     passes = _passes(session)
-    there = circumstances(session.place, session.plan.compute, sum(len(one.split) for one in passes))
-    suitable = choices(there)
-    for choice in suitable:
-        if (found := _find(session, network, passes, choice.precision(session.place))) is not None:
-            return found
+    there = _circumstances(session, passes)
     with session.phases(PHASE):
-        extractor = _make(session, network, suitable, there)
+        extractor = _make(session, network, choices(there), there)
         return _compute(session, network, passes, extractor, there)
+
+
+def _circumstances(session: Session, passes: list[_Pass]) -> Circumstances:
+    return circumstances(session.place, session.plan.compute, sum(len(one.split) for one in passes))
 
 
 def _passes(session: Session) -> list[_Pass]:
@@ -115,10 +124,10 @@ def _passes(session: Session) -> list[_Pass]:
     return views + [_Pass(split, IDENTITY) for split in material.splits[1:]]
 
 
-def _find(session: Session, network: Network, passes: list[_Pass], precision: Precision) -> Features | None:
+def _find(session: Session, network: str, dim: int, passes: list[_Pass], precision: Precision) -> Features | None:
     matrices: list[FeatureMatrix] = []
     for one in passes:
-        found = feature_cache.find(session.plan.feature_cache, _request(session, network, one, precision))
+        found = feature_cache.find(session.plan.feature_cache, _request(session, network, dim, one, precision))
         if found is None:
             return None
         matrices.append(found)
@@ -161,7 +170,7 @@ def _compute(
             report(done, there.images)
 
     for one in passes:
-        request = _request(session, network, one, extractor.precision)
+        request = _request(session, network.name, network.feature_dim, one, extractor.precision)
         matrices.append(
             feature_cache.build(
                 session.plan.feature_cache,
@@ -211,34 +220,34 @@ def _assemble(passes: list[_Pass], matrices: list[FeatureMatrix], precision: Pre
     return Features(splits["train"], splits["valid"], splits.get("test"), precision)
 
 
-def _request(session: Session, network: Network, one: _Pass, precision: Precision) -> MatrixRequest:
+def _request(session: Session, network: str, dim: int, one: _Pass, precision: Precision) -> MatrixRequest:
     material, split = session.material, one.split
     essentials = {
         "format": FORMAT,
         "images": split.cache.key,
         "rows": hashlib.sha256(split.rows.tobytes()).hexdigest(),
         "preprocessing": material.preprocessing.to_json(),
-        "network": network.name,
-        "weights": _weights(session),
+        "network": network,
+        "weights": weights_key(session),
         "view": one.view,
         "precision": precision,
     }
     return MatrixRequest(
         key=hashlib.sha256(json.dumps(essentials, sort_keys=True).encode()).hexdigest(),
         images=len(split),
-        dim=network.feature_dim,
+        dim=dim,
         precision=precision,
         description={
             "root": str(material.dataset.root.absolute()),
             "split": split.name,
             "view": one.view,
-            "network": network.name,
+            "network": network,
             "weights": session.weights.source,
         },
     )
 
 
-def _weights(session: Session) -> list[object]:
+def weights_key(session: Session) -> list[object]:
     """What the backbone's weights follow from."""
     if session.weights.sha256 is not None:
         return [session.weights.sha256]

@@ -12,24 +12,22 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tintype.models import networks
 from tintype.models.networks import Network
 from tintype.training.augmentation import Augmentation
 from tintype.training.averaging import WeightAverage
 from tintype.training.checkpoints import Checkpoints
 from tintype.training.evaluation import Evaluation, Evaluator
 from tintype.training.events import Epoch, Note, TrainingResult
-from tintype.training.features import Features, FeaturesStopped, SplitFeatures, open_features
+from tintype.training.features import FeaturesStopped, SplitFeatures
 from tintype.training.feed import reseed
+from tintype.training.frozen_start import Start, open_start, start_key
 from tintype.training.losses import LossGuard, create_loss
-from tintype.training.material import Split, material_key
+from tintype.training.material import Split
 from tintype.training.metrics import Meter, metrics_of, score
 from tintype.training.mixing import Targets
 from tintype.training.optimisers import clip_gradients, create_optimiser
@@ -42,21 +40,11 @@ from tintype.training.steps import Steps
 SMALL_STEP = 1 << 24        # multiplications; below, threads wait for each other longer than they work
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Start:
-    """What all trials that differ only in how they train begin with."""
-
-    features: Features
-    head: nn.Module         # (n, dim) -> (n, classes), before the first step; copied, never changed
-    head_name: str          # in the network's module, e.g. "fc"
-
-
 def train_frozen(session: Session, resume: bool) -> TrainingResult:
     """Train the head of the session's network. Raises as `trainer.train` does."""
     plan, place, world, stop = session.plan, session.place, session.host.world, session.host.stop
     try:
-        start = session.host.shelf.take(_start_key(session), lambda: _start(session))
+        start = session.host.shelf.take(start_key(session), lambda: open_start(session))
     except FeaturesStopped:
         return conclude(session, None, (), best_epoch=0, epochs=0, stopped=True)
     head = copy.deepcopy(start.head).to(place.device)
@@ -179,20 +167,6 @@ def _evaluate_best(session: Session, start: Start, weights: Mapping[str, Tensor]
         for split, found in pairs
         if split is not None and found is not None
     ]
-
-
-def _start_key(session: Session) -> tuple[object, ...]:
-    plan = session.plan
-    depends_on = (plan.network, plan.seed, plan.compute, plan.augmentation.kind)
-    return ("frozen", *depends_on, *material_key(plan, session.weights.sha256))
-
-
-def _start(session: Session) -> Start:
-    network = session.create_network()
-    head = networks.head(network.module)
-    name = next(name for name, module in network.module.named_modules() if module is head)
-    copied = copy.deepcopy(head).cpu()
-    return Start(open_features(session, network), copied, name)
 
 
 def _is_small(start: Start, batch_size: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import final
 
@@ -18,6 +19,7 @@ from tintype.training.events import Note, Quarantined, Warning
 from tintype.training.image_size import automatic_size, source_side, typical_side
 from tintype.training.phases import Emit, Phases
 from tintype.training.plan import TrainingPlan
+from tintype.training.remembered import Remembered
 
 Colours = tuple[tuple[float, float, float], tuple[float, float, float]]     # mean and standard deviation, of 0..1
 
@@ -76,7 +78,8 @@ def open_material(
     """
     with phases("read the folder"):
         dataset = _open_dataset(plan)
-        typical = typical_side(dataset)
+        facts = Remembered(plan.remembered)
+        typical = facts.take("typical side", {"images": dataset.fingerprint}, lambda: typical_side(dataset))
     for note in dataset.notes:
         emit(Note(note))
     size = plan.network.image_size or automatic_size(
@@ -90,9 +93,15 @@ def open_material(
         valid = _open_split(plan, dataset, "valid", finished, phases)
         test = _open_split(plan, dataset, "test", finished, phases)
     quarantined = _quarantine(plan, dataset, (train, valid, test), emit)
-    mean, std = pretrained_colours or measure_colours(train)
+    mean, std = pretrained_colours or _colours_of(plan, train)
     preprocessing = Preprocessing(size=size, resize=plan.network.resize, mean=mean, std=std)
     return Material(dataset, preprocessing, train, valid, test if len(test) else None, quarantined)
+
+
+def _colours_of(plan: TrainingPlan, split: Split) -> Colours:
+    key = {"images": split.cache.key, "rows": hashlib.sha256(split.rows.tobytes()).hexdigest()}
+    mean, std = Remembered(plan.remembered).take("colours", key, lambda: measure_colours(split))
+    return tuple(mean), tuple(std)
 
 
 def measure_colours(split: Split) -> Colours:

@@ -139,6 +139,11 @@ class TrainingPlan(_Group):
         return self.settings.caches / "features"
 
     @property
+    def remembered(self) -> Path:
+        """Small facts about images and networks, shared by all jobs."""
+        return self.settings.caches / "facts"
+
+    @property
     def data_workdir(self) -> Path:
         """Unpacked archives and recorded splits."""
         return self.settings.home / "data"

@@ -33,9 +33,13 @@ def run_job(plan: TrainingPlan, emit: Emit, *, resume: bool, host: Host) -> Outc
         emit(Failure(reason))
     if host.world.leads:
         emit(End(plan.name, outcome, reason))
-    gc.collect()                            # the next job of a worker begins with memory as it was
-    give_back_memory()
     return outcome
+
+
+def tidy_up() -> None:
+    """Give memory back after a job, so that the next one of this process begins with it as it was."""
+    gc.collect()
+    give_back_memory()
 
 
 def reason_of(error: Exception, plan: TrainingPlan) -> str:

@@ -23,7 +23,7 @@ from tintype.training.errands import run_errand
 from tintype.training.events import Answer, End, Outcome, Ready
 from tintype.training.phases import Emit
 from tintype.training.plan import parse_plan
-from tintype.training.run import run_job
+from tintype.training.run import run_job, tidy_up
 from tintype.training.session import Host
 from tintype.training.shelf import Shelf
 from tintype.training.stop import Patience, Stop
@@ -90,6 +90,7 @@ class Worker:
             self._unwanted.discard(plan.name)
             self._stop.ask(Patience.AFTER_EPOCH)
         run_job(plan, self._emit, resume=True, host=Host(ALONE, self._stop, self._shelf))
+        tidy_up()
         self._job = ""
 
     def _run_errand(self, document: dict[str, Any]) -> None:
