@@ -1,0 +1,1 @@
+"""Small trainings, broken and healthy, on which the debugger's rules are judged."""

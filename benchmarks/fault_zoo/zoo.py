@@ -1,0 +1,15 @@
+"""All trainings of the zoo by name."""
+
+from __future__ import annotations
+
+from benchmarks.fault_zoo import faults_of_data, faults_of_initialisation, faults_of_learning_rate, faults_of_loop
+from benchmarks.fault_zoo.healthy import HEALTHY
+from benchmarks.fault_zoo.training import Training
+
+FAULTS = (
+    *faults_of_initialisation.FAULTS,
+    *faults_of_learning_rate.FAULTS,
+    *faults_of_data.FAULTS,
+    *faults_of_loop.FAULTS,
+)
+ZOO: dict[str, Training] = {training.name: training for training in (*FAULTS, *HEALTHY)}
