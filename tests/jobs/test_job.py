@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.errors import Conflict, InvalidRequest
-from tintype.jobs.job import NEXT, Job, Phase, Status
+from tintype.jobs.job import MESSAGES, NEXT, NEXT_PHASE, REASON_CHARACTERS, Job, Phase, Status
 from tintype.jobs.names import JOB_LENGTH, TUNING_LENGTH, checked, stamped, stem_of
 
 
@@ -28,6 +28,34 @@ def test_only_legal_moves_happen(moves: list[Status]) -> None:
 def test_finished_is_final() -> None:
     assert {status for status in Status if status.is_finished} == {Status.COMPLETED, Status.FAILED, Status.STOPPED}
     assert Job("a", "/a", {}).moved(Status.FAILED, at=1.0).phase is Phase.FAILED
+
+
+@given(st.lists(st.sampled_from(list(Phase)), max_size=8))
+def test_only_legal_phases_follow(phases: list[Phase]) -> None:
+    job = Job("a", "/a")
+    for number, phase in enumerate(phases):
+        if phase in NEXT_PHASE[job.phase]:
+            job = job.entered(phase, at=float(number))
+            assert job.transitions[-1].phase is phase
+            assert job.transitions[-1].message == MESSAGES[phase]
+            assert job.transitions[-1].ended_at == 0
+            assert all(one.ended_at for one in job.transitions[:-1] if one.started_at)
+        else:
+            with pytest.raises(Conflict, match=f"is {job.phase}; it cannot be {phase} next"):
+                job.entered(phase, at=float(number))
+    assert not job.status.is_finished
+
+
+def test_an_end_closes_the_history() -> None:
+    job = Job("a", "/a").entered(Phase.DOWNLOADING, at=1.0).entered(Phase.TRAINING, at=2.0)
+    job = job.moved(Status.STOPPED, at=9.0, reason="x" * 5000, phase=Phase.MAX_RUNTIME_EXCEEDED)
+    assert [(one.phase, one.ended_at) for one in job.transitions] == [
+        (Phase.DOWNLOADING, 2.0),
+        (Phase.TRAINING, 9.0),
+        (Phase.MAX_RUNTIME_EXCEEDED, 9.0),
+    ]
+    assert len(job.failure_reason) == REASON_CHARACTERS
+    assert all(not NEXT_PHASE[phase] for phase in (Phase.COMPLETED, Phase.FAILED, Phase.STOPPED))
 
 
 @given(st.text(max_size=100))

@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, final
 
 from tintype.errors import Conflict
+from tintype.jobs.specification import (
+    Channel,
+    Checkpoint,
+    Companion,
+    JobSpec,
+    MetricDefinition,
+    Resources,
+    Source,
+)
+
+__all__ = [
+    "LAST_PHASE",
+    "MESSAGES",
+    "NEXT",
+    "NEXT_PHASE",
+    "Channel",
+    "Checkpoint",
+    "Companion",
+    "Job",
+    "JobSpec",
+    "MetricDefinition",
+    "Phase",
+    "Resources",
+    "Source",
+    "Status",
+    "Transition",
+]
 
 Json = dict[str, Any]
+
+REASON_CHARACTERS = 1024        # SageMaker's limit of a FailureReason
 
 
 class Status(StrEnum):
@@ -31,14 +60,22 @@ class Phase(StrEnum):
     """SageMaker's secondary status: what a job is doing within its status."""
 
     STARTING = "Starting"
-    PENDING = "Pending"
+    PENDING = "Pending"                         # waits for free slots
     DOWNLOADING = "Downloading"
     TRAINING = "Training"
     UPLOADING = "Uploading"
     STOPPING = "Stopping"
+    INTERRUPTED = "Interrupted"                 # its process was lost
+    RESTARTING = "Restarting"                   # waits for free slots, to go on from its checkpoint
     COMPLETED = "Completed"
     FAILED = "Failed"
     STOPPED = "Stopped"
+    MAX_RUNTIME_EXCEEDED = "MaxRuntimeExceeded"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Nobody looks after the job yet; the queue may start it."""
+        return self in {Phase.STARTING, Phase.PENDING, Phase.RESTARTING}
 
 
 NEXT: Mapping[Status, frozenset[Status]] = {
@@ -50,12 +87,55 @@ NEXT: Mapping[Status, frozenset[Status]] = {
     Status.STOPPED: frozenset(),
 }
 
+# Within an unfinished status; an end is possible from every one of them, and STOPPING when the status becomes Stopping.
+NEXT_PHASE: Mapping[Phase, frozenset[Phase]] = {
+    Phase.STARTING: frozenset({Phase.PENDING, Phase.DOWNLOADING}),
+    Phase.PENDING: frozenset({Phase.DOWNLOADING}),
+    Phase.DOWNLOADING: frozenset({Phase.TRAINING, Phase.INTERRUPTED}),
+    Phase.TRAINING: frozenset({Phase.UPLOADING, Phase.INTERRUPTED}),
+    Phase.UPLOADING: frozenset({Phase.INTERRUPTED}),
+    Phase.STOPPING: frozenset({Phase.UPLOADING}),
+    Phase.INTERRUPTED: frozenset({Phase.RESTARTING}),
+    Phase.RESTARTING: frozenset({Phase.DOWNLOADING}),
+    Phase.COMPLETED: frozenset(),
+    Phase.FAILED: frozenset(),
+    Phase.STOPPED: frozenset(),
+    Phase.MAX_RUNTIME_EXCEEDED: frozenset(),
+}
+
 LAST_PHASE: Mapping[Status, Phase] = {
     Status.STOPPING: Phase.STOPPING,
     Status.COMPLETED: Phase.COMPLETED,
     Status.FAILED: Phase.FAILED,
     Status.STOPPED: Phase.STOPPED,
 }
+
+# SageMaker's sentences, where it has one.
+MESSAGES: Mapping[Phase, str] = {
+    Phase.STARTING: "Starting the training job",
+    Phase.PENDING: "Training job waiting for capacity",
+    Phase.DOWNLOADING: "Downloading input data",
+    Phase.TRAINING: "Training image download completed. Training in progress.",
+    Phase.UPLOADING: "Uploading generated training model",
+    Phase.STOPPING: "Stopping the training job",
+    Phase.INTERRUPTED: "Training job interrupted",
+    Phase.RESTARTING: "Restarting the training job from its last checkpoint",
+    Phase.COMPLETED: "Training job completed",
+    Phase.FAILED: "Training job failed",
+    Phase.STOPPED: "Training job stopped",
+    Phase.MAX_RUNTIME_EXCEEDED: "Resource released due to max runtime exceeded",
+}
+
+
+@final
+@dataclass(frozen=True)
+class Transition:
+    """One phase that a job went through. `ended_at` is 0 while it lasts."""
+
+    phase: Phase
+    message: str
+    started_at: float
+    ended_at: float = 0.0
 
 
 @final
@@ -65,7 +145,7 @@ class Job:
 
     name: str
     directory: str                                          # the /opt/ml layout, see directory.py
-    plan: Json                                              # what the command is told
+    plan: Json = field(default_factory=dict)                # what a pool's worker is told; {} for jobs of the engine
     hyperparameters: Json = field(default_factory=dict)
     parent: str = ""                                        # the tuning job that this is a trial of
     status: Status = Status.IN_PROGRESS
@@ -74,27 +154,61 @@ class Job:
     created_at: float = 0.0
     started_at: float = 0.0
     ended_at: float = 0.0
-    owner_pid: int = 0                                      # the process that looks after it ...
+    owner_pid: int = 0                                      # the process that looks after a pool's job ...
     owner_started_at: float = 0.0                           # ... and its start time, as pids are used again
     result: Json = field(default_factory=dict)              # what the command said at its end
+    spec: JobSpec | None = None                             # what was asked for; None for a pool's job
+    transitions: tuple[Transition, ...] = ()
+    attempt: int = 0                                        # how often it was started
+    stop_requested_at: float = 0.0
+    exit_code: int | None = None                            # negative: the signal that ended it
+    warnings: tuple[str, ...] = ()                          # e.g. a metric whose regex never matched
 
-    def moved(self, status: Status, *, at: float, reason: str = "") -> Job:
+    def entered(self, phase: Phase, *, at: float, message: str = "") -> Job:
+        """The job in its next phase. `Conflict` when that is no legal step."""
+        if phase not in NEXT_PHASE[self.phase]:
+            raise Conflict(f"job {self.name!r} is {self.phase}; it cannot be {phase} next")
+        return self._in_phase(phase, at, message)
+
+    def moved(self, status: Status, *, at: float, reason: str = "", phase: Phase | None = None) -> Job:
         """The job after a legal move. `Conflict` names the job and both states when it is not one."""
         if status not in NEXT[self.status]:
             raise Conflict(f"job {self.name!r} is {self.status}; it cannot become {status}")
+        moved = self._in_phase(phase or LAST_PHASE[status], at, reason)
         return replace(
-            self,
+            moved,
             status=status,
-            phase=LAST_PHASE[status],
-            failure_reason=reason,
+            failure_reason=reason[:REASON_CHARACTERS],
             ended_at=at if status.is_finished else self.ended_at,
         )
 
+    def _in_phase(self, phase: Phase, at: float, message: str) -> Job:
+        past = self.transitions
+        if past and not past[-1].ended_at:
+            past = (*past[:-1], replace(past[-1], ended_at=at))
+        ended_at = at if not NEXT_PHASE[phase] else 0.0
+        here = Transition(phase, message[:REASON_CHARACTERS] or MESSAGES[phase], at, ended_at)
+        return replace(self, phase=phase, transitions=(*past, here))
+
     def to_json(self) -> Json:
         """The document that the record keeps."""
-        return asdict(self)
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        spec = None if self.spec is None else self.spec.to_json()
+        return {**values, "spec": spec, "transitions": [dict(vars(one)) for one in self.transitions]}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Job:
-        """The inverse of `to_json`."""
-        return cls(**{**document, "status": Status(document["status"]), "phase": Phase(document["phase"])})
+        """The inverse of `to_json`; documents written before there was a spec are read too."""
+        spec = document.get("spec")
+        typed = {
+            "status": Status(document["status"]),
+            "phase": Phase(document["phase"]),
+            "spec": None if spec is None else JobSpec.from_json(spec),
+            "transitions": tuple(_transition(one) for one in document.get("transitions", ())),
+            "warnings": tuple(document.get("warnings", ())),
+        }
+        return cls(**{**document, **typed})
+
+
+def _transition(document: Mapping[str, Any]) -> Transition:
+    return Transition(**{**document, "phase": Phase(document["phase"])})
