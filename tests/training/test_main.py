@@ -102,3 +102,25 @@ def test_a_worker_whose_owner_is_gone_ends(make_plan: PlanMaker) -> None:
         assert until(events, "end")[-1]["status"] == "Stopped"
         assert process.wait(20) == 0
     written(plan.directory, "checkpoints/last.pt")
+
+
+def test_as_a_script_it_logs_for_people_and_keeps_events_and_result(make_plan: PlanMaker, tmp_path: Path) -> None:
+    plan, log = make_plan({"epochs": 1, "lr": 0.5}), tmp_path / "logs" / "events.jsonl"
+    words = [plan_file(plan), "--events", str(log), "--resume", "--epochs", "2", "--lr", "0.01"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tintype.training", *words], check=True, capture_output=True, text=True
+    )
+    lines = done.stdout.splitlines()
+    assert [line.split("  ")[0] for line in lines if line.startswith("epoch")] == ["epoch 1/2", "epoch 2/2"]
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [event["event"] for event in events][-2:] == ["result", "end"]
+    result = json.loads(written(plan.directory, "output/result.json").read_text())
+    assert result == events[-2]["result"]
+    assert result["hyperparameters"]["lr"] == 0.01
+
+
+@pytest.mark.parametrize("words", [["--lr"], ["0.1"], ["--lr", "0.1", "--epochs"], ["--no-such-thing", "1"]])
+def test_words_that_are_no_hyperparameters_end_with_two(make_plan: PlanMaker, words: list[str]) -> None:
+    code, events, errors = finished(plan_file(make_plan()), *words)
+    assert (code, events) == (2, [])
+    assert "hyperparameter" in errors

@@ -1,6 +1,9 @@
 """`python -m tintype.training PLAN.json` runs one job; `--worker` runs those that arrive on the standard input.
 
-Events go to the standard output, one JSON object per line; whatever a library prints goes to the standard error.
+Events go to the standard output, one JSON object per line; whatever a library prints goes to the standard error. With
+`--events FILE` they are appended to that file, the standard output is a log for people, and the result is written to
+the job's `output/result.json`: so the trainer is a script like any other. Hyperparameters may follow the plan, as
+SageMaker gives them (`--lr 0.01 --batch-size 32`); they count for more than what the plan says.
 Exit code 0 when the job completed or was stopped, 1 when it failed, 2 when the plan is no plan.
 With torchrun: `torchrun --nproc-per-node 2 -m tintype.training PLAN.json`.
 """
@@ -17,7 +20,9 @@ from typing import NoReturn, TextIO
 
 from tintype.errors import TintypeError
 from tintype.training.events import Event, Outcome, encode
+from tintype.training.hyperparameters import parse_words, plan_from
 from tintype.training.memory import keep_freed_memory
+from tintype.training.narration import lines_of
 from tintype.training.plan import load_plan
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
@@ -30,16 +35,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     what.add_argument("plan", nargs="?", type=Path, help="a training plan as JSON")
     what.add_argument("--worker", action="store_true", help="run the plans that arrive on the standard input")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint of the plan's directory")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--events", type=Path, help="append the events to this file, and write a log for people")
+    options, hyperparameters = parser.parse_known_args(arguments)
     keep_freed_memory()
-    emit = emitter(private_output())
-    return serve(emit) if options.worker else run_once(options.plan, options.resume, emit)
+    if options.worker:
+        return serve(emitter(private_output()))
+    if options.events is not None:
+        return run_once(options.plan, options.resume, narrator(options.events), hyperparameters)
+    return run_once(options.plan, options.resume, emitter(private_output()), hyperparameters)
 
 
-def run_once(path: Path, resume: bool, emit: Callable[[Event], None]) -> int:
+def run_once(path: Path, resume: bool, emit: Callable[[Event], None], hyperparameters: Sequence[str] = ()) -> int:
     """Run the plan at `path`. SIGTERM and Ctrl-C stop it after the step, with a checkpoint."""
     try:
         plan = load_plan(path)
+        if hyperparameters:
+            plan = plan_from(parse_words(hyperparameters), plan)
     except TintypeError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
@@ -78,6 +89,20 @@ def private_output() -> TextIO:
     ours = os.fdopen(os.dup(STANDARD_OUTPUT), "w", encoding="utf-8", errors="backslashreplace")
     os.dup2(STANDARD_ERROR, STANDARD_OUTPUT)
     return ours
+
+
+def narrator(events: Path) -> Callable[[Event], None]:
+    """Appends events to a file, and prints what a person wants to know of them."""
+    events.parent.mkdir(parents=True, exist_ok=True)
+    record = emitter(events.open("a", encoding="utf-8", errors="backslashreplace"))
+
+    def emit(event: Event) -> None:
+        record(event)
+        for line in lines_of(event):
+            sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    return emit
 
 
 def emitter(stream: TextIO) -> Callable[[Event], None]:

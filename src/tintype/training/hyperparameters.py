@@ -7,7 +7,7 @@ SageMaker sends them. No torch here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,19 @@ def plan_from(hyperparameters: Mapping[str, Value], base: TrainingPlan) -> Train
         return TrainingPlan.model_validate(document)
     except ValidationError as error:
         raise _out_of_domain(error, given) from error
+
+
+def parse_words(words: Sequence[str]) -> dict[str, Value]:
+    """`["--lr", "0.01", "--freeze", "backbone"]`, as a script gets its hyperparameters, by their names.
+
+    Raises `InvalidRequest` for a word that is out of place.
+    """
+    found: dict[str, Value] = {}
+    for name, value in zip(words[::2], [*words[1::2], None][: len(words[::2])], strict=True):
+        if not name.startswith("--") or value is None:
+            raise InvalidRequest(f"hyperparameters come as --NAME VALUE, e.g. --lr 0.01; got {' '.join(words)!r}")
+        found[name.removeprefix("--")] = value
+    return found
 
 
 def find(name: str) -> Hyperparameter:

@@ -6,6 +6,7 @@
       output/data/history.json                [{"epoch", "metrics", "seconds", "train": {...}, "valid": {...}}, ...]
       output/data/evaluation.json             {split: {loss, accuracy, top5, confusion, per_class}}
       output/data/predictions-<split>.npz     indices (n,), labels (n,), probabilities (n, classes) float32
+      output/result.json                      the `TrainingResult`, when it did not fail
       output/failure                          the reason, when it failed
       checkpoints/{last.pt, best.pt}
 
@@ -32,7 +33,7 @@ from tintype.models.export import export_onnx
 from tintype.models.networks import Network
 from tintype.storage import atomic_file, write_bytes, write_json
 from tintype.training.evaluation import Evaluation
-from tintype.training.events import Epoch, TrainingResult, Warning
+from tintype.training.events import Epoch, TrainingResult, Warning, result_json
 from tintype.training.hyperparameters import values_of
 from tintype.training.metrics import Score
 from tintype.training.optimisers import weight_decay
@@ -55,6 +56,11 @@ def write_history(session: Session, history: Sequence[Mapping[str, Any]]) -> Non
     """Write history.json. This happens after every epoch, so it is not forced to the disk."""
     if session.host.world.leads:
         write_json(session.plan.directory / "output" / "data" / "history.json", list(history), durable=False)
+
+
+def write_result(result: TrainingResult, directory: Path) -> None:
+    """Write output/result.json."""
+    write_json(directory / "output" / "result.json", result_json(result), durable=False)
 
 
 def write_failure(directory: Path, reason: str) -> None:

@@ -10,7 +10,7 @@ import torch
 from tintype.errors import TintypeError
 from tintype.training.events import End, Failure, Outcome, Result
 from tintype.training.memory import give_back_memory
-from tintype.training.outputs import write_failure
+from tintype.training.outputs import write_failure, write_result
 from tintype.training.phases import Emit
 from tintype.training.plan import TrainingPlan
 from tintype.training.session import Host
@@ -26,6 +26,7 @@ def run_job(plan: TrainingPlan, emit: Emit, *, resume: bool, host: Host) -> Outc
         result = train(plan, emit, resume, host)
         outcome = Outcome.STOPPED if result.stopped else Outcome.COMPLETED
         if host.world.leads:
+            write_result(result, plan.directory)
             emit(Result(result))
     except Exception as error:
         outcome, reason = Outcome.FAILED, reason_of(error, plan)
