@@ -97,6 +97,7 @@ class JobSpec:
     debugger: Json | None = None                # what debughookconfig.json holds
     profiler: Json | None = None                # what profilerconfig.json holds
     rules: tuple[Json, ...] = ()
+    configuration: Mapping[str, Any] = field(default_factory=dict)      # further files of input/config, e.g. plan.json
     companions: tuple[Companion, ...] = ()
     warm: bool = True                           # forked from a process that has torch loaded, where possible
 
