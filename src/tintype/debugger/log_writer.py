@@ -1,0 +1,127 @@
+"""Writing a tensor log: the format of smdebug, a step at a time, each step whole or not there.
+
+The event file is renamed into place before the index file, and a reader learns of a step only from its index: whoever
+is killed in between leaves a log in which that step did not happen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from tintype.debugger.claim import Claim
+from tintype.debugger.collection import Collection
+from tintype.debugger.event import encode
+from tintype.debugger.journal import JournalWriter
+from tintype.debugger.layout import END_MARKER, collections_path, event_path, index_path
+from tintype.debugger.log_files import LocalFiles, log_files
+from tintype.debugger.modes import Mode
+from tintype.debugger.reductions import OWN_PREFIX
+from tintype.debugger.step_record import StepRecord
+from tintype.debugger.tfrecord import Buffer
+from tintype.errors import Conflict
+
+OWN_PAYLOAD = "tintype_payload"     # in the index: what smdebug would take for tensors of their own
+
+
+class TensorLogWriter:
+    """Writes what one worker saves. Used by one thread at a time.
+
+    `workers` is how many of them write into this log, `clock` gives seconds since the epoch. With `resume` a log that
+    had ended is continued; without, it raises `Conflict`, as it does when another process writes as the same worker.
+    Raises `StorageFailed` when the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        location: str | Path,
+        worker: str = "worker_0",
+        workers: int = 1,
+        *,
+        resume: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.files = log_files(location)
+        self.worker = worker
+        self.workers = workers
+        self._clock = clock
+        if self.files.exists(END_MARKER) and not resume:
+            raise Conflict(f"the tensor log {self.files.location} has ended; choose another folder, or resume it")
+        local = isinstance(self.files, LocalFiles)
+        self._claim = Claim(self.files.root, worker) if local else None
+        self._journal = JournalWriter(self.files.root, worker) if local else None
+        self.files.remove(END_MARKER)
+
+    @contextlib.contextmanager
+    def step(self, global_step: int, mode: Mode = Mode.GLOBAL, mode_step: int | None = None) -> Iterator[StepRecord]:
+        """A record to fill in; it is written when the block ends well, and forgotten when it does not."""
+        record = self.record(global_step, mode, mode_step)
+        yield record
+        self.write(record)
+
+    def record(self, global_step: int, mode: Mode = Mode.GLOBAL, mode_step: int | None = None) -> StepRecord:
+        """An empty record of a step, to be given to `write`. `mode_step` is the global step unless it is given."""
+        return StepRecord.at(global_step, mode, global_step if mode_step is None else mode_step, self._clock())
+
+    def write(self, record: StepRecord) -> None:
+        """Write a step; an empty one leaves nothing. A step that was written before is replaced.
+
+        Raises `InvalidRequest` for a tensor of a type that has no place in a log, `StorageFailed` for a full disk.
+        """
+        if not record:
+            return
+        moment = record.moment
+        path = event_path(moment.global_step, self.worker)
+        buffers: list[Buffer] = []
+        entries: list[tuple[str, int, int]] = []
+        position = 0
+        for tensor in record.tensors.values():
+            pieces, length = encode(tensor.tag, tensor.value, moment, tensor.original_dtype)
+            buffers += pieces
+            entries.append((tensor.tag, position, length))
+            position += length
+        if buffers:
+            self.files.write(path, buffers)
+        self.files.write(index_path(moment.global_step, self.worker), [_index(record, path, entries)])
+        if self._journal:
+            self._journal.append(record, entries)
+
+    def write_collections(self, collections: Iterable[Collection]) -> None:
+        """Write the collections of this worker, in the place of those written before."""
+        document = {
+            "collections": {one.name: one.to_json() for one in collections},
+            "_meta": {"num_workers": self.workers},
+        }
+        self.files.write(collections_path(self.worker), [json.dumps(document).encode()])
+
+    def end(self) -> None:
+        """Say that nothing more will come, and let go of the log."""
+        self.files.write(END_MARKER, [b""])
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the log without ending it, so that another process may go on."""
+        if self._journal:
+            self._journal.close()
+        if self._claim:
+            self._claim.close()
+
+
+def _index(record: StepRecord, path: str, entries: Iterable[tuple[str, int, int]]) -> bytes:
+    meta: dict[str, object] = {"mode": record.moment.mode.name, "mode_step": record.moment.mode_step}
+    if record.tensors:
+        meta["event_file_name"] = path
+    spelt = [{"tensorname": tag, "start_idx": start, "length": length} for tag, start, length in entries]
+    document: dict[str, object] = {
+        "meta": meta,
+        "tensor_payload": [one for one in spelt if not str(one["tensorname"]).startswith(OWN_PREFIX)],
+        "shape_payload": [
+            {"tensorname": name, "originalname": name, "shape": shape} for name, shape in record.shapes_alone.items()
+        ],
+    }
+    if ours := [one for one in spelt if str(one["tensorname"]).startswith(OWN_PREFIX)]:
+        document[OWN_PAYLOAD] = ours
+    return json.dumps(document).encode()
