@@ -15,7 +15,7 @@ LAYERS: dict[str, int] = {
     "errors": 0, "settings": 0,
     "storage": 1, "extraction": 1, "records": 1,
     "datasets": 2, "models": 2, "jobs": 2, "debugger": 2,
-    "training": 3,
+    "training": 3, "rules": 3,
     "tuning": 4, "serving": 4, "reports": 4,
     "workspace": 5,
     "pipeline": 6,
@@ -71,7 +71,10 @@ def test_only_records_knows_sql() -> None:
     assert users == {"records"}
 
 
-LIGHT = ("tintype", "tintype.cli.main", "tintype.jobs", "tintype.serving.server", "tintype.datasets", "tintype.debugger")
+LIGHT = (
+    "tintype", "tintype.cli.main", "tintype.jobs", "tintype.serving.server", "tintype.datasets", "tintype.debugger",
+    "tintype.rules.catalogue",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LIGHT)

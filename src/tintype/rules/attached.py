@@ -1,0 +1,30 @@
+"""The collections that rules have saved for them, at a cost that a training does not notice.
+
+`HookConfiguration.attach` puts them into a hook's configuration without overriding what the user chose himself.
+SageMaker attaches everything at every 500th step, which leaves a job of 300 steps with the evidence of one. Here
+losses, which are one number each, are saved at every step, and everything else densely at first and then more and
+more rarely: 48 times in the first 1,000 steps, and at every 500th from there on.
+"""
+
+from __future__ import annotations
+
+from tintype.debugger.collection import BUILT_IN, Collection
+from tintype.debugger.reductions import Reductions
+from tintype.debugger.save_config import DEFAULT_INTERVAL, SaveConfig, SaveWindow
+
+EARLY_STEPS = (*range(12), *range(15, 60, 5), *range(60, 200, 10), *range(200, 500, 25), *range(600, 1000, 100))
+EVERY_STEP = SaveConfig.every(1)
+NOW_AND_THEN = SaveConfig.same(SaveWindow(interval=DEFAULT_INTERVAL, steps=EARLY_STEPS))
+
+LOSSES = Collection("losses", BUILT_IN["losses"].include_regex, save_config=EVERY_STEP)
+
+
+def reduced(name: str, tokens: str, *regex: str) -> Collection:
+    """The collection `name` as reductions (spelt as in SageMaker's configuration), and the shape of each tensor."""
+    expressions = regex or (BUILT_IN[name].include_regex if name in BUILT_IN else ())
+    return Collection(name, expressions, reductions=Reductions.parse(tokens, keep_shape=True), save_config=NOW_AND_THEN)
+
+
+def whole(name: str, *regex: str, save_config: SaveConfig = NOW_AND_THEN) -> Collection:
+    """The collection `name` as it is; for small tensors only."""
+    return Collection(name, regex, reductions=Reductions(keep_raw=True), save_config=save_config)

@@ -1,0 +1,70 @@
+"""All rules by name, and how rules are spelt on a command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tintype.debugger.configuration import HookConfiguration
+from tintype.errors import InvalidRequest, not_found
+from tintype.rules.loss_not_decreasing import LossNotDecreasing
+from tintype.rules.parameters import parse_parameters
+from tintype.rules.rule import Profile, Rule
+from tintype.rules.vanishing_gradient import VanishingGradient
+
+RULES: Mapping[str, type[Rule]] = {
+    one.NAME: one
+    for one in (
+        LossNotDecreasing,
+        VanishingGradient,
+    )
+}
+
+ALIASES: Mapping[str, str] = {
+    "StalledTrainingRule": "StalledTraining",       # SageMaker's own name
+}  # fmt: skip
+
+
+def find_rule(name: str) -> type[Rule]:
+    """The rule called `name`, whatever its case and underscores. `NotFound` lists near names."""
+    names = {_plain(known): known for known in RULES} | {_plain(alias): known for alias, known in ALIASES.items()}
+    if (known := names.get(_plain(name))) in RULES:
+        return RULES[known]
+    raise not_found("rule", name, RULES)
+
+
+def make_rule(name: str, parameters: Mapping[str, Any] | None = None, profile: Profile = Profile.RIGHT) -> Rule:
+    """A new instance of a rule. `parameters` may be strings, as SageMaker sends them.
+
+    Raises `NotFound` for an unknown rule and `InvalidRequest` for an unknown parameter or a value out of range.
+    """
+    rule = find_rule(name)
+    given = parse_parameters(rule.PARAMETERS, parameters or {}, rule.NAME)
+    return rule(parameters=given, profile=profile)      # type: ignore[call-arg]  (every rule is a dataclass with both)
+
+
+def parse_rule(text: str) -> tuple[str, dict[str, str]]:
+    """Name and parameters of a rule spelt `VanishingGradient:threshold=1e-6,…`, checked. Raises as `make_rule` does."""
+    name, _, rest = text.partition(":")
+    parameters: dict[str, str] = {}
+    for part in re.split(r",(?=\s*\w+=)", rest) if rest else []:
+        key, separator, value = part.partition("=")
+        if not separator:
+            raise InvalidRequest(f"rule {name!r}: {part!r} is not parameter=value")
+        parameters[key.strip()] = value.strip()
+    rule = find_rule(name.strip())
+    make_rule(rule.NAME, parameters)
+    return rule.NAME, parameters
+
+
+def attach_rules(configuration: HookConfiguration, rules: Iterable[type[Rule]]) -> HookConfiguration:
+    """`configuration`, saving what `rules` need as well; what the user chose himself stays as it is."""
+    for rule in rules:
+        for collection in rule.ATTACHES:
+            configuration = configuration.attach(collection)
+    return configuration
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()

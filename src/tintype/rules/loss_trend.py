@@ -1,0 +1,98 @@
+"""What is wrong with the course of a loss, judged by medians of windows instead of single losses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import final
+
+import numpy as np
+
+from tintype.rules.trends import Drop, Level, blocks
+
+LEAST_DROP = 0.02                       # a training that works takes at least this share off its first loss ...
+MOST_DROP = 0.05                        # ... and more than this is not asked for, however long it runs
+PLATEAU = 0.93                          # a loss that stays above this share of its beginning taught nothing
+STILL = 0.01                            # and lies still when it moves by less than this share of its beginning
+STILL_LOSSES = 100                      # which takes that many losses to tell
+
+
+class Course(StrEnum):
+    """The ways in which a loss can go wrong."""
+
+    FLAT = "does not fall"
+    STILL = "stays where it was"
+    RISING = "rises"
+    NOT_FINITE = "is not a number"
+
+
+@final
+@dataclass(frozen=True)
+class Trend:
+    """A verdict on a loss. `measured` and `threshold` are percentages of where it began."""
+
+    course: Course
+    measured: float
+    threshold: float
+
+    @property
+    def sentence(self) -> str:
+        """The numbers, in words."""
+        match self.course:
+            case Course.RISING:
+                return f"it is {self.measured:.3g} % above its best level, and {self.threshold:.3g} % are allowed"
+            case Course.NOT_FINITE:
+                return "most of the newest losses are NaN or infinite"
+            case _:
+                return f"it fell by {self.measured:.3g} %, where at least {self.threshold:.3g} % were to be expected"
+
+
+@final
+@dataclass(frozen=True)
+class TrendLimits:
+    """Losses in the least window, the fall asked for in that many steps, and the rise allowed (percentages)."""
+
+    window: int
+    diff_percent: float
+    increase_percent: float
+
+
+def judge_trend(values: Sequence[float], limits: TrendLimits) -> Trend | None:
+    """What is wrong with `values`, the losses so far in order; None when nothing is. Needs two windows of them."""
+    window = limits.window
+    if np.mean(~np.isfinite(np.asarray(values[-window:]))) > 0.5:
+        return Trend(Course.NOT_FINITE, math.nan, math.inf)
+    third = max(window, len(values) // 3)
+    first, last = Level.of(values[:third]), Level.of(values[-third:])
+    scale = max(abs(Level.of(values[:window]).value), abs(first.value), 1e-12)
+    return _rising(values, scale, limits) or _flat(len(values), Drop.between(first, last), scale, limits) or _still(
+        values, scale
+    )
+
+
+def _rising(values: Sequence[float], scale: float, limits: TrendLimits) -> Trend | None:
+    levels = blocks(values, max(limits.window, len(values) // 5))
+    best = min(levels, key=lambda one: one.value)
+    rise = Drop.between(levels[-1], best)
+    percent = 100 * rise.amount / max(scale, abs(best.value))
+    risen = rise.certain and percent > limits.increase_percent
+    return Trend(Course.RISING, percent, limits.increase_percent) if risen else None
+
+
+def _flat(count: int, drop: Drop, scale: float, limits: TrendLimits) -> Trend | None:
+    wanted = limits.diff_percent / 100 * count / limits.window
+    wanted = min(MOST_DROP, max(LEAST_DROP, wanted))
+    flat = drop.at_most < wanted * scale
+    return Trend(Course.FLAT, 100 * drop.amount / scale, 100 * wanted) if flat else None
+
+
+def _still(values: Sequence[float], scale: float) -> Trend | None:
+    if len(values) < STILL_LOSSES:
+        return None
+    half = values[len(values) // 2 :]
+    middle = len(half) // 2
+    before, after = Level.of(half[:middle]), Level.of(half[middle:])
+    still = after.value > PLATEAU * scale and Drop.between(before, after).at_most < STILL * scale
+    return Trend(Course.STILL, 100 * (1 - after.value / scale), 100 * (1 - PLATEAU)) if still else None
