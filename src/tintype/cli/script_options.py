@@ -1,0 +1,78 @@
+"""The options that `train` and `tune` share when the training script is a person's own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tintype.jobs.job import Resources
+from tintype.pipeline.script_jobs import ScriptRequest, hyperparameters_of
+
+PANEL = "Your own training script"
+
+EntryPointOption = Annotated[
+    str | None,
+    typer.Option("--entry-point", metavar="SCRIPT", help="Run this script, as SageMaker would.", rich_help_panel=PANEL),
+]
+SourceDirOption = Annotated[
+    str, typer.Option(metavar="DIR", help="The folder, archive or URL that it is in.", rich_help_panel=PANEL)
+]
+ChannelOption = Annotated[
+    list[str] | None,
+    typer.Option("--channel", metavar="NAME=PATH", help="Input data, $SM_CHANNEL_NAME.", rich_help_panel=PANEL),
+]
+MetricOption = Annotated[
+    list[str] | None,
+    typer.Option("--metric", metavar="NAME=REGEX", help="A metric to read from the log.", rich_help_panel=PANEL),
+]
+InstanceTypeOption = Annotated[
+    str, typer.Option(metavar="TYPE", help="SageMaker's name for what it needs.", rich_help_panel=PANEL)
+]
+InstanceCountOption = Annotated[int, typer.Option(min=1, help="Processes, as on so many hosts.", rich_help_panel=PANEL)]
+MaxRuntimeOption = Annotated[float, typer.Option(min=1, help="Seconds until it is stopped.", rich_help_panel=PANEL)]
+EnvOption = Annotated[
+    list[str] | None,
+    typer.Option("--env", metavar="NAME=VALUE", help="An environment variable.", rich_help_panel=PANEL),
+]
+OutputOption = Annotated[
+    str, typer.Option("--output", metavar="URL", help="Copy the artifacts there.", rich_help_panel=PANEL)
+]
+RetriesOption = Annotated[
+    int, typer.Option(min=0, help="Starts after an interruption, from its checkpoint.", rich_help_panel=PANEL)
+]
+WarmOption = Annotated[
+    bool, typer.Option("--warm/--no-warm", help="Start with torch loaded already.", rich_help_panel=PANEL)
+]
+WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it has ended.", rich_help_panel=PANEL)]
+
+
+def script_request(
+    entry_point: str,
+    *,
+    source_dir: str,
+    channels: list[str] | None,
+    parameters: list[str] | None,
+    metrics: list[str] | None,
+    instance_type: str,
+    instance_count: int,
+    max_runtime: float,
+    environment: list[str] | None,
+    output: str,
+    retries: int,
+    warm: bool,
+) -> ScriptRequest:
+    """The options as a request. Raises `InvalidRequest` for a hyperparameter that is none."""
+    return ScriptRequest(
+        entry_point=entry_point,
+        source_dir=source_dir,
+        channels=tuple(channels or ()),
+        hyperparameters=hyperparameters_of(parameters or ()),
+        metrics=tuple(metrics or ()),
+        environment=tuple(environment or ()),
+        resources=Resources(instance_type=instance_type, instance_count=instance_count),
+        output=output,
+        max_runtime_seconds=max_runtime,
+        retries=retries,
+        warm=warm,
+    )
