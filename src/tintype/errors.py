@@ -10,6 +10,7 @@
                   ├─ Unauthorised       401  the token is missing or wrong           exit 2
                   ├─ NotFound           404  no such thing; lists near names  exit 2
                   ├─ Conflict           409  the name is taken, or somebody else changed it
+                  │   └─ LeaseLost      409  another process has taken over what this one looked after
                   ├─ Busy               429  the queue is full; come again later
                   ├─ JobFailed          500  a job ended badly; carries its last log lines   exit 1
                   └─ StorageFailed      500  the disk is full, or not ours to write
@@ -87,6 +88,10 @@ class Conflict(TintypeError):
     """The name is taken, or the record changed since it was read."""
 
     http_status = 409
+
+
+class LeaseLost(Conflict):
+    """This process was taken for dead and replaced. It must stop writing; reading again does not help."""
 
 
 class Busy(TintypeError):
