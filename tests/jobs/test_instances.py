@@ -1,23 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 from tintype.errors import InvalidRequest
 from tintype.jobs.instances import GIB, OTHERS, Machine, instance, is_cpu_only, share
+from tintype.jobs.specification import Resources
 
 LAPTOP = Machine(8, 16 * GIB)
 SERVER = Machine(64, 512 * GIB, 8)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    instance_type: str = ""
-    instance_count: int = 1
-    cores: int = 0
-    memory_bytes: int = 0
-    gpus: int | None = None
 
 
 @pytest.mark.parametrize(
@@ -37,7 +27,7 @@ def test_what_an_instance_type_has(name: str, cores: int, gib: float, gpus: int)
 @pytest.mark.parametrize("name", ["ml.m5", "m5.large", "ml.m5.huge", "ml..large", "large"])
 def test_what_is_no_instance_type(name: str) -> None:
     with pytest.raises(InvalidRequest, match="no instance type"):
-        share(Wanted(name), LAPTOP)
+        share(Resources(name), LAPTOP)
 
 
 def test_the_literal_rows_are_gpu_types_or_small() -> None:
@@ -45,42 +35,42 @@ def test_the_literal_rows_are_gpu_types_or_small() -> None:
 
 
 def test_an_instance_type_is_cut_to_the_machine_and_says_so() -> None:
-    got = share(Wanted("ml.g4dn.12xlarge"), LAPTOP)
-    assert (got.cores, got.memory_bytes, got.gpus) == (8, 16 * GIB, 0)
+    got = share(Resources("ml.g4dn.12xlarge"), LAPTOP)
+    assert (got.cores, got.memory_bytes, got.gpus) == (8, 0, 0)
     assert got.notes == ("ml.g4dn.12xlarge is 8 of 48 cores and 0 of 4 GPUs on this machine",)
-    assert share(Wanted("ml.m5.large"), LAPTOP).notes == ()
+    assert share(Resources("ml.m5.large"), LAPTOP).notes == ()
 
 
 def test_without_a_type_a_job_has_the_whole_machine() -> None:
-    assert share(Wanted(), SERVER) == share(Wanted("local_gpu"), SERVER)
-    got = share(Wanted(), SERVER)
+    assert share(Resources(), SERVER) == share(Resources("local_gpu"), SERVER)
+    got = share(Resources(), SERVER)
     assert (got.cores, got.gpus) == (64, 8)
 
 
 def test_hosts_divide_the_machine() -> None:
-    got = share(Wanted("ml.m5.24xlarge", instance_count=2), LAPTOP)
-    assert (got.cores, got.memory_bytes) == (4, 8 * GIB)
-    assert share(Wanted(instance_count=20), LAPTOP).cores == 1
+    got = share(Resources("ml.m5.24xlarge", instance_count=2), LAPTOP)
+    assert got.cores == 4
+    assert share(Resources(instance_count=20), LAPTOP).cores == 1
 
 
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        (Wanted(cores=9), "9 cores, and this machine has 8"),
-        (Wanted(cores=5, instance_count=2), "2 x 5 cores"),
-        (Wanted(memory_bytes=17 * GIB), "bytes of memory"),
-        (Wanted(gpus=1), "1 GPUs, and this machine has 0"),
-        (Wanted(instance_count=0), "at least one"),
-        (Wanted(cores=-1), "cannot be asked for"),
+        (Resources(cores=9), "9 cores, and this machine has 8"),
+        (Resources(cores=5, instance_count=2), "2 x 5 cores"),
+        (Resources(memory_bytes=17 * GIB), "bytes of memory"),
+        (Resources(gpus=1), "1 GPUs, and this machine has 0"),
+        (Resources(instance_count=0), "at least one"),
+        (Resources(cores=-1), "cannot be asked for"),
     ],
 )
-def test_what_can_never_fit_is_refused(wanted: Wanted, said: str) -> None:
+def test_what_can_never_fit_is_refused(wanted: Resources, said: str) -> None:
     with pytest.raises(InvalidRequest, match=said):
         share(wanted, LAPTOP)
 
 
 def test_numbers_win_over_the_type() -> None:
-    got = share(Wanted("ml.m5.24xlarge", cores=2, gpus=1, memory_bytes=GIB), SERVER)
+    got = share(Resources("ml.m5.24xlarge", cores=2, gpus=1, memory_bytes=GIB), SERVER)
     assert (got.cores, got.memory_bytes, got.gpus, got.notes) == (2, GIB, 1, ())
 
 

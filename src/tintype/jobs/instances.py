@@ -11,11 +11,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, final
+from typing import final
 
 import psutil
 
 from tintype.errors import InvalidRequest
+from tintype.jobs.specification import Resources
 
 GIB = 1024**3
 LOCAL = ("", "local", "local_gpu")          # the whole machine
@@ -79,24 +80,9 @@ class Share:
     """What each host of a job gets."""
 
     cores: int
-    memory_bytes: int
+    memory_bytes: int                   # 0: no claim, as an instance type is about cores and GPUs
     gpus: int
     notes: tuple[str, ...] = ()         # where it is less than the instance type promises
-
-
-class Wanted(Protocol):
-    """The fields of a job's `Resources` that matter here."""
-
-    @property
-    def instance_type(self) -> str: ...
-    @property
-    def instance_count(self) -> int: ...
-    @property
-    def cores(self) -> int: ...
-    @property
-    def memory_bytes(self) -> int: ...
-    @property
-    def gpus(self) -> int | None: ...
 
 
 def instance(name: str) -> Machine:
@@ -120,7 +106,7 @@ def is_cpu_only(name: str) -> bool:
     return name not in LOCAL and instance(name).gpus == 0
 
 
-def share(wanted: Wanted, machine: Machine) -> Share:
+def share(wanted: Resources, machine: Machine) -> Share:
     """What each of the job's hosts gets of `machine`, all of them at once.
 
     Raises `InvalidRequest` when numbers that were asked for can never be had here.
@@ -132,13 +118,13 @@ def share(wanted: Wanted, machine: Machine) -> Share:
     promised = machine if wanted.instance_type in LOCAL else instance(wanted.instance_type)
     got = Machine(
         wanted.cores or max(1, min(promised.cores, machine.cores // hosts)),
-        wanted.memory_bytes or min(promised.memory_bytes, machine.memory_bytes // hosts),
+        wanted.memory_bytes,
         wanted.gpus if wanted.gpus is not None else min(promised.gpus, machine.gpus // hosts),
     )
     return Share(got.cores, got.memory_bytes, got.gpus, _notes(wanted, promised, got))
 
 
-def _refuse_the_impossible(wanted: Wanted, machine: Machine) -> None:
+def _refuse_the_impossible(wanted: Resources, machine: Machine) -> None:
     for what, asked, there in (
         ("cores", wanted.cores, machine.cores),
         ("bytes of memory", wanted.memory_bytes, machine.memory_bytes),
@@ -148,10 +134,12 @@ def _refuse_the_impossible(wanted: Wanted, machine: Machine) -> None:
             raise InvalidRequest(f"{asked} {what} cannot be asked for")
         if asked * wanted.instance_count > there:
             times = f"{wanted.instance_count} x " if wanted.instance_count > 1 else ""
-            raise InvalidRequest(f"the job asks for {times}{asked:,} {what}, and this machine has {there:,}; ask for less")
+            raise InvalidRequest(
+                f"the job asks for {times}{asked:,} {what}, and this machine has {there:,}; ask for less"
+            )
 
 
-def _notes(wanted: Wanted, promised: Machine, got: Machine) -> tuple[str, ...]:
+def _notes(wanted: Resources, promised: Machine, got: Machine) -> tuple[str, ...]:
     if wanted.instance_type in LOCAL:
         return ()
     less = [

@@ -146,7 +146,8 @@ def _relative(entry_point: str, source_dir: Path) -> str:
         try:
             path = path.resolve().relative_to(source_dir.expanduser().resolve())
         except ValueError as error:
-            raise InvalidRequest(f"the entry point {entry_point} is not inside the source folder {source_dir}") from error
+            outside = f"the entry point {entry_point} is not inside the source folder {source_dir}"
+            raise InvalidRequest(outside) from error
     if ".." in path.parts:
         raise InvalidRequest(f"the entry point {entry_point} leaves the source folder; name a file inside it")
     return path.as_posix()

@@ -1,0 +1,153 @@
+"""Why a job failed, in one line that says what to do: SageMaker's `FailureReason`, at most 1024 characters.
+
+Looked for in this order: what the script wrote to `output/failure`; the exception that ended it, with the script's own
+line; what argparse said; the signal; the exit code. Pure, but for reading that one file.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+LONGEST = 1024              # SageMaker's limit
+SIGNAL_EXIT = 128           # a shell's exit code is this and the number of the signal that ended its child
+COMMAND_NOT_FOUND = 127
+
+OPT_ML_ADVICE = (
+    "the path /opt/ml is not there: read the folder from the environment (SM_MODEL_DIR, SM_CHANNEL_TRAINING, ...), "
+    "or make the link yourself (ln -s JOB_DIRECTORY /opt/ml)"
+)
+
+# The log's own stamp: a line of training.log is looked at as well as a bare one.
+STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ")
+FRAME = re.compile(r'^\s+File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')
+LIBRARY = re.compile(r"site-packages|/lib/python\d\.\d+/|^<frozen")
+EXCEPTION = re.compile(r"^(?P<name>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
+ARGPARSE = re.compile(r"^\S+: error: .+$")
+LAUNCH_FAILED = re.compile(r"^(?:/bin/)?(?:ba|da|z)?sh: .+: (?:not found|command not found|Permission denied)$")
+
+
+@final
+@dataclass(frozen=True)
+class Ending:
+    """How the script's process ended, and what is known of it."""
+
+    exit_code: int                      # negative: the signal
+    lines: Sequence[str] = ()           # the last lines that it said, oldest first
+    out_of_memory: bool = False         # the kernel killed something of this job for want of memory
+    opt_ml: str | None = None           # why the job's directory was not bound at /opt/ml; None: it was
+
+
+def failure_reason(ending: Ending, failure_file: Path) -> str:
+    """One line that says why; `failure_file` is the job's `output/failure`. Never longer than 1024 characters."""
+    written = _written(failure_file)
+    said = [STAMP.sub("", line).rstrip() for line in ending.lines]
+    reason = written or _without_file(ending, said)
+    if ending.opt_ml is not None and _names_opt_ml([reason, *said]):
+        advice = f"; {OPT_ML_ADVICE} ({ending.opt_ml})"
+        reason = _cut(reason, LONGEST - len(advice)) + advice
+    return _cut(reason, LONGEST)
+
+
+def was_out_of_memory(exit_code: int, killed_by_us: bool, kills_before: int, kills_after: int) -> bool:
+    """A SIGKILL that was not ours, while the kernel's count of out-of-memory kills went up."""
+    killed = exit_code in (-signal.SIGKILL, SIGNAL_EXIT + signal.SIGKILL)
+    return killed and not killed_by_us and kills_after > kills_before
+
+
+def out_of_memory_kills(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int:
+    """How many processes the kernel has killed for want of memory: this process's control group, else the machine."""
+    for path, name in ((cgroups / _own_group(proc) / "memory.events", "oom_kill"), (proc / "vmstat", "oom_kill")):
+        try:
+            for line in path.read_text().splitlines():
+                key, _, value = line.partition(" ")
+                if key == name:
+                    return int(value)
+        except (OSError, ValueError):
+            continue                # another kernel, or a container that shows neither
+    return 0
+
+
+def _own_group(proc: Path) -> str:
+    try:
+        lines = (proc / "self" / "cgroup").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line[3:].lstrip("/") for line in lines if line.startswith("0::")), "")
+
+
+def _written(failure_file: Path) -> str:
+    try:
+        with failure_file.open(encoding="utf-8", errors="replace") as stream:
+            return stream.read(LONGEST).strip()
+    except OSError:
+        return ""                   # none, or something that is no file
+
+
+def _without_file(ending: Ending, said: list[str]) -> str:
+    code, last = ending.exit_code, next((line.strip() for line in reversed(said) if line.strip()), "")
+    if ending.out_of_memory:
+        return (
+            "the script was killed because the machine ran out of memory; "
+            "use a smaller batch size, fewer data loader workers, or fewer jobs at once"
+        )
+    if number := -code if code < 0 else code - SIGNAL_EXIT if code > SIGNAL_EXIT else 0:
+        name = _signal_name(number)
+        if name:
+            return f"the script was ended by {name}" + (f"; its last line: {last}" if last else "")
+    found = _exception(said) or _argparse(said)
+    if found:
+        return f"the script ended with exit code {code}: {found}"
+    return f"the script ended with exit code {code}" + (f"; its last line: {last}" if last else " and said nothing")
+
+
+def _exception(said: list[str]) -> str:
+    """The last line of the last traceback, with the innermost line that is not a library's."""
+    start = next((at for at in range(len(said) - 1, -1, -1) if said[at].startswith("Traceback (most recent")), None)
+    if start is None:
+        return _syntax_error(said)
+    frames, end = [], None
+    for at in range(start + 1, len(said)):
+        if frame := FRAME.match(said[at]):
+            frames.append(frame)
+        elif not said[at].startswith((" ", "\t")) and said[at]:
+            end = at
+            break
+    if end is None:
+        return ""
+    own = [one for one in frames if not LIBRARY.search(one["file"])]
+    where = f" ({Path(own[-1]['file']).name}, line {own[-1]['line']})" if own else ""
+    return said[end] + where
+
+
+def _syntax_error(said: list[str]) -> str:
+    """Python shows a script that does not parse without a traceback's first line."""
+    for at in range(len(said) - 1, 0, -1):
+        kind = EXCEPTION.match(said[at])
+        if kind and kind["name"] in {"SyntaxError", "IndentationError", "TabError"}:
+            frame = next((FRAME.match(line) for line in reversed(said[:at]) if FRAME.match(line)), None)
+            return said[at] + (f" ({Path(frame['file']).name}, line {frame['line']})" if frame else "")
+    return ""
+
+
+def _argparse(said: list[str]) -> str:
+    return next((line for line in reversed(said) if ARGPARSE.match(line) or LAUNCH_FAILED.match(line)), "")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return ""
+
+
+def _names_opt_ml(lines: Sequence[str]) -> bool:
+    return any("/opt/ml" in line for line in lines)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tintype.jobs.failure import Ending, failure_reason, out_of_memory_kills, was_out_of_memory
+
+SCRIPT = """import json
+
+def main():
+    json.loads("{")
+
+main()
+"""
+
+
+def said_by(tmp_path: Path, content: str, *arguments: str) -> Ending:
+    """What a real run of a script says."""
+    (tmp_path / "hpo.py").write_text(content)
+    ran = subprocess.run(
+        [sys.executable, "hpo.py", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    return Ending(ran.returncode, [*ran.stdout.splitlines(), *ran.stderr.splitlines()])
+
+
+def reason(ending: Ending, tmp_path: Path) -> str:
+    return failure_reason(ending, tmp_path / "failure")
+
+
+def test_an_exception_with_the_scripts_own_line(tmp_path: Path) -> None:
+    text = reason(said_by(tmp_path, SCRIPT), tmp_path)
+    assert text.startswith("the script ended with exit code 1: json.decoder.JSONDecodeError: Expecting property name")
+    assert text.endswith("(hpo.py, line 6)") or text.endswith("(hpo.py, line 4)")
+
+
+def test_lines_of_a_log_with_their_stamps() -> None:
+    lines = [
+        "2026-11-21T11:00:00.123Z Traceback (most recent call last):",
+        '2026-11-21T11:00:00.123Z   File "/home/x/code/hpo.py", line 12, in main',
+        "2026-11-21T11:00:00.123Z     model(x)",
+        '2026-11-21T11:00:00.123Z   File "/home/x/.venv/lib/site-packages/torch/nn/module.py", line 99, in __call__',
+        "2026-11-21T11:00:00.123Z     raise ValueError()",
+        "2026-11-21T11:00:00.123Z RuntimeError: mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)",
+        "2026-11-21T11:00:01.000Z a worker says goodbye",
+    ]
+    assert failure_reason(Ending(1, lines), Path("/nowhere")) == (
+        "the script ended with exit code 1: RuntimeError: mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5) "
+        "(hpo.py, line 12)"
+    )
+
+
+def test_a_syntax_error(tmp_path: Path) -> None:
+    assert "SyntaxError" in reason(said_by(tmp_path, "x = (\n"), tmp_path)
+    assert "(hpo.py, line 1)" in reason(said_by(tmp_path, "x = (\n"), tmp_path)
+
+
+def test_an_argument_that_the_script_does_not_know(tmp_path: Path) -> None:
+    script = "import argparse\nargparse.ArgumentParser().parse_args()\n"
+    text = reason(said_by(tmp_path, script, "--lr", "0.1"), tmp_path)
+    assert text == "the script ended with exit code 2: hpo.py: error: unrecognized arguments: --lr 0.1"
+
+
+@pytest.mark.parametrize(("code", "name"), [(-11, "SIGSEGV"), (139, "SIGSEGV"), (-9, "SIGKILL"), (137, "SIGKILL")])
+def test_signals_by_name(code: int, name: str, tmp_path: Path) -> None:
+    assert reason(Ending(code, ["epoch 3"]), tmp_path) == f"the script was ended by {name}; its last line: epoch 3"
+
+
+def test_out_of_memory_is_said(tmp_path: Path) -> None:
+    assert "ran out of memory" in reason(Ending(-9, ["epoch 3"], out_of_memory=True), tmp_path)
+    assert was_out_of_memory(-9, False, 3, 4)
+    assert not was_out_of_memory(-9, True, 3, 4)
+    assert not was_out_of_memory(-9, False, 3, 3)
+    assert not was_out_of_memory(1, False, 3, 4)
+
+
+def test_the_kernels_count(tmp_path: Path) -> None:
+    proc, cgroups = tmp_path / "proc", tmp_path / "cgroup"
+    assert out_of_memory_kills(proc, cgroups) == 0
+    (proc / "self").mkdir(parents=True)
+    (proc / "vmstat").write_text("nr_free_pages 12\noom_kill 2\n")
+    assert out_of_memory_kills(proc, cgroups) == 2
+    (proc / "self" / "cgroup").write_text("0::/user/job\n")
+    (cgroups / "user" / "job").mkdir(parents=True)
+    (cgroups / "user" / "job" / "memory.events").write_text("low 0\noom 1\noom_kill 1\n")
+    assert out_of_memory_kills(proc, cgroups) == 1
+    assert out_of_memory_kills() >= 0
+
+
+def test_what_the_script_wrote_counts_most_and_is_cut(tmp_path: Path) -> None:
+    (tmp_path / "failure").write_text("Exception during training: " + "x" * 5000)
+    text = reason(Ending(1, ["Traceback (most recent call last):", "ValueError: other"]), tmp_path)
+    assert text.startswith("Exception during training: xxx")
+    assert len(text) <= 1024
+
+
+def test_a_failure_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "failure").write_bytes(b"\xff\xfe\x00bad")
+    assert "bad" in reason(Ending(1), tmp_path)
+    (tmp_path / "failure").unlink()
+    (tmp_path / "failure").mkdir()
+    assert reason(Ending(3), tmp_path) == "the script ended with exit code 3 and said nothing"
+
+
+def test_opt_ml_gets_advice_where_it_could_not_be_made(tmp_path: Path) -> None:
+    lines = ["Traceback (most recent call last):", "FileNotFoundError: [Errno 2] No such file: '/opt/ml/model/x' " * 30]
+    text = reason(Ending(1, lines, opt_ml="there is no folder /opt"), tmp_path)
+    assert "SM_MODEL_DIR" in text
+    assert text.endswith("(there is no folder /opt)")
+    assert len(text) <= 1024
+    assert "SM_MODEL_DIR" not in reason(Ending(1, lines), tmp_path)
