@@ -49,6 +49,10 @@ class LogFiles(ABC):
         """Read bytes from `start` on into flat `memory` of uint8; how many there were. Raises `NotFound`."""
 
     @abstractmethod
+    def size(self, path: str) -> int:
+        """How many bytes a file has. Raises `NotFound`."""
+
+    @abstractmethod
     def exists(self, path: str) -> bool:
         """True when there is such a file."""
 
@@ -134,6 +138,12 @@ class LocalFiles(LogFiles):
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"there is no file {self._prefix}{path}") from error
 
+    def size(self, path: str) -> int:
+        try:
+            return os.stat(self._prefix + path).st_size
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(f"there is no file {self._prefix}{path}") from error
+
     def exists(self, path: str) -> bool:
         return os.path.isfile(self._prefix + path)
 
@@ -189,6 +199,12 @@ class RemoteFiles(LogFiles):
         content = self.read(path, start, len(memory))
         memory[: len(content)] = np.frombuffer(content, np.uint8)
         return len(content)
+
+    def size(self, path: str) -> int:
+        try:
+            return int(self._filesystem.size(self._path(path)) or 0)
+        except FileNotFoundError as error:
+            raise NotFound(f"there is no file {self.location}/{path}") from error
 
     def exists(self, path: str) -> bool:
         self._filesystem.invalidate_cache()

@@ -62,15 +62,17 @@ def payload_length(head: bytes) -> int | None:
     return length if masked(google_crc32c.value(bytes(head[:8]))) == crc else None
 
 
-def payload_is_whole(payload: Buffer, footer: bytes) -> bool:
+def payload_is_whole(payload: Sequence[Buffer], footer: bytes) -> bool:
     """True when the payload is what was written, as far as can be told.
 
-    Our records have a seal, TFRecord's a true footer; those of smdebug have neither, and are believed.
+    Our records have a seal (within the last of the buffers), TFRecord's a true footer; those of smdebug have neither,
+    and are believed.
     """
     if len(footer) < FOOTER_BYTES:
         return False
     (crc,) = struct.unpack_from("<I", footer)
     if crc != SMDEBUG_FOOTER:
-        return crc == checksum([payload])
-    sealed, last = payload[:-SEAL_BYTES], bytes(payload[-SEAL_BYTES:])
-    return not last.startswith(SEAL_KEY) or last == seal([sealed])
+        return crc == checksum(payload)
+    *before, last = payload
+    end = bytes(last[-SEAL_BYTES:])
+    return not end.startswith(SEAL_KEY) or end == seal([*before, last[:-SEAL_BYTES]])
