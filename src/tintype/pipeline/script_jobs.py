@@ -24,7 +24,7 @@ class ScriptRequest:
     metrics: Sequence[str] = ()                             # "valid loss=Loss: ([0-9.]+)"
     environment: Sequence[str] = ()                         # "NAME=VALUE"
     tags: Sequence[str] = ()                                # "NAME=VALUE"
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     output: str = ""                                        # a URL the artifacts are copied to
     checkpoint_url: str = ""
     max_runtime_seconds: float = DAY_SECONDS
