@@ -8,15 +8,21 @@ from typing import Any
 
 from tintype.debugger.configuration import HookConfiguration
 from tintype.errors import InvalidRequest, not_found
+from tintype.rules.all_zero import AllZero
+from tintype.rules.exploding_tensor import ExplodingTensor
 from tintype.rules.loss_not_decreasing import LossNotDecreasing
 from tintype.rules.parameters import parse_parameters
-from tintype.rules.rule import Profile, Rule
+from tintype.rules.rule import AnyRule, Profile
+from tintype.rules.tensor_variance import TensorVariance
 from tintype.rules.vanishing_gradient import VanishingGradient
 
-RULES: Mapping[str, type[Rule]] = {
+RULES: Mapping[str, type[AnyRule]] = {
     one.NAME: one
     for one in (
+        AllZero,
+        ExplodingTensor,
         LossNotDecreasing,
+        TensorVariance,
         VanishingGradient,
     )
 }
@@ -26,7 +32,7 @@ ALIASES: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def find_rule(name: str) -> type[Rule]:
+def find_rule(name: str) -> type[AnyRule]:
     """The rule called `name`, whatever its case and underscores. `NotFound` lists near names."""
     names = {_plain(known): known for known in RULES} | {_plain(alias): known for alias, known in ALIASES.items()}
     if (known := names.get(_plain(name))) in RULES:
@@ -34,7 +40,7 @@ def find_rule(name: str) -> type[Rule]:
     raise not_found("rule", name, RULES)
 
 
-def make_rule(name: str, parameters: Mapping[str, Any] | None = None, profile: Profile = Profile.RIGHT) -> Rule:
+def make_rule(name: str, parameters: Mapping[str, Any] | None = None, profile: Profile = Profile.RIGHT) -> AnyRule:
     """A new instance of a rule. `parameters` may be strings, as SageMaker sends them.
 
     Raises `NotFound` for an unknown rule and `InvalidRequest` for an unknown parameter or a value out of range.
@@ -58,7 +64,7 @@ def parse_rule(text: str) -> tuple[str, dict[str, str]]:
     return rule.NAME, parameters
 
 
-def attach_rules(configuration: HookConfiguration, rules: Iterable[type[Rule]]) -> HookConfiguration:
+def attach_rules(configuration: HookConfiguration, rules: Iterable[type[AnyRule]]) -> HookConfiguration:
     """`configuration`, saving what `rules` need as well; what the user chose himself stays as it is."""
     for rule in rules:
         for collection in rule.ATTACHES:

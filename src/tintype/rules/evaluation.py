@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from tintype.rules.rule import Rule
+from tintype.rules.rule import AnyRule
 from tintype.rules.rule_run import RuleRun
 from tintype.rules.run_facts import RunFacts
 from tintype.rules.step_view import StepView
@@ -54,7 +54,7 @@ class Evaluation:
 
 def evaluate(
     log: TensorLog,
-    rules: Mapping[str, Rule],
+    rules: Mapping[str, AnyRule],
     facts: RunFacts | None = None,
     clock: Callable[[], float] = time.time,
 ) -> list[RuleRun]:

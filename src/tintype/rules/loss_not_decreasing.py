@@ -39,7 +39,7 @@ class LossNotDecreasingParameters(Parameters):
 
 @final
 @dataclass
-class LossNotDecreasing(Rule):
+class LossNotDecreasing(Rule[LossNotDecreasingParameters]):
     """The loss does not fall: the training learns nothing, has stopped learning at once, or diverges.
 
     Fires when a loss of training, by the medians of windows of at least `num_steps` losses,

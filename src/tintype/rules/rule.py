@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from tintype.debugger.collection import Collection
 from tintype.rules.finding import Finding
@@ -27,7 +27,10 @@ class Profile(StrEnum):
     SAGEMAKER = "sagemaker"
 
 
-class Rule(ABC):
+P = TypeVar("P", bound=Parameters)
+
+
+class Rule(ABC, Generic[P]):
     """Judges one training. An instance sees every step of one log once, in order, and may remember what it saw.
 
     Subclasses are dataclasses with the fields `parameters` and `profile`, followed by state with defaults.
@@ -37,7 +40,7 @@ class Rule(ABC):
     PARAMETERS: ClassVar[type[Parameters]]
     ATTACHES: ClassVar[tuple[Collection, ...]] = ()             # what is saved for it, see attached.py
 
-    parameters: Parameters
+    parameters: P
     profile: Profile
 
     @abstractmethod
@@ -55,3 +58,6 @@ class Rule(ABC):
     def idle(self, log: TensorLog, now: float) -> Iterable[Finding]:
         """Called now and then while nothing new arrives; `now` is in seconds since the epoch, UTC."""
         return ()
+
+
+AnyRule = Rule[Any]

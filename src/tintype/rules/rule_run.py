@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, final
 
 from tintype.rules.finding import Finding
-from tintype.rules.rule import Profile, Rule
+from tintype.rules.rule import AnyRule, Profile
 from tintype.rules.run_facts import RunFacts
 from tintype.rules.status import RuleState, RuleStatus, condition_met
 from tintype.rules.step_view import StepView
@@ -26,7 +26,7 @@ KEPT_PER_TENSOR = 3
 class RuleRun:
     """A configured rule over one log. `state` and `findings` are what it has to say; `trace` is of a crash."""
 
-    rule: Rule
+    rule: AnyRule
     name: str
     facts: RunFacts
     clock: Callable[[], float]          # seconds since the epoch

@@ -60,7 +60,7 @@ class RunFacts:
 
     def name_of(self, knob: Knob) -> str:
         """What this job calls `knob`; "" when it gives no such hyperparameter and none is known to be understood."""
-        plain = {name.lower().replace("-", "").replace("_", ""): name for name in reversed(self.hyperparameters)}
+        plain = {name.lower().replace("-", "").replace("_", ""): name for name in reversed(list(self.hyperparameters))}
         return next((plain[one] for one in NAMES[knob] if one in plain), self.understood.get(knob, ""))
 
     def value_of(self, knob: Knob) -> str:

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from tintype.debugger.modes import Mode
-from tintype.errors import NotFound
+from tintype.errors import NotFound, StorageFailed
 
 if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
+
+Array = np.ndarray[Any, Any]
 
 
 @final
 @dataclass(frozen=True)
 class StepView:
-    """A step by its global number. The rules of a job share one view of each step, and so what was read."""
+    """A step by its global number. The rules of a job share one view of each step, and so what was read.
+
+    What is damaged counts as not saved; the log names it in its `problems`.
+    """
 
     log: TensorLog
     step: int                           # global
     mode: Mode                          # never GLOBAL unless the script set no mode at all
     mode_step: int
-    _values: dict[str, np.ndarray | None] = field(default_factory=dict, repr=False)
-    _numbers: dict[tuple[str, str, bool], float | None] = field(default_factory=dict, repr=False)
+    _names: dict[tuple[str | None, tuple[str, ...]], list[str]] = field(default_factory=dict, repr=False)
+    _values: dict[str, Array | None] = field(default_factory=dict, repr=False)
+    _numbers: dict[tuple[str, str, bool], Array | None] = field(default_factory=dict, repr=False)
 
     @classmethod
     def at(cls, log: TensorLog, step: int) -> StepView:
@@ -38,28 +44,44 @@ class StepView:
         """The step updates weights: of mode TRAIN, or of a script that never sets a mode."""
         return self.mode in (Mode.TRAIN, Mode.GLOBAL)
 
-    def names(self, regex: str | Iterable[str] | None = None, *, collection: str | None = None) -> list[str]:
-        """Base names of what was saved at this step. An unknown collection has none."""
-        pattern = regex if regex is None or isinstance(regex, str) else "|".join(f"(?:{one})" for one in regex)
-        if collection is not None and collection not in self.log.collections:
-            return []
-        return self.log.names(pattern, collection=collection, mode=Mode.GLOBAL, step=self.step)
+    def names(self, regex: str | Sequence[str] | None = None, *, collection: str | None = None) -> list[str]:
+        """Base names of what was saved at this step, sorted. A collection that the log does not know has none."""
+        regexes = () if regex is None else (regex,) if isinstance(regex, str) else tuple(regex)
+        key = (collection, regexes)
+        if key not in self._names:
+            unknown = collection is not None and collection not in self.log.collections
+            self._names[key] = [] if unknown else self.log.names(
+                regexes or None, collection=collection, mode=Mode.GLOBAL, step=self.step
+            )
+        return self._names[key]
 
-    def value(self, name: str) -> np.ndarray | None:
+    def value(self, name: str) -> Array | None:
         """The tensor, or None when only reductions of it (or nothing) were saved at this step."""
         if name not in self._values:
             try:
                 self._values[name] = self.log.value(name, self.step, Mode.GLOBAL)
-            except NotFound:
+            except (NotFound, StorageFailed):
                 self._values[name] = None
         return self._values[name]
 
-    def number(self, name: str, op: str, *, absolute: bool = False) -> float | None:
-        """A reduction, stored or computed from the tensor; None when the log has neither."""
+    def distribution(self, name: str, op: str, *, absolute: bool = False) -> Array | None:
+        """A reduction, stored or computed from the tensor (see `debugger/reductions.py`); None without either."""
         key = (name, op, absolute)
         if key not in self._numbers:
             try:
-                self._numbers[key] = self.log.reduction(name, self.step, op, absolute=absolute, mode=Mode.GLOBAL)
-            except NotFound:
+                self._numbers[key] = self.log.distribution(name, self.step, op, absolute=absolute, mode=Mode.GLOBAL)
+            except (NotFound, StorageFailed):
                 self._numbers[key] = None
         return self._numbers[key]
+
+    def number(self, name: str, op: str, *, absolute: bool = False) -> float | None:
+        """As `distribution`, for a reduction to one number."""
+        found = self.distribution(name, op, absolute=absolute)
+        return None if found is None else float(found)
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """The shape of a tensor, also of one of which only reductions were saved; None when it was not kept."""
+        try:
+            return self.log.shape(name, self.step, Mode.GLOBAL)
+        except (NotFound, StorageFailed):
+            return None

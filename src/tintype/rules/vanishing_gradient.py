@@ -34,7 +34,7 @@ class VanishingGradientParameters(Parameters):
 
 @final
 @dataclass
-class VanishingGradient(Rule):
+class VanishingGradient(Rule[VanishingGradientParameters]):
     """Gradients of some layers are too small to train them, while others get large ones.
 
     The gradient of a layer is the product of the derivatives of all the layers after it. Where those are small
