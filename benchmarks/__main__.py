@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("decoding", "growth", "frozen_tuning", "fine_tuning", "accuracy")
+NAMES = ("decoding", "growth", "frozen_tuning", "fine_tuning", "accuracy", "records")
 
 
 def main(arguments: list[str]) -> int:

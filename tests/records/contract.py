@@ -199,7 +199,7 @@ class RecordsContract:
         assert names(status=("y", "z")) == ["cat", "ant-2"]
         assert names(status="x", parent="") == ["Ant", "bee"]
         assert names(sort_by=SortBy.NAME, ascending=True) == ["Ant", "ant-2", "bee", "cat"]
-        assert names(sort_by=SortBy.STATUS) == ["cat", "ant-2", "bee", "Ant"]
+        assert names(sort_by=SortBy.STATUS) == ["cat", "ant-2", "Ant", "bee"]
         assert names(sort_by=SortBy.LAST_MODIFIED_TIME, limit=2) == ["bee", "cat"]
         assert names(sort_by=SortBy.NAME, limit=2, offset=1) == ["bee", "ant-2"]
         assert names(offset=4) == names(status=()) == []

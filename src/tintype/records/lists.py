@@ -9,6 +9,7 @@ import sqlalchemy as sql
 
 from tintype.records.record import SortBy
 from tintype.records.tables import documents
+from tintype.records.text_search import contains
 
 
 class Filters(TypedDict, total=False):
@@ -23,11 +24,11 @@ class Filters(TypedDict, total=False):
     changed_before: float | None
 
 
-COLUMNS: Mapping[SortBy, sql.Column[object]] = {
-    SortBy.CREATION_TIME: documents.c.created_at,
-    SortBy.NAME: documents.c.name,
-    SortBy.STATUS: documents.c.status,
-    SortBy.LAST_MODIFIED_TIME: documents.c.updated_at,
+ORDERS: Mapping[SortBy, tuple[sql.Column[Any], ...]] = {       # each is an index's
+    SortBy.CREATION_TIME: (documents.c.created_at, documents.c.name),
+    SortBy.NAME: (documents.c.name,),
+    SortBy.STATUS: (documents.c.status, documents.c.created_at, documents.c.name),
+    SortBy.LAST_MODIFIED_TIME: (documents.c.updated_at, documents.c.name),
 }
 
 
@@ -35,7 +36,7 @@ def page(
     kind: str, filters: Filters, *, sort_by: SortBy, ascending: bool, limit: int | None, offset: int
 ) -> sql.Select[*tuple[Any, ...]]:
     """The documents on one page of a list, in its order."""
-    order = _order(sort_by, ascending)
+    order = [column.asc() if ascending else column.desc() for column in ORDERS[sort_by]]
     chosen = sql.select(documents.c.name).where(*_conditions(kind, filters)).order_by(*order).offset(offset)
     # Which rows they are is found in an index; only then are documents read.
     names = (chosen if limit is None else chosen.limit(limit)).subquery()
@@ -48,11 +49,6 @@ def total(kind: str, filters: Filters) -> sql.Select[int]:
     return sql.select(sql.func.count()).select_from(documents).where(*_conditions(kind, filters))
 
 
-def _order(sort_by: SortBy, ascending: bool) -> list[sql.ColumnElement[object]]:
-    columns = list(dict.fromkeys((COLUMNS[sort_by], documents.c.name)))
-    return [column.asc() if ascending else column.desc() for column in columns]
-
-
 def _conditions(kind: str, filters: Filters) -> list[sql.ColumnElement[bool]]:
     found: list[sql.ColumnElement[bool]] = [documents.c.kind == kind]
     if (status := filters.get("status")) is not None:
@@ -60,7 +56,7 @@ def _conditions(kind: str, filters: Filters) -> list[sql.ColumnElement[bool]]:
     if (parent := filters.get("parent")) is not None:
         found.append(documents.c.parent == parent)
     if text := filters.get("name_contains"):
-        found.append(documents.c.name.icontains(text, autoescape=True))
+        found.append(contains(documents.c.name, text))
     for column, after, before in (
         (documents.c.created_at, filters.get("created_after"), filters.get("created_before")),
         (documents.c.updated_at, filters.get("changed_after"), filters.get("changed_before")),

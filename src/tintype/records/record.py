@@ -37,7 +37,7 @@ class Measurement:
 
 
 class SortBy(Enum):
-    """By what a list is sorted; ties by name. The values are SageMaker's words."""
+    """By what a list is sorted; states by age, ties by name. The values are SageMaker's words."""
 
     CREATION_TIME = "CreationTime"
     NAME = "Name"

@@ -13,7 +13,7 @@ metadata = sql.MetaData()
 # Sorted by code point everywhere; PostgreSQL would sort as the machine's language does.
 TEXT_40 = sql.String(40).with_variant(sql.String(40, collation="C"), "postgresql")
 TEXT_256 = sql.String(256).with_variant(sql.String(256, collation="C"), "postgresql")
-ROW_ID = sql.BigInteger().with_variant(sql.Integer(), "sqlite")        # SQLite's own row id has to be an INTEGER
+WHOLE_64 = sql.BigInteger().with_variant(sql.Integer(), "sqlite")      # as SQLite calls its row ids
 
 documents = sql.Table(
     "documents",
@@ -36,10 +36,10 @@ documents = sql.Table(
 measurements = sql.Table(
     "measurements",
     metadata,
-    sql.Column("id", ROW_ID, primary_key=True, autoincrement=True),
+    sql.Column("id", WHOLE_64, primary_key=True, autoincrement=True),
     sql.Column("job", TEXT_256, nullable=False),
     sql.Column("name", TEXT_256, nullable=False),
-    sql.Column("step", sql.BigInteger, nullable=False),
+    sql.Column("step", WHOLE_64, nullable=False),
     sql.Column("value", sql.Float, nullable=True),          # NULL stands for NaN, which SQLite cannot keep
     sql.Column("at", sql.Float, nullable=False),
     sql.Index("measurements_by_job", "job", "id"),
