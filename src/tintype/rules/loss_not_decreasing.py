@@ -42,9 +42,9 @@ class LossNotDecreasingParameters(Parameters):
 class LossNotDecreasing(Rule[LossNotDecreasingParameters]):
     """The loss does not fall: the training learns nothing, has stopped learning at once, or diverges.
 
-    Fires when a loss of training, by the medians of windows of at least `num_steps` losses,
+    Fires when a loss of training, by the levels of windows of at least `num_steps` losses,
 
-    - has with 95 % confidence not fallen by `diff_percent` for each `num_steps` (at least 2 % and at most 5 % in all),
+    - has with 95 % confidence not fallen by `diff_percent` for each `num_steps` (at least 4 % and at most 6 % in all),
     - or lies still at more than 93 % of where it began, after at least 100 losses,
     - or is above its best level by more than `increase_threshold_percent` of where it began, beyond doubt (four
       standard errors),

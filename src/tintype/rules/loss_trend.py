@@ -1,4 +1,4 @@
-"""What is wrong with the course of a loss, judged by medians of windows instead of single losses."""
+"""What is wrong with the course of a loss, judged by levels of windows instead of single losses."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 
 from tintype.rules.trends import Drop, Level, blocks
 
-LEAST_DROP = 0.02                       # a training that works takes at least this share off its first loss ...
-MOST_DROP = 0.05                        # ... and more than this is not asked for, however long it runs
+LEAST_DROP = 0.04                       # a training that works takes at least this share off its first loss ...
+MOST_DROP = 0.06                        # ... and more than this is not asked for, however long it runs
 PLATEAU = 0.93                          # a loss that stays above this share of its beginning taught nothing
 STILL = 0.01                            # and lies still when it moves by less than this share of its beginning
 STILL_LOSSES = 100                      # which takes that many losses to tell

@@ -1,7 +1,7 @@
-"""Whether a noisy series of numbers really went down: levels of windows by median, and differences in standard errors.
+"""Whether a noisy series of numbers really went down: robust levels of windows, and differences in standard errors.
 
 Losses of minibatches jump about. Two single values, which is what SageMaker's rules compare, say next to nothing; the
-medians of two windows do, and their spread says how much. Medians, because a loss has spikes on one side only.
+levels of two windows do, and their spread says how much. A level is a mean without spikes: a loss has them on one side.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import final
 import numpy as np
 
 MAD_TO_SIGMA = 1.4826                   # of a normal distribution
-MEDIAN_TO_MEAN_ERROR = 1.2533           # a median's standard error is this much larger than a mean's: sqrt(pi / 2)
+SPIKE = 3.0                             # standard deviations from the median beyond which a value is pulled in
 SURE = 4.0                              # standard errors that make a difference certain, with many looks at the data
 UPPER = 1.645                           # one-sided 95 % bound of a normal distribution
 
@@ -22,7 +22,7 @@ UPPER = 1.645                           # one-sided 95 % bound of a normal distr
 @final
 @dataclass(frozen=True)
 class Level:
-    """Where a window of values lies: its median, and the standard error of that."""
+    """Where a window of values lies: its mean with spikes pulled in, and the standard error of that."""
 
     value: float
     error: float
@@ -36,7 +36,10 @@ class Level:
             return cls(math.nan, math.inf)
         middle = float(np.median(array))
         sigma = MAD_TO_SIGMA * float(np.median(np.abs(array - middle)))
-        return cls(middle, MEDIAN_TO_MEAN_ERROR * sigma / math.sqrt(array.size))
+        if sigma > 0:
+            array = np.clip(array, middle - SPIKE * sigma, middle + SPIKE * sigma)
+        spread = float(np.std(array, ddof=1)) if array.size > 1 else 0.0
+        return cls(float(np.mean(array)), spread / math.sqrt(array.size))
 
 
 @final
