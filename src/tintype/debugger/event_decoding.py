@@ -1,7 +1,6 @@
 """Reading one tensor's record: the counterpart of `event.py`, for what we and smdebug wrote.
 
-Nothing in a file is believed: whatever does not add up raises `Damaged`, which never leaves the debugger as such.
-Unknown fields are skipped.
+Nothing in a file is believed: whatever does not add up raises `Damaged`. Unknown fields are skipped.
 """
 
 from __future__ import annotations
@@ -16,6 +15,11 @@ import numpy as np
 from tintype.debugger.dtypes import DTYPES, STRING_CODES
 from tintype.debugger.event import MODE, MODE_STEP, ORIGINAL_DTYPE
 from tintype.debugger.modes import Mode
+from tintype.errors import StorageFailed
+
+class Damaged(StorageFailed):
+    """A record or an index that does not add up; the message says how, its catcher says where."""
+
 
 Span = tuple[int, int]      # first and end of a field's content in its buffer
 Field = tuple[int, int, Span]     # number, value (of a varint), content (of the others)
@@ -44,10 +48,6 @@ class Gapped:
 
 
 Payload = bytes | Gapped
-
-
-class Damaged(Exception):
-    """A record or an index that does not add up; the message says how."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tintype.debugger.event_decoding import Damaged
-from tintype.debugger.log_writer import OWN_PAYLOAD
+from tintype.debugger.layout import OWN_PAYLOAD
 from tintype.debugger.modes import Mode
 
 MOST = 1 << 62

@@ -18,6 +18,8 @@ COLLECTIONS = "collections/000000000"
 END_MARKER = "training_job_end.ts"
 JOURNAL = "tintype"
 
+OWN_PAYLOAD = "tintype_payload"     # a key of the index, for what smdebug would take for tensors of their own
+
 STEPS_PER_INDEX_FOLDER = 1000
 
 INDEX_NAME = re.compile(r"(\d+)_(.+)\.json")

@@ -125,7 +125,7 @@ class LocalFiles(LogFiles):
     def fill(self, path: str, start: int, memory: np.ndarray[Any, Any]) -> int:
         descriptor = self._open(path)
         try:
-            view, filled = memoryview(memory), 0
+            view, filled = memory.data, 0
             while filled < len(view) and (count := os.preadv(descriptor, [view[filled:]], start + filled)):
                 filled += count
             return filled
@@ -172,7 +172,7 @@ class RemoteFiles(LogFiles):
     def write(self, path: str, buffers: Sequence[Buffer]) -> None:
         with storage_errors(f"{self.location}/{path}"), self._filesystem.open(self._path(path), "wb") as stream:
             for buffer in buffers:
-                stream.write(memoryview(buffer))
+                stream.write(_view(buffer))
 
     def names(self, folder: str) -> list[str]:
         self._filesystem.invalidate_cache()
@@ -218,9 +218,13 @@ class RemoteFiles(LogFiles):
             self._filesystem.rm_file(self._path(path))
 
 
+def _view(buffer: Buffer) -> memoryview:
+    return memoryview(buffer) if isinstance(buffer, bytes) else buffer.data
+
+
 def _write_all(descriptor: int, buffers: Sequence[Buffer]) -> None:
     for first in range(0, len(buffers), BUFFERS_PER_CALL):
-        waiting = [memoryview(one) for one in buffers[first : first + BUFFERS_PER_CALL]]
+        waiting = [_view(one) for one in buffers[first : first + BUFFERS_PER_CALL]]
         while waiting:
             written = os.writev(descriptor, waiting)
             if not written and any(waiting):

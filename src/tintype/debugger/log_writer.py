@@ -9,22 +9,22 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tintype.debugger.claim import Claim
 from tintype.debugger.collection import Collection
 from tintype.debugger.event import encode
 from tintype.debugger.journal import JournalWriter
-from tintype.debugger.layout import END_MARKER, collections_path, event_path, index_path
+from tintype.debugger.layout import END_MARKER, OWN_PAYLOAD, collections_path, event_path, index_path
 from tintype.debugger.log_files import LocalFiles, log_files
 from tintype.debugger.modes import Mode
 from tintype.debugger.reductions import OWN_PREFIX
 from tintype.debugger.step_record import StepRecord
 from tintype.debugger.tfrecord import Buffer
-from tintype.errors import Conflict
+from tintype.errors import Conflict, InvalidRequest
 
-OWN_PAYLOAD = "tintype_payload"     # in the index: what smdebug would take for tensors of their own
+Entry = tuple[str, int, int]        # the name of a tensor, where its record begins, how long it is
 
 
 class TensorLogWriter:
@@ -50,9 +50,9 @@ class TensorLogWriter:
         self._clock = clock
         if self.files.exists(END_MARKER) and not resume:
             raise Conflict(f"the tensor log {self.files.location} has ended; choose another folder, or resume it")
-        local = isinstance(self.files, LocalFiles)
-        self._claim = Claim(self.files.root, worker) if local else None
-        self._journal = JournalWriter(self.files.root, worker) if local else None
+        root = self.files.root if isinstance(self.files, LocalFiles) else None
+        self._claim = Claim(root, worker) if root else None
+        self._journal = JournalWriter(root, worker) if root else None
         self.files.remove(END_MARKER)
 
     @contextlib.contextmanager
@@ -69,25 +69,22 @@ class TensorLogWriter:
     def write(self, record: StepRecord) -> None:
         """Write a step; an empty one leaves nothing. A step that was written before is replaced.
 
-        Raises `InvalidRequest` for a tensor of a type that has no place in a log, `StorageFailed` for a full disk.
+        Raises `InvalidRequest` for a tensor of a type that has no place in a log, after the others were written, and
+        `StorageFailed` for a full disk.
         """
         if not record:
             return
-        moment = record.moment
-        path = event_path(moment.global_step, self.worker)
-        buffers: list[Buffer] = []
-        entries: list[tuple[str, int, int]] = []
-        position = 0
-        for tensor in record.tensors.values():
-            pieces, length = encode(tensor.tag, tensor.value, moment, tensor.original_dtype)
-            buffers += pieces
-            entries.append((tensor.tag, position, length))
-            position += length
+        step = record.moment.global_step
+        path = event_path(step, self.worker)
+        buffers, entries, refusal = _encode_all(record)
         if buffers:
             self.files.write(path, buffers)
-        self.files.write(index_path(moment.global_step, self.worker), [_index(record, path, entries)])
-        if self._journal:
-            self._journal.append(record, entries)
+        if entries or record.shapes:
+            self.files.write(index_path(step, self.worker), [_index(record, path, entries)])
+            if self._journal:
+                self._journal.append(record, entries)
+        if refusal:
+            raise refusal
 
     def write_collections(self, collections: Iterable[Collection]) -> None:
         """Write the collections of this worker, in the place of those written before."""
@@ -110,9 +107,26 @@ class TensorLogWriter:
             self._claim.close()
 
 
-def _index(record: StepRecord, path: str, entries: Iterable[tuple[str, int, int]]) -> bytes:
+def _encode_all(record: StepRecord) -> tuple[list[Buffer], list[Entry], InvalidRequest | None]:
+    buffers: list[Buffer] = []
+    entries: list[Entry] = []
+    refusal: InvalidRequest | None = None
+    position = 0
+    for tensor in record.tensors.values():
+        try:
+            pieces, length = encode(tensor.tag, tensor.value, record.moment, tensor.original_dtype)
+        except InvalidRequest as error:
+            refusal = refusal or InvalidRequest(f"{tensor.tag}: {error}")
+            continue
+        buffers += pieces
+        entries.append((tensor.tag, position, length))
+        position += length
+    return buffers, entries, refusal
+
+
+def _index(record: StepRecord, path: str, entries: Sequence[Entry]) -> bytes:
     meta: dict[str, object] = {"mode": record.moment.mode.name, "mode_step": record.moment.mode_step}
-    if record.tensors:
+    if entries:
         meta["event_file_name"] = path
     spelt = [{"tensorname": tag, "start_idx": start, "length": length} for tag, start, length in entries]
     document: dict[str, object] = {

@@ -12,27 +12,23 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tintype.debugger.collection import Collection
-from tintype.debugger.dtypes import DTYPES
-from tintype.debugger.event_decoding import Damaged
-from tintype.debugger.index_file import read_index
-from tintype.debugger.journal import NOT_INLINE, SHAPE_ONLY
-from tintype.debugger.layout import event_path, index_path
 from tintype.debugger.log_files import log_files
 from tintype.debugger.log_loading import LogLoader
-from tintype.debugger.log_table import Rows
+from tintype.debugger.log_steps import LogSteps, spelt
+from tintype.debugger.log_values import LogValues
 from tintype.debugger.modes import Mode
-from tintype.debugger.record_reading import read_tensor
 from tintype.debugger.reductions import REDUCTIONS, reduce, reduction_tag
-from tintype.errors import InvalidRequest, NotFound, StorageFailed, not_found
+from tintype.errors import InvalidRequest, NotFound, not_found
 
 POLL_SECONDS = 0.25
+SEVERAL_NUMBERS = frozenset({"quantiles", "histogram"})
 
 Array = np.ndarray[Any, Any]
 
@@ -49,14 +45,12 @@ class TensorLog:
 
     def __init__(self, loader: LogLoader) -> None:
         self._loader = loader
-        self._table = loader.table
-        self._sorted: dict[Mode, list[int]] = {}
+        self._steps = LogSteps(loader)
+        self._values = LogValues(loader, self._steps)
 
     def __repr__(self) -> str:
         ended = "ended" if self.ended else "not ended"
-        return f"TensorLog({self.location!r}: {len(self._table.moments)} steps, {len(self.names())} tensors, {ended})"
-
-    # what there is
+        return f"TensorLog({self.location!r}: {len(self.steps())} steps, {len(self.names())} tensors, {ended})"
 
     @property
     def location(self) -> str:
@@ -85,120 +79,39 @@ class TensorLog:
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What could not be read and is missing from the answers: path below the log → what is wrong with it."""
+        """What is missing from the answers: a path below the log → what is wrong with it."""
         return self._loader.problems
 
     def refresh(self) -> bool:
         """Read what was written since the last time; True when there was something."""
         changed = self._loader.refresh()
         if changed:
-            self._sorted.clear()
+            self._steps.forget()
         return changed
-
-    def names(
-        self,
-        regex: str | Iterable[str] | None = None,
-        *,
-        collection: str | Collection | None = None,
-        mode: Mode | None = None,
-        step: int | None = None,
-    ) -> list[str]:
-        """The names of the tensors, sorted: those that match an expression (anywhere in the name), belong to a
-        collection, and were saved in a mode or at a step of it. A tensor counts when only a reduction of it was saved.
-        """
-        names: Iterable[str] = self._names_at(mode or Mode.GLOBAL, step) if mode or step is not None else self._bases()
-        if collection is not None:
-            group = collection if isinstance(collection, Collection) else self._collection(collection)
-            names = [name for name in names if group.matches(name)]
-        if regex is not None:
-            try:
-                wanted = [re.compile(one) for one in ([regex] if isinstance(regex, str) else regex)]
-            except re.error as error:
-                raise InvalidRequest(f"{regex!r} is not a regular expression: {error}") from error
-            names = [name for name in names if any(one.search(name) for one in wanted)]
-        return sorted(names)
-
-    def _bases(self) -> list[str]:
-        return self._table.bases.names
-
-    def _collection(self, name: str) -> Collection:
-        if name not in self.collections:
-            raise not_found("collection", name, self.collections)
-        return self.collections[name]
-
-    def _names_at(self, mode: Mode, step: int | None) -> list[str]:
-        bases = self._table.bases.names
-        if step is not None:
-            at = self.global_step(mode, step)
-            found = [] if at is None else [self._table.of_step(worker, at)["base"] for worker in self._table.spans]
-            return [bases[number] for number in np.unique(np.concatenate(found))] if found else []
-        rows = self._table.rows
-        if mode is Mode.GLOBAL:
-            return bases
-        steps = np.fromiter(self._table.by_mode.get(mode, {}).values(), np.int64)
-        numbers = np.unique(rows["base"][np.isin(rows["step"], steps)])
-        return [bases[number] for number in numbers if number < len(bases)]
 
     # steps
 
     def modes(self) -> list[Mode]:
         """The modes of which steps were saved; `GLOBAL` only where nobody set a mode."""
-        present = {mode for mode, _ in self._table.moments.values()}
-        return [mode for mode in Mode if mode in present]
+        return self._steps.modes()
 
     def steps(self, mode: Mode = Mode.GLOBAL, *, complete: bool = True) -> list[int]:
         """The steps that were saved, ascending; `complete` leaves out those that not all workers have written yet."""
-        if mode not in self._sorted:
-            known = self._table.moments if mode is Mode.GLOBAL else self._table.by_mode.get(mode, {})
-            self._sorted[mode] = sorted(known)
-        steps = self._sorted[mode]
-        return [step for step in steps if self._is_complete(step, mode)] if complete and self._waits else list(steps)
-
-    @property
-    def _waits(self) -> bool:
-        return self.expected_workers > 1 and not self.ended
-
-    def _is_complete(self, step: int, mode: Mode) -> bool:
-        at = self.global_step(mode, step)
-        return at is not None and at <= self.last_complete_step
+        steps = self._steps.of(mode)
+        return self._steps.complete(steps, mode) if complete else list(steps)
 
     @property
     def last_complete_step(self) -> int:
-        """The newest global step that all the workers wrote, or the newest at all once the log has ended; -1 if none.
-
-        What is older is complete too, or will never be.
-        """
-        if not self._waits:
-            return max(self._table.moments, default=-1)
-        spans = self._table.spans.values()
-        if len(spans) < self.expected_workers:
-            return -1
-        return max(set.intersection(*(set(one) for one in spans)), default=-1)
+        """The newest global step that is complete, -1 if none. What is older is complete too, or will never be."""
+        return self._steps.last_complete
 
     def mode_step(self, global_step: int) -> tuple[Mode, int]:
         """The mode of a global step, and its number in that mode. Raises `NotFound`."""
-        if global_step not in self._table.moments:
-            raise NotFound(f"no step {global_step} was saved in {self.location}; {self._which(self.steps())}")
-        return self._table.moments[global_step]
+        return self._steps.mode_step(global_step)
 
     def global_step(self, mode: Mode, mode_step: int) -> int | None:
         """The global step of a step of a mode; None when it was not saved."""
-        if mode is Mode.GLOBAL:
-            return mode_step if mode_step in self._table.moments else None
-        return self._table.by_mode.get(mode, {}).get(mode_step)
-
-    def steps_of(self, name: str, mode: Mode = Mode.GLOBAL, *, complete: bool = True) -> list[int]:
-        """The steps at which a tensor, or a reduction of it, was saved, ascending. Raises `NotFound`."""
-        rows = self._table.rows
-        at = np.unique(rows["step"][rows["base"] == self._base(name)]).tolist()
-        steps = sorted(self._in_mode(at, mode))
-        return [step for step in steps if self._is_complete(step, mode)] if complete and self._waits else steps
-
-    def workers_of(self, name: str, step: int, mode: Mode = Mode.GLOBAL) -> list[str]:
-        """The workers that saved a tensor, or a reduction of it, at a step."""
-        base, at = self._base(name), self.global_step(mode, step)
-        saved = (w for w in self._table.spans if at is not None and base in self._table.of_step(w, at)["base"])
-        return sorted(self._table.workers.names[worker] for worker in saved)
+        return self._steps.global_step(mode, mode_step)
 
     def wait(
         self,
@@ -222,7 +135,56 @@ class TensorLog:
                 return False
             sleep(min(POLL_SECONDS, max(deadline - clock(), 0.0)))
 
-    # values
+    # tensors
+
+    def names(
+        self,
+        regex: str | Iterable[str] | None = None,
+        *,
+        collection: str | Collection | None = None,
+        mode: Mode | None = None,
+        step: int | None = None,
+    ) -> list[str]:
+        """The names of the tensors, sorted: those that match an expression (anywhere in the name), belong to a
+        collection, and were saved in a mode or at a step of it. A tensor counts when only a reduction of it was saved.
+        """
+        names = self._names_saved(mode or Mode.GLOBAL, step)
+        if collection is not None:
+            group = collection if isinstance(collection, Collection) else self._loader.collections.named(collection)
+            names = [name for name in names if group.matches(name)]
+        if regex is not None:
+            try:
+                wanted = [re.compile(one) for one in ([regex] if isinstance(regex, str) else regex)]
+            except re.error as error:
+                raise InvalidRequest(f"{regex!r} is not a regular expression: {error}") from error
+            names = [name for name in names if any(one.search(name) for one in wanted)]
+        return sorted(names)
+
+    def _names_saved(self, mode: Mode, step: int | None) -> list[str]:
+        table = self._loader.table
+        if step is not None:
+            at = self.global_step(mode, step)
+            rows = [table.of_step(worker, -1 if at is None else at) for worker in table.spans]
+        elif mode is Mode.GLOBAL:
+            return list(table.bases.names)
+        else:
+            steps = np.fromiter(table.by_mode.get(mode, {}).values(), np.int64)
+            rows = [table.rows[np.isin(table.rows["step"], steps)]]
+        numbers = {int(number) for one in rows for number in np.unique(one["base"])}
+        return [table.bases.names[number] for number in numbers if number < len(table.bases.names)]
+
+    def steps_of(self, name: str, mode: Mode = Mode.GLOBAL, *, complete: bool = True) -> list[int]:
+        """The steps at which a tensor, or a reduction of it, was saved, ascending. Raises `NotFound`."""
+        rows = self._loader.table.rows
+        at = np.unique(rows["step"][rows["base"] == self._known(name)]).tolist()
+        steps = sorted(self._steps.in_mode(at, mode))
+        return self._steps.complete(steps, mode) if complete else steps
+
+    def workers_of(self, name: str, step: int, mode: Mode = Mode.GLOBAL) -> list[str]:
+        """The workers that saved a tensor, or a reduction of it, at a step."""
+        table, base, at = self._loader.table, self._known(name), self.global_step(mode, step)
+        saved = (worker for worker in table.spans if at is not None and base in table.of_step(worker, at)["base"])
+        return sorted(table.workers.names[worker] for worker in saved)
 
     def value(self, name: str, step: int, mode: Mode = Mode.GLOBAL, worker: str | None = None) -> Array:
         """A tensor as it was saved (0-d for a number), of the first worker unless one is named.
@@ -230,29 +192,30 @@ class TensorLog:
         Raises `NotFound`, which says at which steps it is there or that only reductions of it are, and `StorageFailed`
         when its place in the file is damaged.
         """
-        row = self._row(name, name, step, mode, worker)
-        return self._read(row)
+        row = self._values.find(name, step, mode, worker)
+        if row is None:
+            raise self._not_saved(name, step, mode)
+        return self._values.read(row)
 
     def values(self, name: str, mode: Mode = Mode.GLOBAL, worker: str | None = None) -> dict[int, Array]:
-        """A tensor at all the steps at which it was saved whole; what is damaged is left out and in `problems`."""
-        return dict(self._history(name, name, mode, worker))
+        """A tensor at all the steps at which it was saved whole; what is damaged is left out and in `problems`.
+
+        Raises `NotFound` for a tensor that is not in the log at all.
+        """
+        self._known(name)
+        return dict(self._values.history(name, mode, worker))
 
     def series(self, name: str, mode: Mode = Mode.GLOBAL, worker: str | None = None) -> tuple[Array, Array]:
-        """The steps (int64) and values (float64) of a tensor of single numbers: the fastest way to a curve."""
-        history = self.values(name, mode, worker)
-        values = [float(np.asarray(value).reshape(-1)[0]) for value in history.values() if np.size(value) == 1]
-        steps = [step for step, value in history.items() if np.size(value) == 1]
-        return np.asarray(steps, np.int64), np.asarray(values, np.float64)
+        """The steps (int64) and values (float64) of a tensor of single numbers, such as a loss."""
+        numbers = {step: value for step, value in self.values(name, mode, worker).items() if value.size == 1}
+        return np.fromiter(numbers, np.int64), np.array([value.item() for value in numbers.values()], np.float64)
 
     def shape(self, name: str, step: int, mode: Mode = Mode.GLOBAL, worker: str | None = None) -> tuple[int, ...]:
         """The shape of a tensor at a step, from the index or from the tensor. Raises `NotFound`."""
-        at = self.global_step(mode, step)
-        for number in self._workers(worker):
-            rows = self._table.of_step(number, -1 if at is None else at)
-            for row in rows[rows["tag"] == (self._table.tags.find(name) or 0)]:
-                if row["dtype"] == SHAPE_ONLY:
-                    return self._stored_shape(number, int(row["step"]), int(row["tag"]))
-        return self.value(name, step, mode, worker).shape
+        stored = self._values.stored_shape(name, step, mode, worker)
+        return self.value(name, step, mode, worker).shape if stored is None else stored
+
+    # reductions
 
     def reduction(
         self,
@@ -265,10 +228,9 @@ class TensorLog:
         worker: str | None = None,
     ) -> float:
         """A reduction to one number: as stored, or else computed from the tensor. Raises `NotFound` without either."""
-        found = self.distribution(name, step, op, absolute=absolute, mode=mode, worker=worker)
-        if found.ndim:
+        if op in SEVERAL_NUMBERS:
             raise InvalidRequest(f"{op} is not a single number; ask for the distribution")
-        return float(found)
+        return self.distribution(name, step, op, absolute=absolute, mode=mode, worker=worker).item()
 
     def distribution(
         self,
@@ -280,34 +242,36 @@ class TensorLog:
         mode: Mode = Mode.GLOBAL,
         worker: str | None = None,
     ) -> Array:
-        """As `reduction`, for those that are several numbers (`quantiles`, `histogram`): see reductions.py."""
+        """As `reduction`, also for those that are several numbers (`quantiles`, `histogram`): see reductions.py."""
         if op not in REDUCTIONS:
             raise not_found("reduction", op, REDUCTIONS)
-        tag = reduction_tag(name, op, absolute=absolute)
-        try:
-            return self._read(self._row(name, tag, step, mode, worker))
-        except NotFound:
-            return reduce(self.value(name, step, mode, worker), op, absolute=absolute)
+        row = self._values.find(reduction_tag(name, op, absolute=absolute), step, mode, worker)
+        if row is not None:
+            return self._values.read(row)
+        return reduce(self.value(name, step, mode, worker), op, absolute=absolute)
 
     def reductions(self, name: str, mode: Mode = Mode.GLOBAL) -> dict[tuple[str, bool], dict[int, float]]:
         """The stored reductions to one number of a tensor: (op, absolute) → step → value. Raises `NotFound`."""
         return {
-            operation: {step: float(value) for step, value in self._history(name, tag, mode, None)}
-            for operation, tag in self._operations(name)
-            if operation[0] not in ("quantiles", "histogram")
+            (op, absolute): {step: value.item() for step, value in self._values.history(tag, mode, None)}
+            for op, absolute, tag in self._stored(name)
+            if op not in SEVERAL_NUMBERS
         }
 
     def distributions(
         self, name: str, op: str, mode: Mode = Mode.GLOBAL, *, absolute: bool = False
     ) -> dict[int, Array]:
         """The stored `quantiles` or `histogram` of a tensor by step; empty when none were stored."""
-        return dict(self._history(name, reduction_tag(name, op, absolute=absolute), mode, None))
+        self._known(name)
+        return dict(self._values.history(reduction_tag(name, op, absolute=absolute), mode, None))
 
     def stored_reductions(self, name: str, step: int, mode: Mode = Mode.GLOBAL) -> list[tuple[str, bool]]:
         """(op, absolute) of the reductions of a tensor that were stored at a step."""
-        at = self.global_step(mode, step)
-        numbers = {int(tag) for w in self._table.spans if at is not None for tag in self._table.of_step(w, at)["tag"]}
-        return [operation for operation, tag in self._operations(name) if self._table.tags.find(tag) in numbers]
+        return [
+            (op, absolute)
+            for op, absolute, tag in self._stored(name)
+            if self._values.find(tag, step, mode, None) is not None
+        ]
 
     def to_frame(self, regex: str | Iterable[str] | None = None, mode: Mode | None = None) -> Any:
         """A pandas DataFrame of the tensors that are single numbers: a row each, with the columns `name`, `mode`,
@@ -317,122 +281,28 @@ class TensorLog:
 
         rows = []
         for name in self.names(regex, mode=mode):
-            steps, values = self.series(name)
-            for step, value in zip(steps.tolist(), values.tolist(), strict=True):
-                of, mode_step = self._table.moments[step]
+            for step, value in zip(*(one.tolist() for one in self.series(name)), strict=True):
+                of, mode_step = self.mode_step(int(step))
                 if mode in (None, Mode.GLOBAL, of):
                     rows.append((name, of.name, step, mode_step, value))
         return pandas.DataFrame(rows, columns=["name", "mode", "step", "mode_step", "value"])
 
-    # inside
-
-    def _base(self, name: str) -> int:
-        number = self._table.bases.find(name)
-        if number is None:
-            raise not_found("tensor", name, self._table.bases.names)
+    def _known(self, name: str) -> int:
+        bases = self._loader.table.bases
+        if (number := bases.find(name)) is None:
+            raise not_found("tensor", name, bases.names)
         return number
 
-    def _operations(self, name: str) -> list[tuple[tuple[str, bool], str]]:
-        self._base(name)
-        tags = [((op, absolute), reduction_tag(name, op, absolute=absolute)) for absolute in (False, True)
-                for op in REDUCTIONS]  # fmt: skip
-        return [(operation, tag) for operation, tag in tags if self._table.tags.find(tag) is not None]
+    def _stored(self, name: str) -> list[tuple[str, bool, str]]:
+        self._known(name)
+        tags = [(op, absolute, reduction_tag(name, op, absolute=absolute))
+                for absolute in (False, True) for op in REDUCTIONS]  # fmt: skip
+        return [one for one in tags if self._loader.table.tags.find(one[2]) is not None]
 
-    def _in_mode(self, steps: Iterable[int], mode: Mode) -> Iterator[int]:
-        for step in steps:
-            of, mode_step = self._table.moments[step]
-            if mode is Mode.GLOBAL or mode is of:
-                yield step if mode is Mode.GLOBAL else mode_step
-
-    def _workers(self, worker: str | None) -> list[int]:
-        names = self._table.workers.names
-        if worker is not None:
-            if worker not in names:
-                raise not_found("worker", worker, names)
-            return [names.index(worker)]
-        return sorted(self._table.spans, key=names.__getitem__)
-
-    def _row(self, name: str, tag: str, step: int, mode: Mode, worker: str | None) -> Any:
-        number = self._table.tags.find(tag)
-        at = self.global_step(mode, step)
-        if number is not None and at is not None:
-            for one in self._workers(worker):
-                rows = self._table.of_step(one, at)
-                for row in rows[(rows["tag"] == number) & (rows["dtype"] != SHAPE_ONLY)]:
-                    return row
-        raise NotFound(self._why_not(name, tag, step, mode))
-
-    def _why_not(self, name: str, tag: str, step: int, mode: Mode) -> str:
-        steps = self.steps_of(name, mode)
-        at = "" if mode is Mode.GLOBAL else f" of {mode.name}"
-        if tag == name and step in steps:
+    def _not_saved(self, name: str, step: int, mode: Mode) -> NotFound:
+        steps, of = self.steps_of(name, mode, complete=False), "" if mode is Mode.GLOBAL else f" of {mode.name}"
+        if step in steps:
             pairs = self.stored_reductions(name, step, mode)
             stored = ", ".join(("abs_" if absolute else "") + op for op, absolute in pairs)
-            return f"{name} was not saved whole at step {step}{at}; there is {stored or 'its shape'}"
-        return f"{tag} was not saved at step {step}{at}; {self._which(steps)}"
-
-    @staticmethod
-    def _which(steps: list[int]) -> str:
-        if len(steps) > 8:
-            return f"there are {len(steps)} steps, from {steps[0]} to {steps[-1]}"
-        return f"there are steps {', '.join(map(str, steps))}" if steps else "there are no steps"
-
-    def _history(self, name: str, tag: str, mode: Mode, worker: str | None) -> Iterator[tuple[int, Array]]:
-        self._base(name)
-        number = self._table.tags.find(tag)
-        if number is None:
-            return
-        rows = self._table.rows
-        rows = rows[(rows["tag"] == number) & (rows["dtype"] != SHAPE_ONLY)]
-        order = np.array(self._workers(worker), np.int64)
-        rows = rows[np.isin(rows["worker"], order)]
-        rank = np.argsort(order)[np.searchsorted(np.sort(order), rows["worker"])] if len(order) > 1 else rows["worker"]
-        rows = rows[np.lexsort((rank, rows["step"]))]
-        rows = rows[np.append(True, rows["step"][1:] != rows["step"][:-1])] if len(rows) else rows
-        yield from self._read_rows(rows, mode)
-
-    def _read_rows(self, rows: Rows, mode: Mode) -> Iterator[tuple[int, Array]]:
-        moments, waits, last = self._table.moments, self._waits, self.last_complete_step
-        octets = rows["content"].astype("<u8").view(np.uint8).reshape(-1, 8)
-        present = set(np.unique(rows["dtype"]).tolist()) & DTYPES.keys()
-        inline = {code: octets[:, : DTYPES[code].itemsize].copy().view(DTYPES[code])[:, 0] for code in present}
-        for index, (step, code) in enumerate(zip(rows["step"].tolist(), rows["dtype"].tolist(), strict=True)):
-            of, mode_step = moments[step]
-            if (mode is not Mode.GLOBAL and of is not mode) or (waits and step > last):
-                continue
-            try:
-                value = inline[code][index : index + 1].reshape(()) if code in inline else self._read(rows[index])
-            except (StorageFailed, NotFound):
-                continue
-            yield step if mode is Mode.GLOBAL else mode_step, value
-
-    def _read(self, row: Any) -> Array:
-        code = int(row["dtype"])
-        if code != NOT_INLINE and code in DTYPES:
-            content = int(row["content"]).to_bytes(8, "little")
-            return np.frombuffer(content, DTYPES[code], 1).reshape(()).copy()
-        step, worker = int(row["step"]), int(row["worker"])
-        path = self._table.files.get((worker, step)) or event_path(step, self._table.workers.names[worker])
-        try:
-            return read_tensor(self._loader.files, path, int(row["start"]), int(row["length"]))
-        except Damaged as error:
-            self.problems_at(path, str(error))
-            raise StorageFailed(f"{self.location}/{path} is damaged: {error}") from error
-        except NotFound:
-            self.problems_at(path, "the event file is missing")
-            raise
-
-    def problems_at(self, path: str, what: str) -> None:
-        """Note what is wrong with a file of the log."""
-        self._loader.problems.setdefault(path, what)
-
-    def _stored_shape(self, worker: int, step: int, tag: int) -> tuple[int, ...]:
-        known = self._table.shapes
-        if (worker, step, tag) not in known:            # it came from the journal, which has no shapes
-            path = index_path(step, self._table.workers.names[worker])
-            try:
-                index = read_index(self._loader.files.read(path))
-            except Damaged as error:
-                raise StorageFailed(f"{self.location}/{path} is damaged: {error}") from error
-            known.update({(worker, step, self._table.tag(name)): shape for name, shape in index.shapes})
-        return known[worker, step, tag]
+            return NotFound(f"{name} was not saved whole at step {step}{of}; there is {stored or 'its shape'}")
+        return NotFound(f"{name} was not saved at step {step}{of}; {spelt(steps)}")
