@@ -26,11 +26,11 @@ INFO = 20                               # logging.INFO, the toolkit's default le
 FIRST_PORT, PORTS = 20_000, 12_000      # below those that the kernel gives to outgoing connections
 
 # What a script must not inherit: another job's variables, when Tintype itself was started by a job.
-FOREIGN_PREFIXES = ("SM_", "SAGEMAKER_", "SMDEBUG_", "SMPROFILER_", "TINTYPE_JOB_")
+FOREIGN_PREFIXES = ("SM_", "SAGEMAKER_", "SMDEBUG_", "SMPROFILER_")
 FOREIGN = frozenset({
     "TRAINING_JOB_NAME", "TRAINING_JOB_ARN", "CURRENT_HOST", "MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK",
     "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "USE_SMDEBUG", "CHECKPOINT_CONFIG_FILE_PATH",
-    "TENSORBOARD_CONFIG_FILE_PATH", "PYTHONSTARTUP", "PYTHONHOME",
+    "TENSORBOARD_CONFIG_FILE_PATH",
 })  # fmt: skip
 
 
@@ -84,7 +84,6 @@ def platform_variables(job_name: str, spec: JobSpec, host: Host, inherited: Mapp
         "CHECKPOINT_CONFIG_FILE_PATH": str(files / "checkpointconfig.json"),
         "TENSORBOARD_CONFIG_FILE_PATH": str(files / "tensorboardoutputconfig.json"),
         "PYTHONUNBUFFERED": "1",
-        "PYTHONIOENCODING": "utf-8",
         "OMP_NUM_THREADS": str(host.share.cores),
     }
     if spec.source.kind == "script":
