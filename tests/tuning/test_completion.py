@@ -59,6 +59,21 @@ def test_not_improving() -> None:
     assert reason_to_complete(asked, trials(None, None, status=TrialStatus.FAILED), 0) is None
 
 
+def test_converged() -> None:
+    asked = settings(stop_when_converged=True)
+    falling = [1.0 / number for number in range(1, 41)]
+    assert reason_to_complete(asked, trials(*falling[:12]), 0) is None
+    assert reason_to_complete(asked, trials(*falling[:19]), 0) is None
+    flat = trials(*falling[:12], *[0.5] * 10)
+    assert reason_to_complete(asked, flat, 0) == "converged: the last 10 trials made the best hardly better"
+    assert reason_to_complete(asked, flat[:-1], 0) is None
+    assert reason_to_complete(settings(), flat, 0) is None
+    assert reason_to_complete(asked, trials(*falling[:12], *[0.5] * 9, 0.001), 0) is None
+    assert reason_to_complete(asked, trials(*[0.5] * 20), 0) is not None
+    higher = settings(stop_when_converged=True, direction="maximize")
+    assert reason_to_complete(higher, trials(*[-value for value in falling[:12]], *[-0.5] * 10), 0) is not None
+
+
 def test_giving_up() -> None:
     failed = trials(*[None] * 5, status=TrialStatus.FAILED)
     assert reason_to_give_up(settings(), failed[:4]) is None
@@ -78,7 +93,10 @@ def test_a_failure_names_the_first_failures_and_the_metric_never_seen(metrics: d
     failed = [replace(one, reason=f"because {one.number}", metrics=metrics) for one in
               trials(*[None] * 5, status=TrialStatus.FAILED)]
     reason = reason_of_failure(settings(), failed)
-    assert reason.startswith("none of 5 trials was completed; t-001: because 1; t-002: because 2; t-003: because 3; ")
+    assert reason.startswith(
+        "No training job succeeded after 5 attempts. Please take a look at the training job failures to get more "
+        "details. t-001: because 1; t-002: because 2; t-003: because 3; "
+    )
     assert "because 4" not in reason
     assert reason.endswith(said)
 

@@ -170,7 +170,7 @@ class TestFailures:
         assert state.status is TuningStatus.FAILED
         told = "the metric 'loss' was never reported; the metrics that were are lr, valid:loss"
         assert state.trials[0].reason == told
-        assert state.reason.startswith("none of 3 trials was completed; t-001-")
+        assert state.reason.startswith("No training job succeeded after 3 attempts. Please take")
         assert state.reason.endswith(told)
 
     def test_when_the_first_ones_all_fail_it_gives_up(self) -> None:

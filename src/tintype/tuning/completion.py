@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import quantiles
 
 from tintype.tuning.objective import Direction
 from tintype.tuning.settings import TuningSettings
 from tintype.tuning.trial import Trial, TrialStatus
+
+# What SageMaker says when nothing came of a tuning job; the reasons follow it.
+NOTHING_SUCCEEDED = (
+    "No training job succeeded after {failed} attempts. "
+    "Please take a look at the training job failures to get more details."
+)
+CONVERGED_TRIALS = 10           # in a row that improved the best by less than ...
+CONVERGED_SHARE = 0.01          # ... this share of the spread (between the quartiles) of all completed trials
 
 
 def best_trial(trials: Sequence[Trial], direction: Direction) -> Trial | None:
@@ -25,6 +34,8 @@ def reason_to_complete(settings: TuningSettings, trials: Sequence[Trial], second
         return f"the runtime of {settings.max_runtime_seconds:g} s is over"
     if _not_improving(settings, trials, best):
         return f"{settings.max_jobs_not_improving} trials in a row did not beat the best before them"
+    if settings.stop_when_converged and _converged(settings.direction, trials):
+        return f"converged: the last {CONVERGED_TRIALS} trials made the best hardly better"
     return None
 
 
@@ -39,11 +50,12 @@ def reason_to_give_up(settings: TuningSettings, trials: Sequence[Trial]) -> str 
 def reason_of_failure(settings: TuningSettings, trials: Sequence[Trial]) -> str:
     """Why a tuning job has no completed trial: the first failures, and the metric that was never seen."""
     failures = [trial for trial in trials if trial.status is TrialStatus.FAILED]
-    words = [f"none of {len(trials)} trials was completed"]
-    words += [f"{trial.name}: {trial.reason}" for trial in failures[:3]]
+    words = [f"{trial.name}: {trial.reason}" for trial in failures[:3]]
     if not any(trial.history for trial in trials):
         words.append(never_seen(settings.objective, trials))
-    return "; ".join(words)
+    if not failures:
+        return "; ".join([f"none of {len(trials)} trials was completed", *words])
+    return f"{NOTHING_SUCCEEDED.format(failed=len(failures))} {'; '.join(words)}"
 
 
 def never_seen(objective: str, trials: Sequence[Trial]) -> str:
@@ -62,3 +74,17 @@ def _not_improving(settings: TuningSettings, trials: Sequence[Trial], best: Tria
         return False
     later = [trial for trial in trials if trial.status.is_finished and trial.number > best.number]
     return len(later) >= settings.max_jobs_not_improving
+
+
+def _converged(direction: Direction, trials: Sequence[Trial]) -> bool:
+    """Whether the newest completed trials improved the best by a hundredth of the usual spread, or less.
+
+    SageMaker does not publish its rule (CompleteOnConvergence). This one needs twice `CONVERGED_TRIALS` trials, so that
+    a search has ended its spread-out beginning before it can be called off.
+    """
+    completed = [trial for trial in trials if trial.status is TrialStatus.COMPLETED and trial.value is not None]
+    values = [direction.rank(trial.value or 0.0) for trial in sorted(completed, key=lambda one: one.ended_at or 0.0)]
+    if len(values) < 2 * CONVERGED_TRIALS:
+        return False
+    low, _, high = quantiles(values, n=4)
+    return min(values[:-CONVERGED_TRIALS]) - min(values) <= CONVERGED_SHARE * (high - low)

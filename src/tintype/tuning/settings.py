@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, 
 
 from tintype.errors import InvalidRequest
 from tintype.jobs.names import TUNING_LENGTH, checked
+from tintype.tuning.earlier import WarmStart
 from tintype.tuning.objective import Counted, Direction
 from tintype.tuning.ranges import Categorical, Continuous, Integer, Range
 from tintype.tuning.space import Space
@@ -67,7 +68,9 @@ class TuningSettings(BaseModel):
     target_value: float | None = Field(default=None, allow_inf_nan=False)       # done when a trial is at least as good
     max_runtime_seconds: float | None = Field(default=None, gt=0)   # of the tuning job, over all its resumptions
     max_jobs_not_improving: int | None = Field(default=None, ge=1)  # done after so many trials without a new best
+    stop_when_converged: bool = False                       # done when the best has settled, see completion.py
     give_up_after: int = Field(default=5, ge=1)             # failed trials before any was completed
+    warm_start: WarmStart | None = None                     # made by `warm_start.warm_started`
     # of one strategy
     grid_points: int | None = Field(default=None, ge=1)     # Grid: values tried of each continuous range
     min_resource: int | None = Field(default=None, ge=1)    # Hyperband: None is 1

@@ -27,7 +27,7 @@ def stop_rule_for(settings: TuningSettings, strategy: Strategy) -> StopRule:
 
 
 def _random(settings: TuningSettings) -> RandomSearch:
-    return RandomSearch(settings.space, settings.seed)
+    return RandomSearch(settings.space, settings.seed, settings.warm_start)
 
 
 def _grid(settings: TuningSettings) -> GridSearch:
@@ -45,7 +45,8 @@ def _hyperband(settings: TuningSettings) -> Hyperband:
 
 
 def _bayesian_over(space: Space, settings: TuningSettings) -> BayesianSearch:
-    return BayesianSearch(space, settings.direction, settings.seed, settings.max_jobs or 1)
+    most = settings.max_jobs or 1
+    return BayesianSearch(space, settings.direction, settings.seed, most, settings.warm_start)
 
 
 STRATEGIES: dict[StrategyName, Callable[[TuningSettings], Strategy]] = {

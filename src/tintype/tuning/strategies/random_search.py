@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+from tintype.tuning.earlier import WarmStart
 from tintype.tuning.space import Point, Space
-from tintype.tuning.strategies.strategy import Strategy, random_for, seen
+from tintype.tuning.strategies.strategy import Strategy, earlier_keys, random_for, seen
 from tintype.tuning.trial import Trial
 
 DRAWS = 50      # keeps the choice among unseen points even until almost all of them were seen
@@ -25,10 +26,12 @@ class RandomSearch(Strategy):
 
     space: Space
     seed: int
+    warm_start: WarmStart | None = None         # points of identical tuning jobs are not drawn again
 
     def suggest(self, trials: Sequence[Trial]) -> Point | None:
         """A point that was not tried; None when there is none."""
         random, known = random_for(self.seed, trials), seen(self.space, trials)
+        known |= earlier_keys(self.space, self.warm_start)
         point = self.space.draw(random)
         for _ in range(DRAWS):
             if self.space.key(point) not in known:

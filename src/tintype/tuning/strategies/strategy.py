@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from random import Random
 
+from tintype.tuning.earlier import WarmStart, WarmStartType
 from tintype.tuning.space import Key, Point, Space
 from tintype.tuning.trial import Trial
 
@@ -35,3 +36,10 @@ def random_for(seed: int, trials: Sequence[Trial]) -> Random:
 def seen(space: Space, trials: Sequence[Trial]) -> set[Key]:
     """The points of `space` that were tried, whatever came of it."""
     return {space.key(trial.hyperparameters) for trial in trials}
+
+
+def earlier_keys(space: Space, warm_start: WarmStart | None) -> set[Key]:
+    """The points that identical tuning jobs have tried before this one, so that none is paid for twice."""
+    if warm_start is None or warm_start.type is not WarmStartType.IDENTICAL:
+        return set()
+    return {space.key(one.hyperparameters) for one in warm_start.trials}
