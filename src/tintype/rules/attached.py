@@ -15,8 +15,10 @@ from tintype.debugger.save_config import DEFAULT_INTERVAL, SaveConfig, SaveWindo
 EARLY_STEPS = (*range(12), *range(15, 60, 5), *range(60, 200, 10), *range(200, 500, 25), *range(600, 1000, 100))
 EVERY_STEP = SaveConfig.every(1)
 NOW_AND_THEN = SaveConfig.same(SaveWindow(interval=DEFAULT_INTERVAL, steps=EARLY_STEPS))
+FIRST_STEP = SaveConfig.same(SaveWindow(interval=1, end=1))
 
-LOSSES = Collection("losses", BUILT_IN["losses"].include_regex, save_config=EVERY_STEP)
+# The input of the root module, whose name is a class: no dots, a capital first.
+INPUT_NAMES = r"^(?!.*[Ll]oss)[A-Z][A-Za-z0-9_]*_input_0$"
 
 
 def reduced(name: str, tokens: str, *regex: str) -> Collection:
@@ -28,3 +30,8 @@ def reduced(name: str, tokens: str, *regex: str) -> Collection:
 def whole(name: str, *regex: str, save_config: SaveConfig = NOW_AND_THEN) -> Collection:
     """The collection `name` as it is; for small tensors only."""
     return Collection(name, regex, reductions=Reductions(keep_raw=True), save_config=save_config)
+
+
+LOSSES = Collection("losses", BUILT_IN["losses"].include_regex, save_config=EVERY_STEP)
+INPUT_IMAGE = reduced("input_image", "mean,std,min,max", INPUT_NAMES)
+FIRST_IMAGES = whole("first_images", INPUT_NAMES, save_config=FIRST_STEP)

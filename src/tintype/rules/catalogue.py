@@ -9,10 +9,13 @@ from typing import Any
 from tintype.debugger.configuration import HookConfiguration
 from tintype.errors import InvalidRequest, not_found
 from tintype.rules.all_zero import AllZero
+from tintype.rules.dead_relu import DeadRelu
 from tintype.rules.exploding_tensor import ExplodingTensor
 from tintype.rules.loss_not_decreasing import LossNotDecreasing
 from tintype.rules.parameters import parse_parameters
+from tintype.rules.poor_weight_initialization import PoorWeightInitialization
 from tintype.rules.rule import AnyRule, Profile
+from tintype.rules.saturated_activation import SaturatedActivation
 from tintype.rules.tensor_variance import TensorVariance
 from tintype.rules.vanishing_gradient import VanishingGradient
 
@@ -20,8 +23,11 @@ RULES: Mapping[str, type[AnyRule]] = {
     one.NAME: one
     for one in (
         AllZero,
+        DeadRelu,
         ExplodingTensor,
         LossNotDecreasing,
+        PoorWeightInitialization,
+        SaturatedActivation,
         TensorVariance,
         VanishingGradient,
     )

@@ -5,10 +5,11 @@ A rule says "a tenth of the learning rate"; a person wants to read "lr=0.003 ins
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, final
+
+import numpy as np
 
 from tintype.debugger.modes import Mode
 from tintype.rules.finding import Change, Finding, Knob, Remedy
@@ -47,7 +48,8 @@ OWN_NAMES: Mapping[Knob, str] = {
 }
 
 WHOLE = frozenset({Knob.BATCH_SIZE, Knob.EPOCHS, Knob.PATIENCE})
-LEARNING_RATE = re.compile(r"(?i)^scalar/(.*[/_.-])?(lr|learning[_-]?rate)([/_.-].*)?$")
+# As the hook saves it, or as a script does by itself.
+LEARNING_RATE = r"(?i)^optimizer/lr/|^scalar/(.*[/_.-])?(lr|learning[_-]?rate)([/_.-].*)?$"
 
 
 @final
@@ -99,9 +101,8 @@ class RunFacts:
 
 def learning_rate_at(log: TensorLog, step: int) -> float | None:
     """The newest learning rate at or before global `step`, when the log holds it as a scalar."""
-    for name in log.names(r"(?i)^scalar/"):
-        if LEARNING_RATE.match(name):
-            steps = [one for one in log.steps_of(name, Mode.GLOBAL) if one <= step]
-            if steps:
-                return float(log.value(name, steps[-1], Mode.GLOBAL).mean())
+    for name in log.names(LEARNING_RATE):
+        steps = [one for one in log.steps_of(name, Mode.GLOBAL) if one <= step]
+        if steps:
+            return float(np.mean(log.value(name, steps[-1], Mode.GLOBAL)))
     return None

@@ -1,0 +1,137 @@
+"""The rule PoorWeightInitialization."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, final
+
+from tintype.debugger.collection import Collection
+from tintype.rules.attached import LOSSES, reduced
+from tintype.rules.finding import Change, Finding, Knob, Remedy
+from tintype.rules.initial_signs import InitialSigns
+from tintype.rules.parameters import Parameters, parameter
+from tintype.rules.rule import Profile, Rule
+from tintype.rules.selection import weights
+from tintype.rules.step_view import StepView
+
+if TYPE_CHECKING:
+    from tintype.debugger.tensor_log import TensorLog
+
+TINY = 0.1                              # times 1 / threshold: the scale below which weights pass nothing on
+# Tables that are looked up are not multiplied with: their scale does not depend on their width.
+EMBEDDING = re.compile(r"(?i)(embed|token|position|pos_|wte|wpe)")
+
+
+@final
+@dataclass(frozen=True)
+class PoorWeightInitializationParameters(Parameters):
+    """What PoorWeightInitialization can be told."""
+
+    activation_inputs_regex: tuple[str, ...] = parameter(
+        (".*relu_input|.*ReLU_input",), "expressions that find inputs of activations; used by the profile sagemaker"
+    )
+    threshold: float = parameter(10.0, "how far the scale of a layer may be from the others, as a factor", low=1)
+    distribution_range: float = parameter(
+        0.001, "least distance of the 5th and 95th percentile of gradients; used by the profile sagemaker", low=0
+    )
+    patience: int = parameter(5, "steps without a lower loss; used by the profile sagemaker", low=1)
+    steps: int = parameter(10, "steps of training in which the initialisation is judged", low=1)
+
+
+@final
+@dataclass
+class PoorWeightInitialization(Rule[PoorWeightInitializationParameters]):
+    """The weights that training starts from are so large, so small or so alike that it cannot succeed.
+
+    The measure is the scale of a layer: the standard deviation of its weights times the square root of the number of
+    inputs of a unit. A scale of 1 to 1.4 keeps the size of signals (Glorot, He); PyTorch's default is 0.58, and layers
+    of trained networks lie between 0.1 and 5.
+
+    Fires, once for each layer, when within the first `steps` steps of training the weights (of two axes and more, no
+    embeddings)
+
+    - have a scale above `threshold`, or below a hundredth of one (with the default),
+    - or are all the same number and not zero: such units are copies of each other, and stay so,
+    - or are all zero and still are at a second step: nothing passes.
+
+    **Needs** `std`, `min` and `max` of the weights with their shapes, or whole weights, at a step below `steps`.
+
+    **Differs from SageMaker's**, which compares the variances of all layers with each other (they differ by more than
+    ten by design, as wider layers have smaller weights), asks gradients to spread by 0.001, and takes five losses of
+    noise for a verdict. It fires at step 0 for nearly every pretrained backbone. The profile `sagemaker` does that: it
+    fires within the first `steps` steps when the largest variance of weights, or of inputs of activations, is more than
+    `threshold` times the smallest; when for some gradient the percentiles 5 and 95 are closer than
+    `distribution_range`; or when the loss has not fallen for `patience` steps.
+
+    Source: Glorot and Bengio, AISTATS 2010; He et al., "Delving deep into rectifiers", ICCV 2015.
+    """
+
+    NAME: ClassVar[str] = "PoorWeightInitialization"
+    PARAMETERS: ClassVar[type[Parameters]] = PoorWeightInitializationParameters
+    ATTACHES: ClassVar[tuple[Collection, ...]] = (reduced("weights", "std,min,max"), LOSSES)
+
+    parameters: PoorWeightInitializationParameters = field(default_factory=PoorWeightInitializationParameters)
+    profile: Profile = Profile.RIGHT
+    _signs: InitialSigns = field(default_factory=InitialSigns)
+    _zero: set[str] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set)
+    _looked: bool = False
+
+    def check(self, log: TensorLog, step: StepView) -> Iterable[Finding]:
+        given = self.parameters
+        if not step.is_training or step.mode_step >= given.steps:
+            return ()
+        if self.profile is Profile.SAGEMAKER:
+            self._looked = True
+            signs = self._signs.seen(
+                step, given.activation_inputs_regex, given.threshold, given.distribution_range, given.patience
+            )
+            return [self._finding(step, *sign) for sign in signs]
+        return [found for name in weights(step) if name not in self._told for found in self._judge(step, name)]
+
+    def _judge(self, step: StepView, name: str) -> Iterator[Finding]:
+        shape, std = step.shape(name), step.number(name, "std")
+        low, high = step.number(name, "min"), step.number(name, "max")
+        if shape is None or len(shape) < 2 or std is None or math.isnan(std) or EMBEDDING.search(name):
+            return
+        self._looked = True
+        scale, most = std * math.sqrt(math.prod(shape[1:])), self.parameters.threshold
+        constant = std == 0 or (low is not None and low == high)
+        if constant and not low:
+            stays = name in self._zero
+            self._zero.add(name)
+            if stays:
+                yield self._told_of(step, name, 0.0, 0.0, f"the weights {name} are all zero, and stay so")
+        elif constant and shape[0] > 1:
+            same = f"the weights {name} are all {low:.4g}: its units are copies of each other"
+            yield self._told_of(step, name, 0.0, 0.0, same)
+        elif scale > most:
+            yield self._told_of(step, name, scale, most, f"the weights {name} are too large")
+        elif scale < TINY / most and not constant:
+            yield self._told_of(step, name, scale, TINY / most, f"the weights {name} are too small")
+
+    def _told_of(self, step: StepView, name: str, measured: float, threshold: float, message: str) -> Finding:
+        self._told.add(name)
+        sized = f"{message}: their scale is {measured:.3g}, and about 1 is right" if measured else message
+        return self._finding(step, name, measured, threshold, sized)
+
+    def missing(self) -> str:
+        if self._looked:
+            return ""
+        steps = self.parameters.steps
+        return f"std and shape of the weights at one of the first {steps} steps are needed; there are none"
+
+    def _finding(self, step: StepView, name: str, measured: float, threshold: float, message: str) -> Finding:
+        return Finding(
+            self.NAME, step.step, step.mode, step.mode_step, name, measured, threshold, message, CAUSE, REMEDY
+        )
+
+
+CAUSE = "the layer was not initialised for its width, or with one constant, or a checkpoint was read wrongly"
+REMEDY = Remedy(
+    "leave PyTorch's own initialisation, use torch.nn.init.kaiming_normal_, or load pretrained weights",
+    (Change(Knob.WEIGHTS, value="auto"),),
+)
