@@ -30,9 +30,10 @@ CODES: dict[str, int] = {
 }
 STRING_CODES = (0, 7)
 
-WIDENED = {"bfloat16": "float32", "float8_e4m3fn": "float32", "float8_e5m2": "float32", "longdouble": "float64"}
+WIDENED = {"bfloat16": "float32", "float8_e4m3fn": "float32", "float8_e5m2": "float32"}
 
 DTYPES: dict[int, np.dtype[Any]] = {code: np.dtype(name).newbyteorder("<") for name, code in CODES.items()}
+CODE_OF: dict[np.dtype[Any], int] = {dtype: code for code, dtype in DTYPES.items()}     # little endian alone
 
 
 def storable(array: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], str]:
@@ -40,14 +41,18 @@ def storable(array: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], str]:
 
     Nothing is copied unless it must be. Raises `InvalidRequest` for a type that has no place in a log.
     """
-    name = array.dtype.name
-    if array.dtype.kind in "SUO":
-        return array, ""
-    if name not in CODES:
-        wider = WIDENED.get(name) or ("float64" if array.dtype.kind == "f" else "")
-        if not wider:
-            raise InvalidRequest(f"a tensor of {array.dtype} cannot be logged; {', '.join(CODES)} and strings can")
-        return np.ascontiguousarray(array.astype(wider)).reshape(array.shape), name
-    if array.dtype.byteorder == ">":
-        array = array.astype(array.dtype.newbyteorder("<"))
-    return (array if array.flags.c_contiguous else np.ascontiguousarray(array).reshape(array.shape)), ""
+    dtype, widened_from = array.dtype, ""
+    if dtype not in CODE_OF and dtype.kind not in "SUO":
+        dtype, widened_from = _nearest(dtype)
+        array = array.astype(dtype)
+    return (array if array.flags.c_contiguous else np.ascontiguousarray(array).reshape(array.shape)), widened_from
+
+
+def _nearest(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], str]:
+    swapped = dtype.newbyteorder("<")
+    if swapped in CODE_OF:
+        return swapped, ""
+    wider = WIDENED.get(dtype.name) or ("float64" if dtype.kind == "f" else "")
+    if not wider:
+        raise InvalidRequest(f"a tensor of {dtype} cannot be logged; {', '.join(CODES)} and strings can")
+    return DTYPES[CODES[wider]], dtype.name

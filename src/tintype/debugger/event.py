@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tintype.debugger.dtypes import CODES, storable
+from tintype.debugger.dtypes import CODE_OF, storable
 from tintype.debugger.modes import Mode
 from tintype.debugger.tfrecord import (
     FOOTER_BYTES,
@@ -98,7 +98,7 @@ def encode(tag: str, value: np.ndarray[Any, Any], moment: Moment, original_dtype
         tensor, content = _strings(tag, array), b""
     else:
         content = array.tobytes() if array.nbytes < JOINED_BELOW_BYTES else array.reshape(-1).view(np.uint8)
-        head = b"\x08" + varint(CODES[array.dtype.name]) + _shape(tag, array.shape)
+        head = b"\x08" + varint(CODE_OF[array.dtype]) + _shape(tag, array.shape)
         tensor = head + (b"\x22" + varint(array.nbytes) if array.nbytes else b"")
     return _record(tag, tensor, content, metadata, moment)
 

@@ -17,6 +17,7 @@ from tintype.debugger.event import MODE, MODE_STEP, ORIGINAL_DTYPE
 from tintype.debugger.modes import Mode
 from tintype.errors import StorageFailed
 
+
 class Damaged(StorageFailed):
     """A record or an index that does not add up; the message says how, its catcher says where."""
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tintype.debugger.dtypes import CODES
+from tintype.debugger.dtypes import CODE_OF
 from tintype.debugger.layout import JOURNAL
 from tintype.debugger.step_record import SavedTensor, StepRecord
 from tintype.errors import StorageFailed
@@ -94,19 +94,17 @@ class JournalWriter:
 
     def append(self, record: StepRecord, entries: Sequence[tuple[str, int, int]]) -> None:
         """Add a step that was written; `entries` are the name, start and length of each record."""
-        shapes = list(record.shapes_alone)
-        rows = np.zeros(len(entries) + len(shapes), ROW)
-        numbers = [self._number(name) for name, _, _ in entries] + [self._number(name) for name in shapes]
-        rows["step"], rows["mode_step"] = record.moment.global_step, record.moment.mode_step
-        rows["mode"], rows["version"] = record.moment.mode.value, VERSION
-        rows["name"] = numbers
-        rows["dtype"][len(entries):] = SHAPE_ONLY
-        if entries:
-            rows["start"][: len(entries)] = [start for _, start, _ in entries]
-            rows["length"][: len(entries)] = [length for _, _, length in entries]
-            inline = [_inline(record.tensors[name]) for name, _, _ in entries]
-            rows["dtype"][: len(entries)] = [code for code, _ in inline]
-            rows["content"][: len(entries)] = [content for _, content in inline]
+        moment = record.moment
+        found = [(name, start, length, *_inline(record.tensors[name])) for name, start, length in entries]
+        found += [(name, 0, 0, SHAPE_ONLY, 0) for name in record.shapes_alone]
+        rows = np.array(
+            [
+                (moment.global_step, moment.mode_step, start, length, content, self._number(name), moment.mode.value,
+                 dtype, False, VERSION, 0)
+                for name, start, length, dtype, content in found
+            ],
+            ROW,
+        )  # fmt: skip
         rows["last"][-1] = 1
         rows["check"] = row_checks(rows)
         with storage_errors(self._root):
@@ -130,8 +128,8 @@ class JournalWriter:
 
 def _inline(tensor: SavedTensor) -> tuple[int, int]:
     value = tensor.value
-    code = CODES.get(value.dtype.name, NOT_INLINE)
-    if value.ndim or not code or value.itemsize > 8 or value.dtype.byteorder == ">":
+    code = CODE_OF.get(value.dtype, NOT_INLINE)
+    if value.ndim or not code or value.itemsize > 8:
         return NOT_INLINE, 0
     return code, int.from_bytes(value.tobytes(), "little")
 

@@ -99,7 +99,7 @@ class LocalFiles(LogFiles):
         try:
             return os.open(path, flags, 0o644)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.makedirs(path.rpartition("/")[0], exist_ok=True)
             return os.open(path, flags, 0o644)
 
     def names(self, folder: str) -> list[str]:
