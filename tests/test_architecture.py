@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "tintype"
 LAYERS: dict[str, int] = {
     "errors": 0, "settings": 0,
     "storage": 1, "extraction": 1, "records": 1,
-    "datasets": 2, "models": 2, "jobs": 2, "debugger": 2,
+    "datasets": 2, "models": 2, "jobs": 2, "debugger": 2, "profiler": 2,
     "training": 3, "rules": 3,
     "tuning": 4, "serving": 4, "reports": 4,
     "workspace": 5,
@@ -74,6 +74,7 @@ def test_only_records_knows_sql() -> None:
 LIGHT = (
     "tintype", "tintype.cli.main", "tintype.jobs", "tintype.serving.server", "tintype.datasets", "tintype.debugger",
     "tintype.rules.catalogue",
+    "tintype.profiler", "tintype.profiler.sampler",
 )  # fmt: skip
 
 

@@ -1,0 +1,187 @@
+"""Reading system metrics, ours and SageMaker's: what is damaged is left out and counted, never guessed at.
+
+A day is some four million lines, so that files in the spelling of `system_writer` are parsed by NumPy, a file at a time
+(about a microsecond per line); any other spelling goes through the JSON parser, line by line.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tintype.profiler.system_metrics import FILE_NAME, SYSTEM, Series
+
+SYSTEM_ROW = np.dtype([("time", "<f8"), ("value", "<f8"), ("series", "<u2")])   # time: seconds since the epoch
+MOST_SERIES = 1 << 16
+VALUE_TAG = b'"Value":'
+VALUE_WIDTH, TIME_WIDTH = 24, 18        # characters that a value and a timestamp may have
+MIXER = np.uint64(0x9E3779B97F4A7C15)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SystemRows:
+    """All rows of a profile in the order of time, and what their series are."""
+
+    rows: NDArray[Any]                  # (rows,) SYSTEM_ROW
+    series: tuple[Series, ...]
+    damaged_lines: int = 0              # could not be read
+
+
+def read_system_rows(root: Path) -> SystemRows:
+    """Every row below `root`/system. No files give no rows. Raises nothing for what is damaged."""
+    numbers: dict[Series, int] = {}
+    parts, damaged = [], 0
+    for path in system_files(root):
+        rows, bad = _read_file(path, numbers)
+        parts.append(rows)
+        damaged += bad
+    rows = np.concatenate(parts) if parts else np.zeros(0, SYSTEM_ROW)
+    if np.any(np.diff(rows["time"]) < 0):
+        rows = rows[np.argsort(rows["time"], kind="stable")]
+    return SystemRows(rows, tuple(numbers), damaged)
+
+
+def system_files(root: Path) -> list[Path]:
+    """The files of system metrics below a profile, oldest first; several nodes of a minute by name."""
+    found = (root / SYSTEM).rglob("*.json") if (root / SYSTEM).is_dir() else ()
+    return sorted((path for path in found if FILE_NAME.fullmatch(path.name)), key=lambda path: path.name)
+
+
+def _read_file(path: Path, numbers: dict[Series, int]) -> tuple[NDArray[Any], int]:
+    try:
+        content = path.read_bytes()
+    except OSError:                     # removed meanwhile, or not ours to read: its minute is missing
+        return np.zeros(0, SYSTEM_ROW), 1
+    rows = _read_canonical(content, numbers)
+    return (rows, 0) if rows is not None else _read_lines(content, numbers)
+
+
+# ------------------------------------------------------------------------------------------- any spelling
+
+
+def _read_lines(content: bytes, numbers: dict[Series, int]) -> tuple[NDArray[Any], int]:
+    lines = [line for line in content.split(b"\n") if line.strip()]
+    rows = [row for line in lines if (row := _read_line(line, numbers)) is not None]
+    return np.array(rows, SYSTEM_ROW), len(lines) - len(rows)
+
+
+def _read_line(line: bytes, numbers: dict[Series, int]) -> tuple[float, float, int] | None:
+    try:
+        document = json.loads(line)
+        series = _series(document)
+        row = float(document["Timestamp"]), float(document["Value"]), _number(series, numbers)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return row if math.isfinite(row[0]) and math.isfinite(row[1]) and row[2] < MOST_SERIES else None
+
+
+def _series(document: dict[str, Any]) -> Series:
+    names = (document["Type"], document.get("Name"), document.get("Dimension"), document.get("NodeId"))
+    return Series(*(str(name or "") for name in names))
+
+
+def _number(series: Series, numbers: dict[Series, int]) -> int:
+    return numbers.setdefault(series, len(numbers))
+
+
+# ----------------------------------------------------------------------------------------- our own spelling
+
+
+def _read_canonical(content: bytes, numbers: dict[Series, int]) -> NDArray[Any] | None:
+    """The rows of a file whose lines are all spelt as ours are, or None."""
+    if not content.endswith(b"}\n") or content.count(VALUE_TAG) != content.count(b"\n"):
+        return None
+    characters = np.frombuffer(content + b" " * 512, np.uint8)
+    ends = np.flatnonzero(characters[: len(content)] == ord("\n"))
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    marks = np.flatnonzero((characters[1 : len(content)] == ord("V")) & (characters[: len(content) - 1] == ord('"')))
+    if len(marks) != len(ends) or np.any(marks <= starts) or np.any(marks >= ends):
+        return None
+    values, value_ends = _values(characters, marks + len(VALUE_TAG))
+    times, time_starts = _times(characters, ends)
+    heads = _classes(characters, starts, marks - starts)
+    tails = _classes(characters, value_ends, time_starts - value_ends)
+    if values is None or times is None or heads is None or tails is None:
+        return None
+    combined = heads[0].astype(np.int64) * len(tails[1]) + tails[0]
+    kinds, firsts, which = np.unique(combined, return_index=True, return_inverse=True)
+    series = [_first_series(content[starts[n] : ends[n]]) for n in firsts]
+    if any(one is None for one in series) or len(kinds) + len(numbers) > MOST_SERIES:
+        return None
+    rows = np.empty(len(ends), SYSTEM_ROW)
+    rows["time"], rows["value"] = times, values
+    rows["series"] = np.array([_number(one, numbers) for one in series if one is not None], np.uint16)[which]
+    return rows
+
+
+def _first_series(line: bytes) -> Series | None:
+    try:
+        document = json.loads(line)
+    except ValueError:
+        return None
+    known = {"Type", "Name", "Dimension", "Value", "NodeId", "Timestamp"}
+    return _series(document) if isinstance(document, dict) and set(document) == known else None
+
+
+def _windows(characters: NDArray[np.uint8], starts: NDArray[np.int64], width: int) -> NDArray[np.uint8]:
+    return np.lib.stride_tricks.sliding_window_view(characters, width)[starts]
+
+
+def _values(
+    characters: NDArray[np.uint8], starts: NDArray[np.int64]
+) -> tuple[NDArray[np.float64] | None, NDArray[Any]]:
+    words = _windows(characters, starts, VALUE_WIDTH)
+    beyond = np.maximum.accumulate(words == ord(","), axis=1)
+    return _floats(np.where(beyond, 0, words), beyond[:, -1]), starts + np.argmax(beyond, axis=1)
+
+
+def _times(
+    characters: NDArray[np.uint8], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.float64] | None, NDArray[Any]]:
+    if ends[0] < TIME_WIDTH + 1:
+        return None, ends
+    words = _windows(characters, ends - 1 - TIME_WIDTH, TIME_WIDTH)
+    before = np.maximum.accumulate((words == ord(":"))[:, ::-1], axis=1)[:, ::-1]
+    return _floats(np.where(before, ord(" "), words), before[:, 0]), ends - 1 - TIME_WIDTH + before.sum(axis=1)
+
+
+def _floats(words: NDArray[np.uint8], whole: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+    if not whole.all():
+        return None
+    try:
+        numbers = np.ascontiguousarray(words, np.uint8).view(f"S{words.shape[1]}").ravel().astype(np.float64)
+    except ValueError:
+        return None
+    return numbers if np.isfinite(numbers).all() else None
+
+
+def _classes(
+    characters: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Equal texts get equal numbers: (number of each, first place of each number). By a checksum of 64 bits."""
+    width = -(-int(lengths.max()) // 8) * 8
+    if lengths.min() < 1 or width > 512:
+        return None
+    words = np.where(np.arange(width) < lengths[:, None], _windows(characters, starts, width), 0).astype(np.uint8)
+    pieces = np.ascontiguousarray(words).view(np.uint64)
+    weights = np.arange(1, 2 * pieces.shape[1], 2, dtype=np.uint64) * MIXER
+    sums = (pieces * weights).sum(axis=1, dtype=np.uint64)
+    _, firsts, which = np.unique(sums, return_index=True, return_inverse=True)
+    return which.astype(np.int64), firsts
+
+
+def last_timestamp(root: Path, node: str) -> float:
+    """The time of the newest row of a node, in seconds since the epoch; 0.0 when there is none."""
+    mine = [path for path in system_files(root) if path.name.endswith(f".{node}.json")]
+    for path in reversed(mine[-2:]):
+        rows, _ = _read_file(path, {})
+        if len(rows):
+            return float(rows["time"].max())
+    return 0.0
