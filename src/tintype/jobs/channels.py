@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,7 +20,7 @@ import fsspec
 
 from tintype.errors import BadData, InvalidRequest, NotFound, StorageFailed, TintypeError, Unsupported
 from tintype.jobs.specification import Channel
-from tintype.storage import local_path, scratch_directory, storage_errors
+from tintype.storage import local_path, storage_errors
 
 MODES = ("File", "FastFile")
 MOST_LINKS = 50_000
@@ -51,17 +52,21 @@ def place_channel(channel: Channel, channels: Path, report: Report) -> Path:
     if placed.exists():
         return placed
     source = local_path(channel.location)
-    with scratch_directory(channels, f"{HIDDEN}{channel.name}.") as scratch:
-        target = scratch / "data"
-        with storage_errors(target):
-            target.mkdir()
+    with storage_errors(placed):
+        channels.mkdir(parents=True, exist_ok=True)
+        target = Path(tempfile.mkdtemp(dir=channels, prefix=f"{HIDDEN}{channel.name}."))
+        try:
             if source is None:
                 _fetch(channel, target, report)
             elif source.is_dir():
                 _link_tree(source.absolute(), target)
             else:
                 (target / source.name).symlink_to(source.absolute())
+            target.chmod(0o755)             # a temporary folder is for its owner alone
             os.rename(target, placed)
+        except BaseException:
+            shutil.rmtree(target, ignore_errors=True)
+            raise
     return placed
 
 

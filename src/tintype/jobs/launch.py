@@ -178,9 +178,8 @@ def _forget_last_attempt(spec: JobSpec, host: JobDirectory) -> None:
     host.failure.unlink(missing_ok=True)
     host.result.unlink(missing_ok=True)
     if spec.source.kind == SCRIPT:
-        for folder in (host.model, host.data):
-            shutil.rmtree(folder)
-            folder.mkdir()
+        for entry in (*host.model.iterdir(), *host.data.iterdir()):
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
 
 def _program(spec: JobSpec, directory: JobDirectory) -> Program | None:

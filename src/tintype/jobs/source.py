@@ -70,12 +70,13 @@ def place_source(entry_point: str, source_dir: str, code: Path) -> Program:
     """
     marker = code.parent / COMPLETE
     if not marker.exists():
-        with scratch_directory(code.parent, ".code.") as scratch:
-            filled = _fill(entry_point, source_dir, scratch / "code", code)
-            with storage_errors(code):
-                shutil.rmtree(code, ignore_errors=True)
-                os.rename(filled, code)
-                marker.write_text(f"{source_dir or entry_point}\n")
+        single = None if source_dir else local_path(entry_point)
+        if single is not None:
+            _copy_file(single, code)
+        else:
+            _replace(entry_point, source_dir, code)
+        with storage_errors(marker):
+            marker.write_text(f"{source_dir or entry_point}\n")
     return check_program(code, entry_name(entry_point, source_dir))
 
 
@@ -151,6 +152,22 @@ def _relative(entry_point: str, source_dir: Path) -> str:
     if ".." in path.parts:
         raise InvalidRequest(f"the entry point {entry_point} leaves the source folder; name a file inside it")
     return path.as_posix()
+
+
+def _copy_file(script: Path, code: Path) -> None:
+    if not script.is_file():
+        raise NotFound(f"there is no entry point {script}")
+    with storage_errors(code):
+        code.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(script, code / script.name)
+
+
+def _replace(entry_point: str, source_dir: str, code: Path) -> None:
+    with scratch_directory(code.parent, ".code.") as scratch:
+        filled = _fill(entry_point, source_dir, scratch / "code", code)
+        with storage_errors(code):
+            shutil.rmtree(code, ignore_errors=True)
+            os.rename(filled, code)
 
 
 def _fill(entry_point: str, source_dir: str, filled: Path, code: Path) -> Path:
