@@ -5,6 +5,7 @@ A record of megabytes is read straight into its array: the memory in use is that
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from tintype.debugger.tfrecord import FOOTER_BYTES, HEADER_BYTES, payload_is_who
 STRAIGHT_FROM_BYTES = 1 << 20
 HEAD_BYTES = 1 << 16        # more than the name and the shape of a tensor take
 FRAME_BYTES = HEADER_BYTES + FOOTER_BYTES
+WALL_TIME_FIELD = 0x09      # field 1 of an event, a double
 
 
 def read_tensor(files: LogFiles, path: str, start: int, length: int) -> np.ndarray[Any, Any]:
@@ -44,6 +46,12 @@ def scan(files: LogFiles, path: str) -> Iterator[tuple[TensorHead, int, int]]:
         length = payload_bytes + FRAME_BYTES
         yield decode(_payload(files.read(path, position, length), length)), position, length
         position += length
+
+
+def wall_time(files: LogFiles, path: str) -> float | None:
+    """When the first record of an event file was made, which is what an event begins with; None when it does not."""
+    head = files.read(path, HEADER_BYTES, 9)
+    return struct.unpack("<d", head[1:])[0] if len(head) == 9 and head[0] == WALL_TIME_FIELD else None
 
 
 def _payload(record: bytes, length: int) -> bytes:

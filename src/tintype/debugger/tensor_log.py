@@ -19,11 +19,14 @@ from typing import Any
 import numpy as np
 
 from tintype.debugger.collection import Collection
+from tintype.debugger.journal import SHAPE_ONLY
+from tintype.debugger.layout import event_path
 from tintype.debugger.log_files import log_files
 from tintype.debugger.log_loading import LogLoader
 from tintype.debugger.log_steps import LogSteps, spelt
 from tintype.debugger.log_values import LogValues
 from tintype.debugger.modes import Mode
+from tintype.debugger.record_reading import wall_time
 from tintype.debugger.reductions import REDUCTIONS, reduce, reduction_tag
 from tintype.errors import InvalidRequest, NotFound, not_found
 
@@ -179,6 +182,26 @@ class TensorLog:
         at = np.unique(rows["step"][rows["base"] == self._known(name)]).tolist()
         steps = sorted(self._steps.in_mode(at, mode))
         return self._steps.complete(steps, mode) if complete else steps
+
+    def contents(self, step: int) -> list[tuple[str, str, bool]]:
+        """What was saved at a global step, in the order in which it was written: (tensor, op, absolute) of each
+        reduction; op is "" for the tensor itself, and "shape" where nothing but its shape is there.
+        """
+        table, found = self._loader.table, []
+        for worker in table.spans:
+            for row in table.of_step(worker, step):
+                operation = table.operation(int(row["tag"])) or ("shape" if row["dtype"] == SHAPE_ONLY else "", False)
+                found.append((table.bases.names[row["base"]], *operation))
+        return list(dict.fromkeys(found))
+
+    def time_of(self, step: int) -> float | None:
+        """When a global step was saved, in seconds since the epoch; None when nothing but shapes was."""
+        table = self._loader.table
+        for worker in table.spans:
+            if (table.of_step(worker, step)["dtype"] != SHAPE_ONLY).any():
+                path = table.files.get((worker, step)) or event_path(step, table.workers.names[worker])
+                return wall_time(self._loader.files, path)
+        return None
 
     def workers_of(self, name: str, step: int, mode: Mode = Mode.GLOBAL) -> list[str]:
         """The workers that saved a tensor, or a reduction of it, at a step."""
