@@ -91,13 +91,16 @@ class LogTable:
         target["base"] = np.asarray(self._base_of_tag, np.uint32)[rows["tag"]] if len(rows) else 0
         self._count += len(rows)
         spans = self.spans.setdefault(worker, {})
-        begins = [first, *(first + end for end in ends[:-1])]
-        if len(steps) == 1 or not spans.keys().isdisjoint(steps):
-            for step in steps:
-                if step in spans:
-                    self._rows["tag"][slice(*spans[step])] = REPLACED
-                    self._rows["base"][slice(*spans[step])] = REPLACED
-        spans.update(zip(steps, zip(begins, (first + end for end in ends), strict=True), strict=True))
+        ends = [first + end for end in ends]
+        places = zip([first, *ends[:-1]], ends, strict=True) if ends else ()
+        if spans.keys().isdisjoint(steps) and len(set(steps)) == len(steps):
+            spans.update(zip(steps, places, strict=True))
+            return
+        for step, place in zip(steps, places, strict=True):
+            if step in spans:
+                replaced = self._rows[slice(*spans[step])]
+                replaced["tag"] = replaced["base"] = REPLACED
+            spans[step] = place
 
     def add_moments(self, steps: Iterable[int], mode: Mode, mode_steps: Iterable[int]) -> None:
         """Say of which mode some steps were, and which of its steps."""

@@ -72,7 +72,10 @@ def _read_straight(files: LogFiles, path: str, start: int, length: int) -> np.nd
     beginning = files.read(path, start, HEAD_BYTES)
     if payload_length(beginning[:HEADER_BYTES]) != length - FRAME_BYTES:
         raise Damaged("the header of a record is wrong")
-    span = content_span(beginning[HEADER_BYTES:], length - FRAME_BYTES)
+    try:
+        span = content_span(beginning[HEADER_BYTES:], length - FRAME_BYTES)
+    except Damaged:
+        span = None         # many small fields; they are read whole, and found to be damaged then if they are
     if span is None:
         return None
     first, end = (HEADER_BYTES + one for one in span)
