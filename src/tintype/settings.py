@@ -69,6 +69,11 @@ class Settings(BaseModel):
         return self.weights_dir or self.home / "weights"
 
     @property
+    def records_url(self) -> str:
+        """The record store."""
+        return self.database_url or f"sqlite:///{self.home / 'tintype.db'}"
+
+    @property
     def caches(self) -> Path:
         """Decoded images and backbone features; safe to delete at any time."""
         return self.home / "caches"

@@ -160,6 +160,7 @@ class Job:
     spec: JobSpec | None = None                             # what was asked for; None for a pool's job
     transitions: tuple[Transition, ...] = ()
     attempt: int = 0                                        # how often it was started
+    gpus: tuple[int, ...] = ()                              # the machine's GPUs that it was last given
     stop_requested_at: float = 0.0
     exit_code: int | None = None                            # negative: the signal that ended it
     warnings: tuple[str, ...] = ()                          # e.g. a metric whose regex never matched
@@ -181,6 +182,16 @@ class Job:
             failure_reason=reason[:REASON_CHARACTERS],
             ended_at=at if status.is_finished else self.ended_at,
         )
+
+    def asked_to_stop(self, *, at: float) -> Job:
+        """The job when somebody wants it to stop; again changes nothing. `Conflict` when it has finished."""
+        if self.status is Status.STOPPING:
+            return self
+        return replace(self.moved(Status.STOPPING, at=at), stop_requested_at=at)
+
+    def in_first_phase(self, *, at: float) -> Job:
+        """The job as it is submitted, with the beginning of its history."""
+        return self._in_phase(self.phase, at, "")
 
     def _in_phase(self, phase: Phase, at: float, message: str) -> Job:
         past = self.transitions
@@ -206,6 +217,7 @@ class Job:
             "spec": None if spec is None else JobSpec.from_json(spec),
             "transitions": tuple(_transition(one) for one in document.get("transitions", ())),
             "warnings": tuple(document.get("warnings", ())),
+            "gpus": tuple(document.get("gpus", ())),
         }
         return cls(**{**document, **typed})
 

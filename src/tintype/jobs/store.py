@@ -6,15 +6,17 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, final
+from typing import Any, Unpack, final
 
 import psutil
 
 from tintype.errors import Conflict
 from tintype.jobs.job import Job, Phase, Status
-from tintype.records import Measurement, Record, Records
+from tintype.records import Lease, Measurement, Owner, Record, Records
+from tintype.records.lists import Filters
 
 KIND = "training-job"
+UNFINISHED = (Status.IN_PROGRESS, Status.STOPPING)
 DEAD_OWNER = "the process that looked after it is gone (killed, or the machine was restarted)"
 
 
@@ -44,6 +46,13 @@ class JobStore:
 
         return Job.from_json(self._records.update(KIND, job.name, apply).document)
 
+    def submit(self, job: Job) -> Job:
+        """Add a job for the engine; whoever starts it will look after it. `Conflict` when the name is taken."""
+        now = self._clock()
+        job = replace(job, created_at=now).in_first_phase(at=now)
+        self._records.create(KIND, job.name, job.to_json(), status=job.status, parent=job.parent)
+        return job
+
     def exists(self, name: str) -> bool:
         """There is such a job."""
         return self._records.find(KIND, name) is not None
@@ -52,11 +61,18 @@ class JobStore:
         """The job as it is now; one whose owner is gone has become Failed. `NotFound` lists near names."""
         return self._truthful(self._records.get(KIND, name))
 
-    def list(self, *, parent: str | None = None, status: Status | None = None, limit: int | None = None) -> list[Job]:
-        """Jobs, newest first; the trials of a tuning job when `parent` names one."""
-        found = self._records.list(KIND, parent=parent, status=status, limit=limit)
+    def list(self, *, limit: int | None = None, offset: int = 0, **filters: Unpack[Filters]) -> list[Job]:
+        """Jobs that pass the filters, newest first; the trials of a tuning job when `parent` names one."""
+        found = self._records.list(KIND, limit=limit, offset=offset, **filters)
         jobs = [self._truthful(record) for record in found]
-        return [job for job in jobs if status is None or job.status == status]
+        status = filters.get("status")
+        wanted = None if status is None else (status,) if isinstance(status, str) else status
+        return [job for job in jobs if wanted is None or job.status in wanted]
+
+    def unfinished(self) -> list[Job]:
+        """The engine's jobs that have not ended, oldest first."""
+        found = self._records.list(KIND, ascending=True, status=UNFINISHED)
+        return [job for job in map(_job, found) if job.spec is not None]
 
     def started(self, name: str) -> Job:
         """Note that the command has begun."""
@@ -71,32 +87,63 @@ class JobStore:
 
     def request_stop(self, name: str) -> Job:
         """Ask whoever looks after the job to stop it. `Conflict` when it has finished; asking twice is fine."""
-        job = self.get(name)
-        return job if job.status is Status.STOPPING else self.move(name, Status.STOPPING)
+        return self._change(name, lambda job: job.asked_to_stop(at=self._clock()))
 
-    def measure(self, name: str, measurements: Iterable[Measurement]) -> None:
-        """Append to the job's metrics."""
-        self._records.measure(name, measurements)
+    def measure(self, name: str, measurements: Iterable[Measurement], lease: Lease | None = None) -> None:
+        """Append to the job's metrics. `LeaseLost` when the lease is not the newest."""
+        self._records.measure(name, measurements, lease=lease)
 
-    def measurements(self, name: str) -> list[Measurement]:
-        """The job's metrics in the order they came."""
-        return self._records.measurements(name)
+    def measurements(self, name: str, metric: str | None = None, *, after: int = 0) -> list[Measurement]:
+        """The job's metrics in the order they came; of one when `metric` is given; of an id larger than `after`."""
+        return self._records.measurements(name, metric, after=after)
 
-    def _change(self, name: str, change: Callable[[Job], Job]) -> Job:
+    def change(self, name: str, change: Callable[[Job], Job], lease: Lease | None = None) -> Job:
+        """Read, change, write; again when somebody was faster. `LeaseLost` when the lease is not the newest."""
+        return self._change(name, change, lease)
+
+    def take(self, name: str, owner: Owner, *, over: Lease | None = None) -> Lease:
+        """Become the one who looks after a job. `Conflict` when another does, unless its lease is `over`."""
+        return self._records.lease(KIND, name, owner, over=over)
+
+    def renew(self, lease: Lease) -> None:
+        """A sign of life. `LeaseLost` when another has taken over."""
+        self._records.renew(lease)
+
+    def release(self, lease: Lease) -> None:
+        """Look after the job no more."""
+        self._records.release(lease)
+
+    def holder(self, name: str) -> Lease | None:
+        """The lease of whoever looks after the job."""
+        return self._records.holder(KIND, name)
+
+    def holders(self) -> dict[str, Lease]:
+        """The leases of all jobs that somebody looks after, by name."""
+        return {lease.name: lease for lease in self._records.holders(KIND)}
+
+    def disconnect(self) -> None:
+        """Close all connections; the next use opens one again. Wanted before a fork, which none may survive."""
+        self._records.close()
+
+    def _change(self, name: str, change: Callable[[Job], Job], lease: Lease | None = None) -> Job:
         def apply(record: Record) -> tuple[dict[str, Any], str]:
-            job = change(Job.from_json(record.document))
+            job = change(_job(record))
             return job.to_json(), job.status
 
-        return Job.from_json(self._records.update(KIND, name, apply).document)
+        return _job(self._records.update(KIND, name, apply, lease=lease))
 
     def _truthful(self, record: Record) -> Job:
-        job = Job.from_json(record.document)
-        if job.status.is_finished or _is_alive(job.owner_pid, job.owner_started_at):
+        job = _job(record)
+        if job.status.is_finished or job.spec is not None or _is_alive(job.owner_pid, job.owner_started_at):
             return job
         try:
             return self.move(job.name, Status.FAILED, reason=DEAD_OWNER)
         except Conflict:      # it ended just now after all
-            return Job.from_json(self._records.get(KIND, job.name).document)
+            return _job(self._records.get(KIND, job.name))
+
+
+def _job(record: Record) -> Job:
+    return Job.from_json(record.document)
 
 
 def _ownership() -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""A process beside a job's training, e.g. the system sampler: started after it, told of its end, given time."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import final
+
+from tintype.jobs import processes
+from tintype.jobs.specification import Companion
+
+
+@final
+class CompanionProcess:
+    """SIGTERM tells it that the training has ended. What it prints goes to a file of its own."""
+
+    def __init__(self, companion: Companion, environment: Mapping[str, str], directory: Path, log: Path) -> None:
+        self.name = companion.name
+        self.grace_seconds = companion.grace_seconds
+        self.exit_code: int | None = None
+        with log.open("ab") as stream:
+            process = subprocess.Popen(
+                companion.command,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                cwd=directory,
+                env={**environment, **companion.environment},
+                process_group=0,
+            )
+        self.pid = process.pid
+        self.pid = process.pid
+        process.returncode = 0          # its exit code is collected with those of all other children
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal it, if it has not ended."""
+        if self.exit_code is None:
+            processes.send(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL to it; what it started is found when the job ends."""
+        self.send(signal.SIGKILL)
+
+    def note_end(self, ended: Mapping[int, int]) -> bool:
+        """Take its exit code from those of all that ended; True when it is among them."""
+        if self.exit_code is None:
+            self.exit_code = ended.get(self.pid)
+        return self.pid in ended

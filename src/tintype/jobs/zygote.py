@@ -1,0 +1,83 @@
+"""The fork server: a process with torch loaded, of which each warm job is forked, so that it pays for no imports.
+
+`python -m tintype.jobs.zygote SOCKET AGENT HOME PRELOAD`, started by the agent, which ends it by closing the socket. It
+takes one assignment a message and answers with the supervisor's process number. It has one thread and no connection
+open, and runs nobody's code: what it is, every job begins as.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+from tintype.jobs import processes
+from tintype.jobs.assignment import Assignment
+from tintype.jobs.starting import MESSAGE_BYTES, READY
+from tintype.jobs.store import JobStore
+from tintype.jobs.supervisor import supervise
+from tintype.records import Records
+from tintype.settings import Settings
+
+TITLE = "tintype-zygote"
+
+
+def serve(requests: socket.socket, store: JobStore) -> None:
+    """Fork a supervisor for each assignment, until the agent closes its end."""
+    environment = dict(os.environ)
+    while message := requests.recv(MESSAGE_BYTES):
+        assignment = Assignment.from_json(json.loads(message))
+        pid = os.fork()
+        if pid == 0:
+            requests.close()
+            supervise(assignment, store, environment)
+        requests.send(json.dumps({"name": assignment.name, "pid": pid}).encode())
+
+
+def preload(names: str) -> None:
+    """Import modules, and lay the memory out for forking. What cannot be imported is said; jobs do without."""
+    for name in filter(None, names.split(",")):
+        try:
+            importlib.import_module(name)
+        except Exception:
+            traceback.print_exc()
+    gc.collect()
+    gc.freeze()             # no collection after a fork touches, and so copies, what is shared
+    processes.gather_pages()
+
+
+def warmed(url: str) -> JobStore:
+    """The store with its statements compiled and no connection open."""
+    store = JobStore(Records.open(url))
+    store.exists("")
+    store.holder("")
+    store.disconnect()
+    return store
+
+
+def main() -> NoReturn:
+    """Be the fork server until the agent ends."""
+    descriptor, agent, home, names = sys.argv[1:]
+    processes.die_with(int(agent))
+    requests = socket.socket(fileno=int(descriptor))
+    requests.set_inheritable(False)
+    processes.show_as(TITLE)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)           # the kernel buries the supervisors
+    settings = Settings.from_environment(os.environ, Path(home))
+    store = warmed(settings.records_url)
+    preload(names)
+    requests.send(json.dumps(READY).encode())
+    serve(requests, store)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
