@@ -25,13 +25,15 @@ LOCAL_INSTANCE = "local"            # what SageMaker's local mode calls its inst
 
 def write_configuration(spec: JobSpec, host: JobDirectory, host_index: int) -> None:
     """Write all files of one host's `input/config/`; those that do not apply are not there. Raises `StorageFailed`."""
-    documents: dict[str, Json | None] = {
+    documents: dict[str, Any] = {
+        **spec.configuration,
         "hyperparameters.json": dict(spec.hyperparameters),
         "resourceconfig.json": resource_config(spec.resources, host_index),
         "inputdataconfig.json": input_data_config(spec.channels),
         "debughookconfig.json": hook_config(spec.debugger, host),
         "profilerconfig.json": profiler_config(spec.profiler, host),
         "checkpointconfig.json": checkpoint_config(spec.checkpoint, host),
+        "rules.json": list(spec.rules) or None,
     }
     for name, document in documents.items():
         if document is not None:

@@ -158,6 +158,11 @@ class JobDirectory:
                 for name in _SHARED_FOLDERS if index > 0 else ():
                     _link(host.root / name, str(self.root / name))
 
+    @property
+    def events(self) -> Path:
+        """What the built-in trainer tells programs, one JSON object a line."""
+        return self.root / "logs" / "events.jsonl"
+
     def log_tail(self, lines: int = 20) -> tuple[str, ...]:
         """The last lines of the log, oldest first; nothing when there is none."""
         try:

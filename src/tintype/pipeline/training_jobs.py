@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +12,18 @@ from typing import Any, final
 from tintype.errors import BadArchive, InvalidRequest, JobFailed, NotFound, TintypeError
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.execution import Execution
-from tintype.jobs.job import Job, Status
+from tintype.jobs.job import Job, JobSpec, MetricDefinition, Resources, Source, Status
 from tintype.jobs.workers import WorkerPool
 from tintype.pipeline.recipe import Finder
 from tintype.pipeline.watching import Watcher, pass_on
 from tintype.settings import Settings
 from tintype.storage import write_bytes
 from tintype.training.hyperparameters import Value, plan_from
+from tintype.training.narration import metric_definitions
 from tintype.training.plan import DataPlan, TrainingPlan, parse_plan
 from tintype.workspace import Workspace
 
+RETRIES = 1                     # the trainer goes on from its checkpoint, bit for bit
 FINDING = "find-weights"
 ERRORS: dict[str, type[TintypeError]] = {one.__name__: one for one in (NotFound, InvalidRequest, BadArchive)}
 WORKER = (sys.executable, "-m", "tintype.training", "--worker")
@@ -98,6 +101,25 @@ def take_over(plan: TrainingPlan, trial: Job) -> bool:
         return False
     write_bytes(plan.directory / "checkpoints" / "best.pt", best.read_bytes())
     return True
+
+
+def spec_of(plan: TrainingPlan, hyperparameters: Mapping[str, Value], *, retries: int = RETRIES) -> JobSpec:
+    """What the engine is told of a plan: the built-in trainer is a program like any other, with metrics in its log."""
+    directory = JobDirectory(plan.directory)
+    words = (str(directory.plan), "--events", str(directory.events), "--resume")
+    return JobSpec(
+        source=Source("module", "tintype.training", arguments=words),
+        hyperparameters={name: wire(value) for name, value in hyperparameters.items()},
+        resources=Resources(cores=plan.compute.threads),
+        metric_definitions=tuple(MetricDefinition(*one) for one in metric_definitions().items()),
+        retries=retries,
+        configuration={directory.plan.name: plan.model_dump(mode="json")},
+    )
+
+
+def wire(value: Value) -> str:
+    """A hyperparameter as a job has it: text as it is, everything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def job_of(plan: TrainingPlan, hyperparameters: Mapping[str, Value], parent: str = "") -> Job:

@@ -1,16 +1,22 @@
-"""What a worker does that is no job: small questions that need torch, asked by processes that do not load it.
+"""Small questions that need torch, asked by processes that do not load it: `python -m tintype.training.errands`.
 
     {"errand": "find-weights", "network": "resnet18", "settings": {...}}   ->   {"pretrained": true, "source": "..."}
+
+One JSON object on the standard input, one on the standard output: {"answer": {...}}, or {"error": ..., "reason": ...}
+with the name of a class in `tintype.errors`. Whatever else is printed goes to the standard error.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tintype.errors import not_found
+from tintype.errors import TintypeError, not_found
 from tintype.models import weights
 from tintype.settings import Settings
+from tintype.training.__main__ import private_output
 
 Answer = dict[str, Any]
 
@@ -31,3 +37,18 @@ def run_errand(request: Mapping[str, Any]) -> Answer:
 
 
 ERRANDS: dict[str, Callable[[Mapping[str, Any]], Answer]] = {"find-weights": find_weights}
+
+
+def main() -> None:
+    """Answer the question on the standard input."""
+    output = private_output()
+    try:
+        document: Answer = {"answer": run_errand(json.load(sys.stdin))}
+    except TintypeError as error:
+        document = {"error": type(error).__name__, "reason": str(error)}
+    output.write(json.dumps(document))
+    output.flush()
+
+
+if __name__ == "__main__":
+    main()
