@@ -17,6 +17,7 @@ INDEX = "index"
 COLLECTIONS = "collections/000000000"
 END_MARKER = "training_job_end.ts"
 JOURNAL = "tintype"
+ERRORS_SUFFIX = ".errors.json"
 
 OWN_PAYLOAD = "tintype_payload"     # a key of the index, for what smdebug would take for tensors of their own
 
@@ -44,4 +45,4 @@ def collections_path(worker: str) -> str:
 
 def errors_path(worker: str) -> str:
     """The file that names what could not be saved."""
-    return f"{JOURNAL}/{worker}.errors.json"
+    return f"{JOURNAL}/{worker}{ERRORS_SUFFIX}"

@@ -12,27 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from tintype.debugger.collection import Collection, CollectionSet
 from tintype.debugger.event_decoding import Damaged
 from tintype.debugger.index_file import StepIndex, read_index
 from tintype.debugger.journal import ROW, SHAPE_ONLY, VERSION, names_path, read_names, row_checks, rows_path
 from tintype.debugger.layout import (
-    COLLECTIONS,
-    COLLECTIONS_NAME,
     END_MARKER,
+    ERRORS_SUFFIX,
     EVENTS,
     INDEX,
     INDEX_NAME,
     JOURNAL,
-    collections_path,
     event_path,
     index_path,
 )
+from tintype.debugger.log_collections import LogCollections
 from tintype.debugger.log_files import LogFiles
 from tintype.debugger.log_table import TABLE_ROW, LogTable, Rows
 from tintype.debugger.modes import Mode
 from tintype.debugger.record_reading import scan
-from tintype.errors import InvalidRequest, NotFound
+from tintype.errors import NotFound
 
 
 @dataclass
@@ -42,58 +40,46 @@ class LogLoader:
     files: LogFiles
     table: LogTable = field(default_factory=LogTable)
     problems: dict[str, str] = field(default_factory=dict)          # path → what is wrong with it
-    collections: CollectionSet = field(default_factory=lambda: CollectionSet.of(()))
-    workers: set[str] = field(default_factory=set)
-    expected_workers: int = 1
     ended: bool = False
     _journal_bytes: dict[str, int] = field(default_factory=dict)
     _journal_names: dict[str, list[int]] = field(default_factory=dict)
     _known: set[str] = field(default_factory=set)                   # names of index files
     _folders: dict[str, object] = field(default_factory=dict)
     _scanned: set[str] = field(default_factory=set)
-    _collections_read: dict[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.collections = LogCollections(self.files, self.problems)
+
+    @property
+    def workers(self) -> set[str]:
+        """The workers that wrote something."""
+        return self.collections.workers | set(self.table.workers.names)
 
     def refresh(self) -> bool:
         """Read what is new; True when there was something."""
         before = (len(self.table.rows), self.ended, len(self.workers), len(self.problems))
         ended = self.ended or self.files.exists(END_MARKER)         # asked first: what was there then is all
-        self._read_collections()
+        self.collections.refresh()
+        self._read_losses()
         self._read_journals()
         self._read_indices()
         self._read_steps_without_index(ended)
         self.ended = ended
         return before != (len(self.table.rows), self.ended, len(self.workers), len(self.problems))
 
-    def _read_collections(self) -> None:
-        found = {match[1] for name in self.files.names(COLLECTIONS) if (match := COLLECTIONS_NAME.fullmatch(name))}
-        if self.ended and found <= self.workers:
-            return
-        for worker in sorted(found):
-            path = collections_path(worker)
-            try:
-                content = self.files.read(path)
-            except NotFound:
+    def _read_losses(self) -> None:
+        """What the training could not save, as its background writer noted it."""
+        for name in self.files.names(JOURNAL):
+            if not name.endswith(ERRORS_SUFFIX):
                 continue
-            if self._collections_read.get(worker) != content:
-                self._collections_read[worker] = content
-                self._read_collection_file(worker, path, content)
-
-    def _read_collection_file(self, worker: str, path: str, content: bytes) -> None:
-        try:
-            document = json.loads(content)
-            collections = [Collection.from_json(one) for one in document["collections"].values()]
-            workers = int(document.get("_meta", {}).get("num_workers", 1))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidRequest) as error:
-            self.problems[path] = f"it is not a file of collections: {error!r}"
-            return
-        self.problems.pop(path, None)
-        self.workers.add(worker)
-        self.expected_workers = max(self.expected_workers, min(workers, 1 << 16))
-        for one in collections:
-            mine = self.collections.get(one.name)
-            names = one.tensor_names | (mine.tensor_names if mine else frozenset())
-            merged = Collection(one.name, one.include_regex, names, one.reductions, one.save_config, one.save_histogram)
-            self.collections = self.collections.adding(merged)
+            path = f"{JOURNAL}/{name}"
+            try:
+                losses = json.loads(self.files.read(path))["losses"]
+                told = [f"{one['steps']} steps could not be saved, the first {one['first_step']}: {one['reason']}"
+                        for one in losses]  # fmt: skip
+            except (NotFound, ValueError, KeyError, TypeError):
+                told = ["it does not say what could not be saved"]
+            self.problems[path] = "; ".join(told)
 
     def _read_journals(self) -> None:
         for name in self.files.names(JOURNAL):
@@ -131,7 +117,6 @@ class LogLoader:
         table_rows["tag"] = tags[rows["name"]]
         firsts = rows[ends - 1]
         steps = firsts["step"].tolist()
-        self.workers.add(worker)
         self.table.add(table_rows, self.table.workers.number(worker), steps, ends.tolist())
         self._known.update(f"{step:012d}_{worker}.json" for step in steps)
         for mode in Mode:
@@ -169,7 +154,6 @@ class LogLoader:
         self._add_step(step, worker, index)
 
     def _add_step(self, step: int, worker: str, index: StepIndex) -> None:
-        self.workers.add(worker)
         number = self.table.workers.number(worker)
         entries = [(self.table.tag(tag), start, length, 0) for tag, start, length in index.tensors]
         stored = {tag for tag, _, _ in index.tensors}

@@ -45,7 +45,7 @@ class LogSteps:
     @property
     def waits(self) -> bool:
         """True while a step may still be without the tensors of some workers."""
-        return self.loader.expected_workers > 1 and not self.loader.ended
+        return self.loader.collections.expected_workers > 1 and not self.loader.ended
 
     @property
     def last_complete(self) -> int:
@@ -54,7 +54,7 @@ class LogSteps:
             spans = self.loader.table.spans.values()
             if not self.waits:
                 self._last_complete = max(self.loader.table.moments, default=-1)
-            elif len(spans) < self.loader.expected_workers:
+            elif len(spans) < self.loader.collections.expected_workers:
                 self._last_complete = -1
             else:
                 self._last_complete = max(set.intersection(*(set(one) for one in spans)), default=-1)

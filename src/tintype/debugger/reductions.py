@@ -8,7 +8,8 @@ has to compute what was not stored.)
     name       of                                     shape of the result
     min … l2   one number                             ()
     quantiles  the values at `QUANTILES`, NaN and infinity left out       (9,)
-    histogram  lowest and highest finite value, then the counts in `HISTOGRAM_BINS` equal bins between     (66,)
+    histogram  lowest and highest finite value, then the counts in `HISTOGRAM_BINS` equal bins between
+               (all in the first when they are equal)         (66,)
     zeros      the share of elements that are exactly 0, from 0 to 1      ()
     nonfinite  the share of elements that are NaN or infinite, 0 to 1     ()
 """
@@ -54,10 +55,12 @@ def _quantiles(values: Array) -> Array:
 
 
 def _histogram(values: Array) -> Array:
-    finite = _finite(values)
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    counts, _ = np.histogram(finite, HISTOGRAM_BINS, (low, high if high > low else low + 1.0))
-    return np.concatenate([[low, high], counts])
+    halves = _finite(values).astype(np.float64) / 2         # the span of two numbers may be more than there is
+    low, high = (halves.min(), halves.max()) if halves.size else (0.0, 0.0)
+    places = (halves - low) * (HISTOGRAM_BINS / (high - low) if high > low else 0.0)
+    places = np.where(np.isfinite(places), places, 0).astype(np.int64)
+    counts = np.bincount(places.clip(0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS)
+    return np.concatenate([[2 * low, 2 * high], counts])
 
 
 def _spread(values: Array) -> float:

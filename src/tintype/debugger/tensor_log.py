@@ -73,12 +73,12 @@ class TensorLog:
     @property
     def expected_workers(self) -> int:
         """How many workers the training said would write."""
-        return self._loader.expected_workers
+        return self._loader.collections.expected_workers
 
     @property
     def collections(self) -> Mapping[str, Collection]:
         """The collections that were saved, by name, with the tensors that the hook put into each."""
-        return self._loader.collections
+        return self._loader.collections.merged
 
     @property
     def problems(self) -> Mapping[str, str]:
@@ -153,7 +153,8 @@ class TensorLog:
         """
         names = self._names_saved(mode or Mode.GLOBAL, step)
         if collection is not None:
-            group = collection if isinstance(collection, Collection) else self._loader.collections.named(collection)
+            known = self._loader.collections.merged
+            group = collection if isinstance(collection, Collection) else known.named(collection)
             names = [name for name in names if group.matches(name)]
         if regex is not None:
             try:
