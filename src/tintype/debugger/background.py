@@ -108,12 +108,23 @@ class BackgroundWriter:
     def _run(self) -> None:
         while (item := self._next()) is not None:
             try:
-                self.writer.write(item) if isinstance(item, StepRecord) else self.writer.write_collections(item)
+                self._write(item) if isinstance(item, StepRecord) else self.writer.write_collections(item)
             except Exception as error:      # whatever it is, it must not end the thread: the training would wait for it
                 self._lose(f"{type(error).__name__}: {error}", item if isinstance(item, StepRecord) else None)
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
+            del item                            # its memory is not kept while the next one is waited for
+
+    def _write(self, record: StepRecord) -> None:
+        late, record.late = record.late, None
+        try:
+            if late:
+                late.fill(record)
+            self.writer.write(record)
+        finally:
+            if late:
+                late.release()
 
     def _next(self) -> StepRecord | list[Collection] | None:
         with self._changed:
@@ -127,8 +138,12 @@ class BackgroundWriter:
             self._changed.notify_all()
             return item
 
-    def _lose(self, reason: str, record: StepRecord | None) -> None:
-        step = record.moment.global_step if record else -1
+    def lose(self, reason: str, step: int) -> None:
+        """Count and note something of a step that could not even be submitted."""
+        self._lose(reason, None, step)
+
+    def _lose(self, reason: str, record: StepRecord | None, step: int = -1) -> None:
+        step = record.moment.global_step if record else step
         kind = reason.partition(":")[0]             # a full disk names another file each time
         loss = self.losses.get(kind)
         if loss is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,6 +22,20 @@ class SavedTensor:
     original_dtype: str = ""
 
 
+class LateTensors(Protocol):
+    """Tensors that are still on their way (from another device) when their step is submitted.
+
+    `fill` adds them to the record, in the thread that writes, just before it is written; `release` is called once it
+    was written or lost, when nobody needs the memory any more. `nbytes` is that memory.
+    """
+
+    nbytes: int
+
+    def fill(self, record: StepRecord) -> None: ...
+
+    def release(self) -> None: ...
+
+
 @dataclass
 class StepRecord:
     """The tensors and the shapes of one step. Filled by one thread, then written whole and once.
@@ -33,6 +47,7 @@ class StepRecord:
     moment: Moment
     tensors: dict[str, SavedTensor] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    late: LateTensors | None = None
 
     @staticmethod
     def at(global_step: int, mode: Mode, mode_step: int, wall_time: float) -> StepRecord:
@@ -60,9 +75,9 @@ class StepRecord:
         return {name: shape for name, shape in self.shapes.items() if name not in self.tensors}
 
     def __bool__(self) -> bool:
-        return bool(self.tensors or self.shapes)
+        return bool(self.tensors or self.shapes or self.late)
 
     @property
     def nbytes(self) -> int:
         """The memory that the tensors hold."""
-        return sum(one.value.nbytes for one in self.tensors.values())
+        return sum(one.value.nbytes for one in self.tensors.values()) + (self.late.nbytes if self.late else 0)

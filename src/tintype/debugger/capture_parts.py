@@ -1,0 +1,146 @@
+"""What a step that is saved is made of, and when each part of it is taken.
+
+    begin      weights, biases, buffers; the optimiser's state and learning rates
+    forward    inputs and outputs of layers; which samples they are
+    loss       inputs and outputs of losses; the loss of each sample
+    backward   gradients, after each backward pass
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from tintype.debugger.capture_gradients import BackwardWatch, unscaled
+from tintype.debugger.capture_losses import LossCall, losses_of_samples
+from tintype.debugger.capture_modules import Guard, ModuleWatch, take
+from tintype.debugger.capture_optimisers import WATCH, learning_rates, states
+from tintype.debugger.capture_plan import BROAD, LEARNING_RATES, OPTIMISER, SAMPLES
+from tintype.debugger.capture_step import Named, OpenStep
+from tintype.debugger.modes import Mode
+from tintype.debugger.naming import ModuleNames, gradient_name
+from tintype.debugger.samples import IDS, LABELS, LOSSES, PREDICTIONS
+
+MOST_FORWARDS = 16          # forward passes of one step whose layers are saved
+WITH_GRADIENTS = (Mode.TRAIN, Mode.GLOBAL)
+
+
+@final
+class StepCapture:
+    """Fills one open step. What raises in here is the hook's to catch, except in what PyTorch calls: `guard`."""
+
+    def __init__(self, step: OpenStep, names: ModuleNames, guard: Guard) -> None:
+        self.step = step
+        self._names = names
+        self._guard = guard
+        self._forwards = 0
+        self._modules: ModuleWatch | None = None
+        self._backward: BackwardWatch | None = None
+        self._parameters: list[Named] = []              # whose gradients are wanted
+        self._ids: list[str] = []
+        self._samples: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    @property
+    def wants_samples(self) -> bool:
+        """Whether samples are due."""
+        return self.step.due is not None and self.step.due.has(SAMPLES)
+
+    def begin(self) -> None:
+        """Take what does not change until the optimiser's step."""
+        due = self.step.due
+        if due is None:
+            return
+        if due.has(LEARNING_RATES) or due.has(OPTIMISER):
+            self._take_learning_rates()
+        if not due.beyond_losses:
+            return
+        self._names.refresh()
+        parameters = list(self._names.parameters())
+        self.step.take_all(parameters, "parameters")
+        self._take_buffers()
+        if due.has(OPTIMISER):
+            by_id = {id(parameter): name for name, parameter in parameters}
+            self.step.take_all(states(WATCH.optimisers(), by_id), "optimiser")
+        if self.step.moment.mode in WITH_GRADIENTS:
+            self._watch_gradients(parameters)
+        modules = ModuleWatch(self._names, due, self._guard)
+        self._modules = modules if modules.wants_anything else None
+
+    def forward(self, root: Module, args: tuple[Any, ...], ids: Sequence[str]) -> None:
+        """A root is about to run."""
+        self._forwards += 1
+        self._ids += ids
+        if self._modules is not None and self._forwards <= MOST_FORWARDS:
+            if _is_compiled(root):
+                self._modules.leave()
+            else:
+                self._modules.enter(root, args, self.step)
+
+    def loss(self, call: LossCall) -> None:
+        """A loss was computed."""
+        take(self.step, call.name, "input", call.inputs)
+        take(self.step, call.name, "output", call.outputs)
+        if (self.wants_samples or self._ids) and (found := losses_of_samples(call)) is not None:
+            self._samples.append(found)
+
+    def end(self) -> None:
+        """Stop watching, and take what was gathered over the step."""
+        if self._modules is not None:
+            self._modules.leave()
+        if self._backward is not None:
+            self._backward.close()
+            self._backward = None
+        self._take_samples()
+
+    def _take_learning_rates(self) -> None:
+        for name, rate in learning_rates(WATCH.optimisers()):
+            if isinstance(rate, Tensor):
+                self.step.take_whole(name, rate)
+            else:
+                self.step.put(name, float(rate))
+
+    def _take_buffers(self) -> None:
+        due = self.step.due
+        if due is None or not any(one.name not in BROAD for one in due.collections):
+            return
+        narrow = [one for one in due.collections if one.name not in BROAD]
+        wanted = [(name, one) for name, one in self._names.buffers() if any(each.matches(name) for each in narrow)]
+        self.step.take_all(wanted, "buffers")
+
+    def _watch_gradients(self, parameters: list[Named]) -> None:
+        due = self.step.due
+        self._parameters = [(gradient_name(name), one) for name, one in parameters
+                            if one.requires_grad and due is not None and due.wants(gradient_name(name))]  # fmt: skip
+        if self._parameters:
+            self._backward = BackwardWatch([one for _, one in self._parameters], lambda: self._guard(self._gradients))
+
+    def _gradients(self) -> None:
+        if self._backward is None:                      # a backward pass after its step: nobody waits for it
+            return
+        present = [(name, one.grad) for name, one in self._parameters if one.grad is not None]
+        values = unscaled([one for _, one in present], WATCH.scale())
+        self.step.take_all(zip([name for name, _ in present], values, strict=True), "gradients")
+
+    def _take_samples(self) -> None:
+        if not self._samples:
+            if self._ids:
+                self.step.put(IDS, self._ids)
+            return
+        losses, labels, predictions = (torch.cat(parts) for parts in zip(*self._samples, strict=True))
+        for name, values in ((LOSSES, losses), (LABELS, labels), (PREDICTIONS, predictions)):
+            self.step.take_whole(name, values)
+        if len(self._ids) == len(losses):
+            self.step.put(IDS, self._ids)
+
+
+def _is_compiled(root: Module) -> bool:
+    """Whether the layers of `root` run in compiled code, where nobody sees them and a hook would compile it again."""
+    frames = sys.modules.get("torch._dynamo.eval_frame")        # not loaded unless somebody compiles
+    if frames is not None and frames._is_in_optimized_module():
+        return True
+    return any(one._compiled_call_impl is not None for one in root.modules())

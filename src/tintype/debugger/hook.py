@@ -1,0 +1,396 @@
+"""The hook: it follows a network through its steps and saves what its configuration asks for.
+
+    hook = Hook(HookConfiguration.read("debughookconfig.json"))
+    hook.register_module(model)
+    hook.register_loss(criterion)           # only for losses of one's own: PyTorch's are seen without it
+    hook.set_mode(Mode.TRAIN)
+
+    root called ─→ a step begins ─→ is anything due? ─ no ─→ (nothing until the root is called again)
+                                          └ yes ─→ weights; then layers, losses, gradients as they come ─→ the writer
+
+Between the steps that are saved, the network has one hook on its root and no other. What goes wrong in here is noted
+and costs the training nothing but what was to be saved: every way in from PyTorch goes through `_guard`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch.optim.optimizer import Optimizer
+
+from tintype.debugger import capture_losses, capture_optimisers
+from tintype.debugger.background import BackgroundWriter
+from tintype.debugger.capture_losses import LossCall
+from tintype.debugger.capture_modules import take
+from tintype.debugger.capture_parts import StepCapture
+from tintype.debugger.capture_plan import CapturePlan
+from tintype.debugger.capture_root import HiddenHook
+from tintype.debugger.capture_staging import BufferPool
+from tintype.debugger.capture_step import OpenStep
+from tintype.debugger.capture_tensors import tensors_in, watching_is_safe
+from tintype.debugger.collection import Collection
+from tintype.debugger.configuration import HookConfiguration
+from tintype.debugger.log_writer import TensorLogWriter
+from tintype.debugger.modes import Mode
+from tintype.debugger.naming import ModuleNames, scalar_name
+from tintype.debugger.steps import Accounting, StepCount
+from tintype.errors import InvalidRequest
+
+MOST_FAILURES = 100         # then the debugger stands down
+
+logger = logging.getLogger(__name__)
+
+
+@final
+class Hook:
+    """Saves tensors of one training into one log. Its methods are for the thread that trains.
+
+    `accounting` says what a step is; `worker` and `workers` are found out from `torch.distributed` unless given;
+    `resume` goes on with a log that has ended. Of several workers only the first writes, unless the configuration
+    says all. Nothing is written before something is saved. A pickled hook is None: a saved network loads without us.
+    """
+
+    def __init__(
+        self,
+        configuration: HookConfiguration,
+        *,
+        accounting: Accounting = Accounting.FORWARDS,
+        worker: tuple[str, int] | None = None,
+        resume: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.configuration = configuration
+        self.accounting = accounting
+        self.plan = CapturePlan(configuration, extras=accounting is Accounting.OPTIMISER_STEPS)
+        self.names = ModuleNames()
+        self.failures: dict[str, int] = {}              # reason -> how often
+        self.find_ids: Callable[[int], Sequence[str]] = lambda size: ()     # the ids of a batch of that size
+        self._count = StepCount()
+        self._mode: Mode | None = Mode.GLOBAL if accounting is Accounting.FORWARDS else None    # None: the module's
+        self._worker, self._resume, self._clock = worker, resume, clock
+        self._pool = BufferPool()
+        self._capture: StepCapture | None = None        # of the present step, when anything is saved of it
+        self._waiting: list[tuple[Mode, str, Any]] = []     # scalars that came before their mode's first step
+        self._pending_ids: list[str] = []
+        self._hooks: dict[int, list[HiddenHook]] = {}   # by the id of the module
+        self._sink: BackgroundWriter | None = None
+        self._described = -1
+        self._calls = 0                                 # of roots
+        self._calls_at: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()     # at its last step
+        self._has_stepped = True
+        self._is_on, self._process = True, os.getpid()
+        capture_losses.listen(self)
+        capture_optimisers.WATCH.add(self)
+        atexit.register(_close_at_exit, weakref.ref(self))
+
+    # --- what is watched -------------------------------------------------------------------------------------------
+
+    def register_module(self, module: Module) -> None:
+        """Watch a network. Each that is registered counts steps. `InvalidRequest` for anything but a module."""
+        if not isinstance(module, Module):
+            raise InvalidRequest(f"register_module needs a torch.nn.Module, got {type(module).__name__}")
+        if id(module) in self._hooks:
+            return
+        self.names.add_root(module)
+        self._hooks[id(module)] = [HiddenHook(module, "_forward_pre_hooks", self._root_called)]
+
+    def register_loss(self, loss: Module) -> None:
+        """Watch a loss of one's own; it is called by its class. `InvalidRequest` for anything but a module."""
+        if not isinstance(loss, Module):
+            raise InvalidRequest(
+                f"register_loss needs a torch.nn.Module, got {type(loss).__name__}; a function's result can be given to"
+                " record_tensor_value, and those of torch.nn.functional are seen by themselves"
+            )
+        if id(loss) in self._hooks:
+            return
+        name = type(loss).__name__
+        self.plan.add_member("losses", f"{name}_output_0")
+        self._hooks[id(loss)] = [
+            HiddenHook(loss, "_forward_pre_hooks", _loss_called),
+            HiddenHook(loss, "_forward_hooks", lambda module, args, out: self._loss_returned(name, args, out)),
+        ]
+
+    def register_optimiser(self, optimiser: Optimizer) -> None:
+        """Know of an optimiser that was made before the hook."""
+        capture_optimisers.WATCH.note(optimiser)
+
+    def unregister(self, module: Module) -> None:
+        """Leave a network or a loss alone."""
+        for one in self._hooks.pop(id(module), []):
+            one.remove()
+        self.names.drop_root(module)
+
+    def add_collection(self, collection: Collection) -> None:
+        """Save a collection too, from the next step on."""
+        self.plan.add(collection)
+
+    # --- what a script says ----------------------------------------------------------------------------------------
+
+    def set_mode(self, mode: Mode | None) -> None:
+        """The mode of the steps to come; None takes it from the network: training with gradients, or not."""
+        self._mode = mode
+
+    @property
+    def step(self) -> int:
+        """The number of the present step over all modes; -1 before the first."""
+        return self._count.step
+
+    @property
+    def mode(self) -> Mode | None:
+        """The mode that was set, or else that of the present step."""
+        return self._mode or self._count.mode
+
+    def mode_step(self, mode: Mode) -> int:
+        """The number of the last step of `mode`; -1 before its first."""
+        return self._count.mode_step(mode)
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether anything that the configuration asks for is due at the present step."""
+        return self._capture is not None and self._capture.step.due is not None
+
+    def save_scalar(self, name: str, value: Any) -> None:
+        """Save one number in the present step, whatever is due. `InvalidRequest` for more than one number."""
+        if isinstance(value, Tensor):
+            value = value.detach().cpu()
+        number = getattr(value, "item", lambda: value)() if getattr(value, "size", 1) == 1 or (
+            isinstance(value, Tensor) and value.numel() == 1) else value  # fmt: skip
+        if not isinstance(number, int | float | bool):
+            raise InvalidRequest(f"save_scalar({name!r}) takes one number, got {type(value).__name__}")
+        mode = self.mode
+        if mode is not None and (self._count.mode is not mode):
+            self._waiting.append((mode, scalar_name(name), float(number)))
+        else:
+            self._guard(lambda: self._scalar_step().put(scalar_name(name), float(number)))
+
+    def save_tensor(self, name: str, value: Any, collection: str = "default") -> None:
+        """Save a tensor or an array under `name`, at the steps at which `collection` is due."""
+        self._guard(lambda: self._save_tensor(name, value, collection))
+
+    def record_tensor_value(self, name: str, value: Tensor) -> None:
+        """Take a tensor as the output of something called `name`: it is saved if a collection wants it."""
+        self._guard(lambda: self._take(name, "output", value))
+
+    def record_samples(self, ids: Sequence[str]) -> None:
+        """What names the samples of the batch that is about to enter the network, in their order."""
+        self._pending_ids = [str(one) for one in ids]
+
+    def close(self, *, end: bool = True) -> None:
+        """Save what is pending, end the log (or, with `end=False`, let another process go on), and leave.
+
+        The second time does nothing.
+        """
+        if not self._is_on or os.getpid() != self._process:
+            return
+        self._guard(self._end_last_step)
+        if self._sink is not None:
+            sink = self._sink
+            self._guard(lambda: sink.submit_collections(self.plan.described()))
+            self._guard(lambda: sink.close(end=end))
+        for one in self.plan.matched_nothing() if self._count.step >= 0 else ():
+            logger.warning("collection %r: no tensor matched %s", one.name, ", ".join(one.include_regex))
+        self._stand_down()
+
+    def __enter__(self) -> Hook:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> Any:
+        return type(None), ()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Hook:
+        return self
+
+    # --- what PyTorch tells us -------------------------------------------------------------------------------------
+
+    def _root_called(self, module: Module, args: tuple[Any, ...]) -> None:
+        if torch.compiler.is_compiling():
+            return
+        if self._is_on and os.getpid() == self._process and watching_is_safe():
+            self._guard(lambda: self._enter(module, args))
+
+    def _enter(self, module: Module, args: tuple[Any, ...]) -> None:
+        self._calls += 1
+        mode = self._mode or (Mode.TRAIN if module.training and torch.is_grad_enabled() else Mode.EVAL)
+        if not self._goes_on(module, mode):
+            self._begin(mode)
+        ids, self._pending_ids = self._pending_ids, []
+        if self._capture is not None:
+            size = next((len(one) for one in tensors_in(args) if one.ndim), 0)
+            self._capture.forward(module, args, ids or (self.find_ids(size) if self._capture.wants_samples else ()))
+
+    def _goes_on(self, module: Module, mode: Mode) -> bool:
+        """A further forward pass of the step that has begun: the next micro-batch, or the same network once more."""
+        if self.accounting is Accounting.FORWARDS or mode is not Mode.TRAIN or self._count.mode is not Mode.TRAIN:
+            return False
+        return not self._has_stepped and capture_optimisers.WATCH.trains(module)
+
+    def optimiser_stepped(self, optimiser: Optimizer) -> None:
+        """An optimiser made its step, or a GradScaler skipped it. Whoever has neither may call this."""
+        if not self._is_on or os.getpid() != self._process:
+            return
+        silent, self._calls_at[optimiser] = self._calls_at.get(optimiser) == self._calls, self._calls
+        self._has_stepped = True
+        if silent and any(capture_optimisers.WATCH.trains(root) for _, root in self.names.roots()):
+            self._guard(lambda: self._begin(self._mode or Mode.TRAIN))      # the root runs inside of compiled code
+
+    @property
+    def wants_losses(self) -> bool:
+        """Whether losses of the present step are saved."""
+        return self.is_saving and self._is_on and os.getpid() == self._process
+
+    def loss_computed(self, call: LossCall) -> None:
+        """A loss of PyTorch was computed, or a registered one."""
+        self._guard(lambda: self._capture.loss(call) if self._capture else None)
+
+    def _loss_returned(self, name: str, args: tuple[Any, ...], output: Any) -> None:
+        if torch.compiler.is_compiling():
+            return
+        capture_losses.leave_loss()
+        if self.wants_losses and watching_is_safe():
+            self.loss_computed(LossCall(name, args, output, {}))
+
+    # --- steps -----------------------------------------------------------------------------------------------------
+
+    def _begin(self, mode: Mode) -> None:
+        self._end_step()
+        capture_losses.leave_all_losses()
+        mode_step = self._count.advance(mode)
+        self._has_stepped = False
+        due = self.plan.due(mode, mode_step)
+        if due is None and not self._waiting:
+            return
+        if not self._may_write():
+            return
+        step = OpenStep(self._count.moment(self._clock()), due, self._pool)
+        self._capture = StepCapture(step, self.names, self._guard)
+        here = [(name, value) for one, name, value in self._waiting if one is mode]
+        self._waiting = [one for one in self._waiting if one[0] is not mode]
+        for name, value in here:
+            step.put(name, value)
+        self._capture.begin()
+
+    def _end_step(self) -> None:
+        capture, self._capture = self._capture, None
+        if capture is None:
+            return
+        capture.end()
+        sink = self._writer()
+        if sink is None:
+            capture.step.drop()
+            return
+        if not capture.step.is_empty:
+            sink.submit(capture.step.record())
+        members = self.plan.member_count
+        if members != self._described:
+            self._described = members
+            sink.submit_collections(self.plan.described())
+
+    def _end_last_step(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for _, name, value in waiting:
+            self._scalar_step().put(name, value)
+        self._end_step()
+
+    def _scalar_step(self) -> OpenStep:
+        if self._capture is None:
+            step = OpenStep(self._count.moment(self._clock()), None, self._pool)
+            self._capture = StepCapture(step, self.names, self._guard)
+        return self._capture.step
+
+    def _save_tensor(self, name: str, value: Any, collection: str) -> None:
+        mode = self._count.mode or self._mode or Mode.GLOBAL
+        if not self.plan.is_due(collection, mode, max(self._count.mode_step(mode), 0)):
+            return
+        self.plan.add_member(collection, name)
+        step = self._scalar_step()
+        if isinstance(value, Tensor):
+            step.take_whole(name, value)
+        else:
+            step.put(name, value)
+
+    def _take(self, name: str, end: str, value: Any) -> None:
+        if self._capture is not None:
+            take(self._capture.step, name, end, tensors_in(value))
+
+    # --- the log, and what goes wrong ------------------------------------------------------------------------------
+
+    def _may_write(self) -> bool:
+        if self._worker is None:
+            self._worker = _distributed_worker()
+        name, workers = self._worker
+        return name == "worker_0" or workers == 1 or self.configuration.all_workers
+
+    def _writer(self) -> BackgroundWriter | None:
+        if self._sink is None and self._is_on and self._may_write():
+            name, workers = self._worker or ("worker_0", 1)
+            count = workers if self.configuration.all_workers else 1
+            try:
+                writer = TensorLogWriter(
+                    self.configuration.location, name, count, resume=self._resume, clock=self._clock)  # fmt: skip
+            except Exception as error:
+                self._failed(error)
+                self._stand_down()
+                return None
+            self._sink = BackgroundWriter(writer)
+        return self._sink
+
+    def _guard(self, action: Callable[[], Any]) -> None:
+        """The one place at which errors of the debugger end: they are noted, and the training goes on."""
+        if not self._is_on:
+            return
+        try:
+            action()
+        except Exception as error:
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        count = self.failures[reason] = self.failures.get(reason, 0) + 1
+        if self._sink is not None:
+            self._sink.lose(reason, max(self._count.step, 0))
+        elif count == 1:
+            logger.error("the debugger failed at step %s: %s; the training goes on without it", self.step, reason,
+                         exc_info=error)  # fmt: skip
+        if sum(self.failures.values()) >= MOST_FAILURES:
+            logger.error("the debugger failed %s times and stands down; the training goes on", MOST_FAILURES)
+            self._stand_down()
+
+    def _stand_down(self) -> None:
+        self._is_on = False
+        capture_losses.stop_listening(self)
+        capture_optimisers.WATCH.remove(self)
+        if self._capture is not None:
+            self._capture.end()
+            self._capture = None
+        for hooks in self._hooks.values():
+            for one in hooks:
+                one.remove()
+        self._hooks = {}
+
+
+def _loss_called(module: Module, args: tuple[Any, ...]) -> None:
+    if not torch.compiler.is_compiling():
+        capture_losses.enter_loss()
+
+
+def _distributed_worker() -> tuple[str, int]:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return f"worker_{torch.distributed.get_rank()}", torch.distributed.get_world_size()
+    return "worker_0", 1
+
+
+def _close_at_exit(reference: weakref.ref[Hook]) -> None:
+    if (hook := reference()) is not None:
+        hook.close()
