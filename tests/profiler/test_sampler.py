@@ -163,9 +163,13 @@ def test_a_device_that_tells_little_is_still_read() -> None:
 
 
 def test_the_program(tmp_path: Path) -> None:
-    process = subprocess.Popen(["sleep", "1.2"])
+    process = subprocess.Popen(["sleep", "60"])
     command = [sys.executable, "-m", "tintype.profiler", "--directory", str(tmp_path), "--pid", str(process.pid)]
     sampler = subprocess.Popen([*command, "--interval-ms", "200"], stderr=subprocess.PIPE)
+    until = time.monotonic() + 30
+    while len(np.unique(read_system_rows(tmp_path).rows["time"])) < 2 and time.monotonic() < until:
+        time.sleep(0.1)
+    process.kill()
     process.wait()
     _, said = sampler.communicate(timeout=20)
     assert sampler.returncode == 0, said

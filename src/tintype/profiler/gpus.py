@@ -90,7 +90,6 @@ def find_gpus() -> Gpus:
         return NoGpus(NO_LIBRARY)
     try:
         return NvmlGpus(pynvml)
-    except pynvml.NVMLError_LibraryNotFound:
-        return NoGpus("this machine has no GPU (no NVIDIA driver)")
     except pynvml.NVMLError as error:
-        return NoGpus(f"no GPU was measured: {error}")
+        absent = error.value == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND
+        return NoGpus("this machine has no GPU (no NVIDIA driver)" if absent else f"no GPU was measured: {error}")

@@ -1,0 +1,114 @@
+"""The spans of a training loop, said by the loop itself.
+
+    spans = StepSpans(writer)
+    for images, labels in spans.batches(loader):
+        with spans.phase(Phase.FORWARD):
+            loss = ...
+        spans.finish(StepMode.TRAIN)
+    with spans.outside(Outside.EVALUATION):
+        ...
+
+A step begins with its first phase and ends with `finish`; what is between two steps is in neither. The cost is about a
+microsecond for each phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar, final
+
+from tintype.profiler.phases import PHASES, Outside, Phase, StepMode
+from tintype.profiler.span_files import Span, StepSpan
+from tintype.profiler.span_writer import SpanWriter
+
+T = TypeVar("T")
+
+
+@final
+class PhaseTimer:
+    """Adds the time of its block to a phase of the current step. Not to be nested in itself."""
+
+    __slots__ = ("_begun", "_phase", "_spans", "_steady")
+
+    def __init__(self, spans: StepSpans, phase: Phase) -> None:
+        self._spans, self._phase, self._steady, self._begun = spans, phase, spans.writer.steady, 0
+
+    def __enter__(self) -> None:
+        self._begun = self._steady()
+
+    def __exit__(self, *_: object) -> None:
+        self._spans.add(self._phase, self._begun, self._steady())
+
+
+@final
+class StepSpans:
+    """Collects the phases of one step after the other, and hands whole steps to a writer. Used by one thread."""
+
+    def __init__(self, writer: SpanWriter) -> None:
+        self.writer = writer
+        self._timers = {phase: PhaseTimer(self, phase) for phase in PHASES}
+        self._times: dict[Phase, list[int]] = {}        # phase -> [first start, time in all]
+        self._start = -1                                # of the current step; -1: it has not begun
+        self._end = -1
+        self._waiting_cpu = self._decoding = 0
+        self._numbers = dict.fromkeys(StepMode, 0)
+
+    def phase(self, phase: Phase) -> PhaseTimer:
+        """A block whose time is `phase`."""
+        return self._timers[phase]
+
+    def add(self, phase: Phase, start: int, end: int) -> None:
+        """Time that was measured elsewhere, in nanoseconds of the writer's clock."""
+        if self._start < 0:
+            self._start = start
+        self._end = end
+        found = self._times.get(phase)
+        if found is None:
+            self._times[phase] = [start, end - start]
+        else:
+            found[1] += end - start
+
+    def add_loading(self, waiting_cpu: int, decoding: int) -> None:
+        """What the loop's own thread did while it waited for data: processor time, and time in the decoder, in ns."""
+        self._waiting_cpu += waiting_cpu
+        self._decoding += decoding
+
+    def finish(self, mode: StepMode = StepMode.TRAIN, end: int | None = None) -> None:
+        """The step is over, at `end` or now. A step without any phase is none."""
+        if self._start < 0:
+            return
+        phases = tuple([(phase, start, time) for phase, (start, time) in self._times.items()])
+        number = self._numbers[mode]
+        self._numbers[mode] = number + 1
+        end = self.writer.steady() if end is None else end
+        self.writer.add(StepSpan(mode, number, self._start, end, phases, self._waiting_cpu, self._decoding))
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget the current step, as when a loader has come to its end."""
+        self._times, self._start, self._waiting_cpu, self._decoding = {}, -1, 0, 0
+
+    @contextmanager
+    def outside(self, what: Outside) -> Iterator[None]:
+        """A block between steps. What it measured of phases is its own affair, and no step."""
+        self.drop()
+        start = self.writer.steady()
+        try:
+            yield
+        finally:
+            step = str(self._numbers[StepMode.TRAIN])
+            self.writer.add(Span(what, what, start, self.writer.steady(), (("step_num", step),)))
+            self.drop()
+
+    def batches(self, source: Iterable[T]) -> Iterator[T]:
+        """`source`, with the wait for each of its items as DATA_WAIT."""
+        iterator = iter(source)
+        while True:
+            start = self.writer.steady()
+            try:
+                batch = next(iterator)
+            except StopIteration:
+                return
+            self.add(Phase.DATA_WAIT, start, self.writer.steady())
+            yield batch

@@ -1,0 +1,211 @@
+"""Spans of any training with torch, without a change of its script.
+
+What is watched: the loaders' `__next__` (data wait), the forward of the modules that the script calls itself (forward;
+loss, for a module of `torch.nn.modules.loss`), `torch.autograd.backward`, and the optimisers' `step`. On a device, the
+time between having a batch and the forward is that of its copy. A step is over when the script asks for its next batch
+after an optimiser has moved; gradient accumulation is one step, as is a batch of a GAN with two optimisers.
+
+Times are those of the Python thread: on a GPU a phase is the time to *launch* its kernels, until something waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, final
+
+import torch
+from PIL import ImageFile
+from torch import nn
+from torch.nn.modules.loss import _Loss
+from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.utils.data import dataloader
+
+from tintype.profiler.phases import Outside, Phase, StepMode
+from tintype.profiler.span_files import Span
+from tintype.profiler.step_spans import StepSpans
+
+DISCOVERY_STEPS = 20                    # steps after which no new module is looked for: hooks on all of them cost
+
+
+@final
+class TorchSpans:
+    """Watches torch in this process until `remove`. Used by the thread that trains; other threads are left alone."""
+
+    def __init__(self, spans: StepSpans, thread_id: Callable[[], int]) -> None:
+        self.spans = spans
+        self._steady = spans.writer.steady
+        self._thread_id, self._thread = thread_id, thread_id()
+        self._mode: StepMode | None = None              # of the step, once it could be over
+        self._end = 0                                   # when it could be over
+        self._steps = 0
+        self._has_loader = False
+        self._inside = 0                                # depth of modules, loaders and backward passes
+        self._fetched = 0                               # end of the last wait for data; 0: used up
+        self._decoding = 0                              # in the image decoder since the wait began
+        self._begun: dict[int, int] = {}                # of modules and optimisers, by id
+        self._known: set[int] = set()
+        self._undo: list[Callable[[], object]] = []
+        self._install()
+
+    # ------------------------------------------------------------------------------------------- installing
+
+    def _install(self) -> None:
+        discovery = register_module_forward_pre_hook(self._discover)
+        self._stop_discovery = discovery.remove
+        self._undo += [
+            discovery.remove,
+            register_optimizer_step_pre_hook(self._optimizer_starts).remove,
+            register_optimizer_step_post_hook(self._optimizer_ends).remove,
+        ]
+        self._replace(dataloader._BaseDataLoaderIter, "__next__", self._timed_next)
+        self._replace(dataloader.DataLoader, "__iter__", self._timed_iter)
+        self._replace(torch.autograd, "backward", self._timed_backward)
+        self._replace(ImageFile.ImageFile, "load", self._timed_decode)
+
+    def _replace(self, owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        original = getattr(owner, name)
+        setattr(owner, name, make(original))
+        self._undo.append(lambda: setattr(owner, name, original))
+
+    def remove(self) -> None:
+        """Write the last step, and leave torch as it was."""
+        self._settle()
+        while self._undo:
+            self._undo.pop()()
+
+    def _mine(self) -> bool:
+        return self._thread_id() == self._thread
+
+    # ------------------------------------------------------------------------------------------------ steps
+
+    def _settle(self) -> None:
+        """Write the step that could be over, if there is one."""
+        if self._mode is None:
+            return
+        self.spans.finish(self._mode, self._end)
+        self._mode = None
+        self._steps += 1
+        if self._steps == DISCOVERY_STEPS:
+            self._stop_discovery()
+
+    def _could_end(self, mode: StepMode, at: int) -> None:
+        self._mode, self._end = mode, at
+
+    # ------------------------------------------------------------------------------------------------- data
+
+    def _timed_next(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(iterator: Any) -> Any:
+            if self._inside or not self._mine():
+                return original(iterator)
+            self._settle()
+            self._has_loader, self._decoding = True, 0
+            start, cpu = self._steady(), time.thread_time_ns()
+            self._inside += 1
+            try:
+                batch = original(iterator)
+            finally:
+                self._inside -= 1
+            self._fetched = self._steady()
+            self.spans.add(Phase.DATA_WAIT, start, self._fetched)
+            self.spans.add_loading(time.thread_time_ns() - cpu, self._decoding)
+            return batch
+
+        return timed
+
+    def _timed_iter(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(loader: Any) -> Any:
+            start = self._steady()
+            iterator = original(loader)
+            if self._mine():
+                args = (("num_workers", loader.num_workers), ("pin_memory", bool(loader.pin_memory)))
+                what = Outside.LOADER_START
+                self.spans.writer.add(Span(what, what, start, self._steady(), args))
+            return iterator
+
+        return timed
+
+    def _timed_decode(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(image: Any) -> Any:
+            if image._im is not None:                   # it was decoded before: this only looks
+                return original(image)
+            start = self._steady()
+            found = original(image)
+            self._decoding += self._steady() - start
+            return found
+
+        return timed
+
+    # ---------------------------------------------------------------------------------------------- modules
+
+    def _discover(self, module: nn.Module, inputs: Any) -> None:
+        """A module that the script calls itself gets hooks of its own; those inside of one do not."""
+        if self._inside or id(module) in self._known or not self._mine() or torch.jit._trace.is_tracing():
+            return
+        self._known.add(id(module))
+        before = module.register_forward_pre_hook(self._forward_starts)
+        after = module.register_forward_hook(self._forward_ends, always_call=True)
+        self._undo += [before.remove, after.remove]
+        # This call's own hooks were collected before these were there.
+        self._forward_starts(module, inputs)
+
+    def _forward_starts(self, module: nn.Module, inputs: Any) -> None:
+        if not self._mine():
+            return
+        self._inside += 1
+        if self._inside > 1:
+            return
+        if not self._has_loader:
+            self._settle()
+        now = self._steady()
+        if self._fetched and not isinstance(module, _Loss):
+            if _on_device(module):
+                self.spans.add(Phase.HOST_TO_DEVICE, self._fetched, now)
+            self._fetched = 0
+        self._begun[id(module)] = now
+
+    def _forward_ends(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
+        if not self._mine() or not self._inside:
+            return
+        self._inside -= 1
+        start = self._begun.pop(id(module), 0)
+        if self._inside or not start:
+            return
+        now = self._steady()
+        phase = Phase.LOSS if isinstance(module, _Loss) else Phase.FORWARD
+        self.spans.add(phase, start, now)
+        if not module.training and not torch.is_grad_enabled():
+            self._could_end(StepMode.EVAL, now)
+        elif self._mode is StepMode.EVAL:
+            self._could_end(StepMode.EVAL, now)         # the loss of an evaluated batch
+
+    def _timed_backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*given: Any, **named: Any) -> Any:
+            if self._inside or not self._mine():
+                return original(*given, **named)
+            start = self._steady()
+            self._inside += 1
+            try:
+                return original(*given, **named)
+            finally:
+                self._inside -= 1
+                self.spans.add(Phase.BACKWARD, start, self._steady())
+
+        return timed
+
+    def _optimizer_starts(self, optimizer: Any, given: Any, named: Any) -> None:
+        if self._mine():
+            self._begun[id(optimizer)] = self._steady()
+
+    def _optimizer_ends(self, optimizer: Any, given: Any, named: Any) -> None:
+        start = self._begun.pop(id(optimizer), 0)
+        if start and self._mine():
+            now = self._steady()
+            self.spans.add(Phase.OPTIMIZER, start, now)
+            self._could_end(StepMode.TRAIN, now)
+
+
+def _on_device(module: nn.Module) -> bool:
+    parameter = next(module.parameters(), None)
+    return parameter is not None and parameter.device.type != "cpu"

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset, dataloader
+
+from tests.profiler.recordings import START
+from tintype.profiler.phases import StepMode
+from tintype.profiler.span_reader import FrameworkSpans, of_mode, read_framework_spans
+from tintype.profiler.span_writer import SpanWriter
+from tintype.profiler.step_spans import StepSpans
+from tintype.profiler.torch_spans import TorchSpans
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+class Watched:
+    """A block in which torch is watched; afterwards `found` is what was written."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def __enter__(self) -> Watched:
+        self.writer = SpanWriter(self.root, "0-algo-1", lambda: START, time.perf_counter_ns, threaded=False)
+        self.watch = TorchSpans(StepSpans(self.writer), threading.get_ident)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.watch.remove()
+        self.writer.close()
+
+    @property
+    def found(self) -> FrameworkSpans:
+        return read_framework_spans(self.root)
+
+
+class Slow(Dataset[tuple[torch.Tensor, int]]):
+    """Images that take their time."""
+
+    def __init__(self, seconds: float, size: int = 24) -> None:
+        self.seconds, self.size = seconds, size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        time.sleep(self.seconds)
+        return torch.zeros(8), index % 2
+
+
+def loader(items: int = 40, batch: int = 8) -> DataLoader[tuple[torch.Tensor, ...]]:
+    return DataLoader(TensorDataset(torch.randn(items, 8), torch.randint(0, 2, (items,))), batch_size=batch)
+
+
+def train(network: nn.Module, batches: object, accumulate: int = 1) -> None:
+    loss_of, optimizer = nn.CrossEntropyLoss(), torch.optim.SGD(network.parameters(), 0.1)
+    network.train()
+    for number, (images, labels) in enumerate(batches, 1):      # type: ignore[call-overload]
+        loss_of(network(images), labels).backward()
+        if number % accumulate == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+def test_a_script_that_knows_nothing_of_it(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))
+    with Watched(tmp_path) as watched:
+        for _ in range(2):
+            train(network, loader())
+            network.eval()
+            with torch.no_grad():
+                for images, labels in loader(24):
+                    nn.CrossEntropyLoss()(network(images), labels)
+    found = watched.found
+    training, evaluation = of_mode(found.steps, StepMode.TRAIN), of_mode(found.steps, StepMode.EVAL)
+    assert training["number"].tolist() == list(range(10))
+    assert evaluation["number"].tolist() == list(range(6))
+    for phase in ("data_wait", "forward", "loss", "backward", "optimizer"):
+        assert (training[phase] > 0).all(), phase
+    assert (evaluation["backward"] == 0).all()
+    assert (training["host_to_device"] == 0).all()
+    parts = sum(training[phase] for phase in ("data_wait", "forward", "loss", "backward", "optimizer"))
+    assert (parts <= training["duration"] * 1.001).all()
+    assert [found.names[one["name"]] for one in found.spans] == ["DataLoaderIterInitialize"] * 4
+    assert found.loaders[0]["num_workers"] == 0
+
+
+def test_a_slow_loader_is_seen_as_waiting_without_work(tmp_path: Path) -> None:
+    with Watched(tmp_path) as watched:
+        train(nn.Linear(8, 2), DataLoader(Slow(0.005, 16), batch_size=8))
+    steps = watched.found.steps
+    assert (steps["data_wait"] >= 0.04).all()
+    assert (steps["waiting_cpu"] < 0.5 * steps["data_wait"]).all()
+
+
+def test_the_time_in_the_image_decoder(tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+
+    class Photographs(Dataset[tuple[torch.Tensor, int]]):
+        def __len__(self) -> int:
+            return 4
+
+        def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+            with Image.open(path) as image:
+                return torch.from_numpy(np.asarray(image.convert("RGB"))[:2, :2].copy()).float().ravel()[:8], 0
+
+    with Watched(tmp_path / "profile") as watched:
+        train(nn.Linear(8, 2), DataLoader(Photographs(), batch_size=2))
+    steps = watched.found.steps
+    assert (steps["decode"] < steps["data_wait"]).all()
+    assert steps["decode"].sum() > 0.1 * steps["data_wait"].sum()
+
+
+def test_accumulated_gradients_are_one_step(tmp_path: Path) -> None:
+    with Watched(tmp_path) as watched:
+        train(nn.Linear(8, 2), loader(64), accumulate=4)
+    assert of_mode(watched.found.steps, StepMode.TRAIN)["number"].tolist() == [0, 1]
+
+
+def test_a_loop_without_a_loader(tmp_path: Path) -> None:
+    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for _ in range(5):
+            yield torch.randn(4, 8), torch.randint(0, 2, (4,))
+
+    with Watched(tmp_path) as watched:
+        train(nn.Linear(8, 2), batches())
+    steps = watched.found.steps
+    assert steps["number"].tolist() == list(range(5))
+    assert (steps["forward"] > 0).all()
+
+
+def test_other_threads_are_left_alone(tmp_path: Path) -> None:
+    with Watched(tmp_path) as watched:
+        thread = threading.Thread(target=train, args=(nn.Linear(8, 2), loader()))
+        thread.start()
+        thread.join()
+        train(nn.Linear(8, 2), loader(16))
+    assert len(watched.found.steps) == 2
+
+
+def test_an_error_of_the_script_stays_its_own(tmp_path: Path) -> None:
+    class Failing(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            raise ArithmeticError("no")
+
+    with Watched(tmp_path) as watched:
+        for _ in range(2):
+            with pytest.raises(ArithmeticError):
+                Failing()(torch.zeros(1))
+        train(nn.Linear(8, 2), loader())
+    assert len(watched.found.steps) == 5
+
+
+def test_torch_is_left_as_it_was(tmp_path: Path) -> None:
+    before = (
+        dataloader._BaseDataLoaderIter.__next__, DataLoader.__iter__, torch.autograd.backward,
+    )  # fmt: skip
+    with Watched(tmp_path):
+        train(nn.Linear(8, 2), loader())
+    after = (dataloader._BaseDataLoaderIter.__next__, DataLoader.__iter__, torch.autograd.backward)
+    assert after == before
+    assert not nn.modules.module._global_forward_pre_hooks
+
+
+def test_a_process_is_profiled_to_its_end(tmp_path: Path) -> None:
+    script = (
+        "import sys, torch; from pathlib import Path; from tintype.profiler.capture import start_capture\n"
+        "start_capture(Path(sys.argv[1]), 'algo-2', 3)\n"
+        "net = torch.nn.Linear(2, 2); optimizer = torch.optim.SGD(net.parameters(), 0.1)\n"
+        "for _ in range(3): net(torch.zeros(1, 2)).sum().backward(); optimizer.step()\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+    found = read_framework_spans(tmp_path)
+    assert found.nodes == ("3-algo-2",)
+    assert len(found.steps) == 3
+    assert [path.suffix for path in (tmp_path / "framework").iterdir()] == [""]     # no temporary file is left
