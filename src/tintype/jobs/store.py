@@ -16,6 +16,7 @@ from tintype.records import Lease, Measurement, Owner, Record, Records
 from tintype.records.lists import Filters
 
 KIND = "training-job"
+REHEARSAL = "rehearsal"
 UNFINISHED = (Status.IN_PROGRESS, Status.STOPPING)
 DEAD_OWNER = "the process that looked after it is gone (killed, or the machine was restarted)"
 
@@ -120,6 +121,16 @@ class JobStore:
     def holders(self) -> dict[str, Lease]:
         """The leases of all jobs that somebody looks after, by name."""
         return {lease.name: lease for lease in self._records.holders(KIND)}
+
+    def rehearse(self, name: str) -> None:
+        """Do once, and undo, what a supervisor does with a job: a fork of this process then finds it all prepared."""
+        self._records.create(REHEARSAL, name, {})
+        lease = self._records.lease(REHEARSAL, name, Owner.of())
+        self._records.renew(lease)
+        self._records.update(REHEARSAL, name, lambda record: (record.document, record.status), lease=lease)
+        self._records.measure(name, [Measurement("rehearsal", 0, 0.0)], lease=lease)
+        self._records.release(lease)
+        self._records.delete(REHEARSAL, name, measurements=True)
 
     def disconnect(self) -> None:
         """Close all connections; the next use opens one again. Wanted before a fork, which none may survive."""

@@ -136,7 +136,7 @@ def _run_here(order: Order) -> NoReturn:
 
 def _finish() -> None:
     """What an interpreter does at its end, without taking torch apart, which takes a second."""
-    threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
+    vars(threading)["_shutdown"]()          # waits for threads that are no daemons
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -157,14 +157,13 @@ def _program(order: Order) -> Callable[[], object]:
         sys.argv = [module, *rest]
         return lambda: runpy.run_module(module, run_name="__main__", alter_sys=True)
     sys.argv = [name, *rest]
-    return lambda: _run_script(Path(name))
+    return lambda: _run_script(Path(name).absolute())        # as Python sets __file__: what is spawned needs it
 
 
 def _run_script(path: Path) -> None:
     # Not `runpy.run_path`: the module must stay `__main__` after the last line, for threads and exit functions.
     main = types.ModuleType("__main__")
     main.__file__ = str(path)
-    main.__builtins__ = __builtins__
     sys.modules["__main__"] = main
     exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), main.__dict__)
 
@@ -204,10 +203,12 @@ def _is_from(folder: str, name: str) -> bool:
 
 
 def _reseed() -> None:
-    """Random numbers that no other job has. Torch is as new: nobody has drawn from it, and its first seed is fixed."""
+    """Random numbers that no other job has. Those of torch on a GPU are as new: that is not touched before a fork."""
     random.seed()
     if numpy_random := sys.modules.get("numpy.random"):
         numpy_random.seed()
+    if torch := sys.modules.get("torch"):
+        torch.default_generator.seed()
 
 
 def _use_threads(count: str | None) -> None:

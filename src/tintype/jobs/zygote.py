@@ -7,14 +7,18 @@ open, and runs nobody's code: what it is, every job begins as.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
+import logging
+import multiprocessing.util
 import os
 import signal
 import socket
 import sys
 import traceback
+import weakref
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,6 +52,7 @@ def preload(names: str) -> None:
             importlib.import_module(name)
         except Exception:
             traceback.print_exc()
+    _forget_exit_functions()
     gc.collect()
     gc.freeze()             # no collection after a fork touches, and so copies, what is shared
     processes.gather_pages()
@@ -56,10 +61,20 @@ def preload(names: str) -> None:
 def warmed(url: str) -> JobStore:
     """The store with its statements compiled and no connection open."""
     store = JobStore(Records.open(url))
-    store.exists("")
-    store.holder("")
+    store.rehearse(f"zygote-{os.getpid()}")
     store.disconnect()
     return store
+
+
+def _forget_exit_functions() -> None:
+    """Leave only those that a program needs: torch's take itself apart, for 80 ms at the end of each job."""
+    finalizers, processes_of_python = vars(weakref.finalize), vars(multiprocessing.util)    # neither is public
+    atexit._clear()
+    for finalizer in list(finalizers["_registry"]):
+        finalizer.atexit = False
+    atexit.register(logging.shutdown)
+    atexit.register(processes_of_python["_exit_function"])
+    atexit.register(finalizers["_exitfunc"].__get__(None, weakref.finalize))
 
 
 def main() -> NoReturn:
@@ -70,7 +85,7 @@ def main() -> NoReturn:
     requests.set_inheritable(False)
     processes.show_as(TITLE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)           # the kernel buries the supervisors
+    signal.signal(signal.SIGCHLD, processes.bury)
     settings = Settings.from_environment(os.environ, Path(home))
     store = warmed(settings.records_url)
     preload(names)
