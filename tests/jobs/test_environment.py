@@ -101,8 +101,9 @@ def test_a_cpu_instance_hides_the_gpus(instance_type: str, gpus: int, seen: str)
 
 
 def test_another_jobs_variables_are_not_inherited() -> None:
-    foreign = {"SM_CHANNEL_OLD": "/x", "SAGEMAKER_X": "1", "RANK": "3", "TRAINING_JOB_NAME": "other"}
-    found = variables(spec(), **foreign, PYTHONPATH="/p")
+    found = variables(
+        spec(), SM_CHANNEL_OLD="/x", SAGEMAKER_X="1", RANK="3", TRAINING_JOB_NAME="other", PYTHONPATH="/p"
+    )
     assert found["TRAINING_JOB_NAME"] == "job-1"
     assert not {"SM_CHANNEL_OLD", "SAGEMAKER_X", "RANK", "WORLD_SIZE"} & set(found)
     assert found["PYTHONPATH"] == "/job/code:/p"

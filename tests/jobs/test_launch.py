@@ -119,6 +119,15 @@ def test_a_module_has_its_own_arguments_first(tmp_path: Path, around: Surroundin
     assert launch.forkable
 
 
+def test_an_archive_that_the_trainer_sealed_stays(tmp_path: Path, around: Surroundings) -> None:
+    job, directory = job_of(tmp_path, spec(tmp_path, source=Source("module", "tintype.training")))
+    prepare(job, directory, around)
+    (directory.model / "model.safetensors").write_text("weights")
+    directory.archive.write_text("sealed")
+    assert conclude(job, directory).model is None
+    assert directory.archive.read_text() == "sealed"
+
+
 def test_another_attempt_finds_its_checkpoints_and_nothing_else(tmp_path: Path, around: Surroundings) -> None:
     job, directory = job_of(tmp_path, spec(tmp_path))
     prepare(job, directory, around)

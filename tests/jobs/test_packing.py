@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import tarfile
 import tracemalloc
 from pathlib import Path
@@ -103,6 +105,35 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
         pack([folder], tmp_path / "model.tar.gz")
     assert (tmp_path / "model.tar.gz").read_text() == "before"
     assert sorted(os.listdir(tmp_path)) == ["model", "model.tar.gz"]
+
+
+SMALL_DISK = """
+import os, sys
+from pathlib import Path
+from tintype.errors import StorageFailed
+from tintype.jobs.packing import pack
+model, disk = Path(sys.argv[1]), Path(sys.argv[2])
+try:
+    pack([model], disk / "model.tar.gz")
+except StorageFailed as error:
+    print(error)
+print(os.listdir(disk), (disk / "model.tar.gz").read_text())
+"""
+
+
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    folder, disk = model(tmp_path / "model"), tmp_path / "disk"
+    disk.mkdir()
+    (folder / "noise.bin").write_bytes(os.urandom(1 << 20))
+    (tmp_path / "child.py").write_text(SMALL_DISK)
+    mount = f"mount -t tmpfs -o size=256k small {disk} && printf before > {disk}/model.tar.gz"
+    run = f"{mount} && exec {sys.executable} {tmp_path}/child.py {folder} {disk}"
+    who = ["--map-root-user"] if os.getuid() else []
+    ran = subprocess.run(["unshare", "--mount", *who, "sh", "-c", run], capture_output=True, text=True, check=False)
+    if "Traceback" not in ran.stderr and ran.returncode != 0:
+        pytest.skip(f"no mounts of our own here: {ran.stderr}")
+    assert f"the disk is full while writing {disk}/model.tar.gz" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "['model.tar.gz'] before"
 
 
 def test_a_file_that_shrinks_while_it_is_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

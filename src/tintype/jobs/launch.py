@@ -62,7 +62,7 @@ class Launch:
 class Conclusion:
     """What became of a job's output."""
 
-    model: Packed | None                    # None: `model/` was empty
+    model: Packed | None                    # None: `model/` was empty, or packed already
     output: Packed | None
 
     @property
@@ -127,12 +127,13 @@ def prepare(
 def conclude(job: Job, directory: JobDirectory) -> Conclusion:
     """Pack the model and the output data of all hosts, and copy them to the job's output URL where it has one.
 
-    A model.tar.gz that the trainer made itself stays when `model/` is empty. Raises `StorageFailed`.
+    Our own trainer has made its model.tar.gz itself, sealed; that one stays. Raises `StorageFailed`.
     """
     spec = _spec_of(job)
     hosts = [directory.host(index) for index in range(spec.resources.instance_count)]
+    is_made = spec.source.kind == MODULE and directory.archive.is_file()
     concluded = Conclusion(
-        pack([host.model for host in hosts], directory.archive),
+        None if is_made else pack([host.model for host in hosts], directory.archive),
         pack([host.data for host in hosts], directory.output_archive),
     )
     if spec.output:
