@@ -9,27 +9,45 @@ from typing import Any
 from tintype.debugger.configuration import HookConfiguration
 from tintype.errors import InvalidRequest, not_found
 from tintype.rules.all_zero import AllZero
+from tintype.rules.check_input_images import CheckInputImages
+from tintype.rules.class_imbalance import ClassImbalance
+from tintype.rules.confusion import Confusion
 from tintype.rules.dead_relu import DeadRelu
 from tintype.rules.exploding_tensor import ExplodingTensor
 from tintype.rules.loss_not_decreasing import LossNotDecreasing
+from tintype.rules.overfit import Overfit
+from tintype.rules.overtraining import Overtraining
 from tintype.rules.parameters import parse_parameters
 from tintype.rules.poor_weight_initialization import PoorWeightInitialization
 from tintype.rules.rule import AnyRule, Profile
 from tintype.rules.saturated_activation import SaturatedActivation
+from tintype.rules.similar_across_runs import SimilarAcrossRuns
+from tintype.rules.stalled_training import StalledTraining
 from tintype.rules.tensor_variance import TensorVariance
+from tintype.rules.unchanged_tensor import UnchangedTensor
 from tintype.rules.vanishing_gradient import VanishingGradient
+from tintype.rules.weight_update_ratio import WeightUpdateRatio
 
 RULES: Mapping[str, type[AnyRule]] = {
     one.NAME: one
     for one in (
         AllZero,
+        CheckInputImages,
+        ClassImbalance,
+        Confusion,
         DeadRelu,
         ExplodingTensor,
         LossNotDecreasing,
+        Overfit,
+        Overtraining,
         PoorWeightInitialization,
         SaturatedActivation,
+        SimilarAcrossRuns,
+        StalledTraining,
         TensorVariance,
+        UnchangedTensor,
         VanishingGradient,
+        WeightUpdateRatio,
     )
 }
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from tintype.debugger.modes import Mode
+from tintype.debugger.reductions import reduce
 from tintype.errors import NotFound, StorageFailed
 
 if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
 Array = np.ndarray[Any, Any]
+NUMBERS = "biufc"                       # kinds of dtypes that can be reduced
 
 
 @final
@@ -29,6 +33,7 @@ class StepView:
     step: int                           # global
     mode: Mode                          # never GLOBAL unless the script set no mode at all
     mode_step: int
+    _contents: list[tuple[str, str, bool]] = field(default_factory=list, repr=False)
     _names: dict[tuple[str | None, tuple[str, ...]], list[str]] = field(default_factory=dict, repr=False)
     _values: dict[str, Array | None] = field(default_factory=dict, repr=False)
     _numbers: dict[tuple[str, str, bool], Array | None] = field(default_factory=dict, repr=False)
@@ -37,7 +42,7 @@ class StepView:
     def at(cls, log: TensorLog, step: int) -> StepView:
         """The view of global step `step`. `NotFound` when the log has no such step."""
         mode, mode_step = log.mode_step(step)
-        return cls(log, step, mode, mode_step)
+        return cls(log, step, mode, mode_step, log.contents(step))
 
     @property
     def is_training(self) -> bool:
@@ -55,23 +60,29 @@ class StepView:
             )
         return self._names[key]
 
+    @cached_property
+    def _saved(self) -> frozenset[tuple[str, str, bool]]:
+        return frozenset(self._contents)
+
     def value(self, name: str) -> Array | None:
         """The tensor, or None when only reductions of it (or nothing) were saved at this step."""
         if name not in self._values:
-            try:
-                self._values[name] = self.log.value(name, self.step, Mode.GLOBAL)
-            except (NotFound, StorageFailed):
-                self._values[name] = None
+            self._values[name] = None
+            if (name, "", False) in self._saved:
+                with suppress(NotFound, StorageFailed):
+                    self._values[name] = self.log.value(name, self.step, Mode.GLOBAL)
         return self._values[name]
 
     def distribution(self, name: str, op: str, *, absolute: bool = False) -> Array | None:
         """A reduction, stored or computed from the tensor (see `debugger/reductions.py`); None without either."""
         key = (name, op, absolute)
         if key not in self._numbers:
-            try:
-                self._numbers[key] = self.log.distribution(name, self.step, op, absolute=absolute, mode=Mode.GLOBAL)
-            except (NotFound, StorageFailed):
-                self._numbers[key] = None
+            self._numbers[key] = None
+            if key in self._saved:
+                with suppress(NotFound, StorageFailed):
+                    self._numbers[key] = self.log.distribution(name, self.step, op, absolute=absolute)
+            elif (value := self.value(name)) is not None and value.dtype.kind in NUMBERS:
+                self._numbers[key] = reduce(value, op, absolute=absolute)
         return self._numbers[key]
 
     def number(self, name: str, op: str, *, absolute: bool = False) -> float | None:
@@ -85,3 +96,8 @@ class StepView:
             return self.log.shape(name, self.step, Mode.GLOBAL)
         except (NotFound, StorageFailed):
             return None
+
+    def in_written_order(self, names: Sequence[str]) -> list[str]:
+        """`names` in the order in which the hook wrote them at this step: parameters in that of the network."""
+        place = {name: at for at, (name, _, _) in reversed(list(enumerate(self._contents)))}
+        return sorted(names, key=lambda name: place.get(name, len(place)))

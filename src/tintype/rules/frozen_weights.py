@@ -1,0 +1,71 @@
+"""Which weights a training leaves as they were, and whether that is on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, final
+
+from tintype.debugger.modes import Mode
+from tintype.rules.selection import gradient_of, weights
+from tintype.rules.step_view import StepView
+
+if TYPE_CHECKING:
+    from tintype.debugger.tensor_log import TensorLog
+
+OPS = ("min", "max", "mean", "std", "l2")
+ENOUGH_STEPS = 50                       # of training, after which a weight that should learn has changed ...
+ENOUGH_SAVED = 8                        # ... at one of at least so many saved steps
+
+
+@final
+@dataclass
+class FrozenWeights:
+    """Watches all weights; call `add` for each step of training."""
+
+    first: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)          # as the hook wrote them, which is that of the layers
+    changed: set[str] = field(default_factory=set)
+    pushed: set[str] = field(default_factory=set)           # those that had a gradient
+    steps: int = 0                                          # at which weights were saved
+    step: int = 0                                           # the newest of them, global
+    mode: Mode = Mode.TRAIN
+    mode_step: int = 0
+    _began: int = 0
+
+    @property
+    def enough(self) -> bool:
+        """A weight that should learn would have changed by now."""
+        return self.steps >= ENOUGH_SAVED and self.mode_step - self._began >= ENOUGH_STEPS
+
+    def add(self, step: StepView) -> None:
+        """Take the weights and gradients at `step`."""
+        names = weights(step)
+        images = {name: tuple(step.number(name, op) for op in OPS) for name in names}
+        images = {name: image for name, image in images.items() if any(one is not None for one in image)}
+        if not images:
+            return
+        if not self.steps:
+            self._began = step.mode_step
+            self.order = step.in_written_order(names)
+        self.steps, self.step, self.mode, self.mode_step = self.steps + 1, step.step, step.mode, step.mode_step
+        for name, image in images.items():
+            if image != self.first.setdefault(name, image):
+                self.changed.add(name)
+            if step.number(gradient_of(name), "mean", absolute=True):
+                self.pushed.add(name)
+
+    def idle(self, log: TensorLog) -> Iterator[tuple[str, str, str]]:
+        """(weight, what is wrong, why) of those that should have changed."""
+        still = [name for name in self.order if name not in self.changed]
+        for name in still:
+            if name in self.pushed:
+                cause = "the optimiser was not given this parameter, or its learning rate is zero"
+                yield name, f"{name} has gradients and has not changed in {self.mode_step} steps of training", cause
+        learning = [place for place, name in enumerate(self.order) if name in self.changed]
+        first = learning[0] if learning else len(self.order)
+        behind = [name for name in self.order[first:] if name not in self.changed | self.pushed]
+        if len(behind) < len(learning):
+            for name in behind:
+                cause = "the loss does not depend on it: it was taken of another output, or the result was detached"
+                yield name, f"{name} has neither gradients nor changes, although layers before it learn", cause
