@@ -21,7 +21,9 @@ from tintype.debugger.naming import learning_rate_name, state_name
 
 
 class StepListener(Protocol):
-    """Who wants to hear that an optimiser made its step, or was made to skip it."""
+    """Who wants to hear that an optimiser was made, and that it made its step or was made to skip it."""
+
+    def optimiser_made(self, optimiser: Optimizer) -> None: ...
 
     def optimiser_stepped(self, optimiser: Optimizer) -> None: ...
 
@@ -86,6 +88,8 @@ class _Watch:
         def make(optimiser: Optimizer, *args: Any, **kwargs: Any) -> None:
             original(optimiser, *args, **kwargs)
             self._optimisers.add(optimiser)
+            for listener in self._listeners:
+                listener.optimiser_made(optimiser)
 
         return make
 

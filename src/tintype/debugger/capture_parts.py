@@ -34,8 +34,10 @@ WITH_GRADIENTS = (Mode.TRAIN, Mode.GLOBAL)
 class StepCapture:
     """Fills one open step. What raises in here is the hook's to catch, except in what PyTorch calls: `guard`."""
 
-    def __init__(self, step: OpenStep, names: ModuleNames, guard: Guard) -> None:
+    def __init__(self, step: OpenStep, names: ModuleNames, guard: Guard, *, any_mode: bool = False) -> None:
         self.step = step
+        self.has_loss = False
+        self._any_mode = any_mode                       # gradients count in an evaluation too: it may be a training
         self._names = names
         self._guard = guard
         self._forwards = 0
@@ -66,7 +68,7 @@ class StepCapture:
         if due.has(OPTIMISER):
             by_id = {id(parameter): name for name, parameter in parameters}
             self.step.take_all(states(WATCH.optimisers(), by_id), "optimiser")
-        if self.step.moment.mode in WITH_GRADIENTS:
+        if self._any_mode or self.step.moment.mode in WITH_GRADIENTS:
             self._watch_gradients(parameters)
         modules = ModuleWatch(self._names, due, self._guard)
         self._modules = modules if modules.wants_anything else None
@@ -83,6 +85,7 @@ class StepCapture:
 
     def loss(self, call: LossCall) -> None:
         """A loss was computed."""
+        self.has_loss = True
         take(self.step, call.name, "input", call.inputs)
         take(self.step, call.name, "output", call.outputs)
         if (self.wants_samples or self._ids) and (found := losses_of_samples(call)) is not None:
@@ -96,6 +99,12 @@ class StepCapture:
             self._backward.close()
             self._backward = None
         self._take_samples()
+
+    def drop(self) -> None:
+        """Forget the step."""
+        self._samples, self._ids = [], []
+        self.end()
+        self.step.drop()
 
     def _take_learning_rates(self) -> None:
         for name, rate in learning_rates(WATCH.optimisers()):
@@ -114,8 +123,10 @@ class StepCapture:
 
     def _watch_gradients(self, parameters: list[Named]) -> None:
         due = self.step.due
-        self._parameters = [(gradient_name(name), one) for name, one in parameters
-                            if one.requires_grad and due is not None and due.wants(gradient_name(name))]  # fmt: skip
+        if due is None or not torch.is_grad_enabled():
+            return
+        learning = [(gradient_name(name), one) for name, one in parameters if one.requires_grad]
+        self._parameters = [(name, one) for name, one in learning if due.wants(name)]
         if self._parameters:
             self._backward = BackwardWatch([one for _, one in self._parameters], lambda: self._guard(self._gradients))
 

@@ -109,6 +109,8 @@ class CapturePlan:
         if collection.is_scalar or collection.name == SAMPLES:
             reductions = None
         save_config = collection.save_config or self._base.save_config
+        if collection.name == OPTIMISER and not collection.include_regex:
+            collection = replace(collection, include_regex=("^optimizer/",))
         self.collections[collection.name] = replace(collection, reductions=reductions, save_config=save_config)
         self.members.setdefault(collection.name, set())
         self._due.clear()

@@ -28,26 +28,27 @@ from torch.nn import Module
 from torch.optim.optimizer import Optimizer
 
 from tintype.debugger import capture_losses, capture_optimisers
-from tintype.debugger.background import BackgroundWriter
 from tintype.debugger.capture_losses import LossCall
 from tintype.debugger.capture_modules import take
 from tintype.debugger.capture_parts import StepCapture
-from tintype.debugger.capture_plan import CapturePlan
+from tintype.debugger.capture_plan import CapturePlan, DueCollections
 from tintype.debugger.capture_root import HiddenHook
 from tintype.debugger.capture_staging import BufferPool
 from tintype.debugger.capture_step import OpenStep
 from tintype.debugger.capture_tensors import tensors_in, watching_is_safe
 from tintype.debugger.collection import Collection
 from tintype.debugger.configuration import HookConfiguration
-from tintype.debugger.log_writer import TensorLogWriter
+from tintype.debugger.hook_log import HookLog
 from tintype.debugger.modes import Mode
 from tintype.debugger.naming import ModuleNames, scalar_name
 from tintype.debugger.steps import Accounting, StepCount
-from tintype.errors import InvalidRequest
+from tintype.errors import Conflict, InvalidRequest
 
 MOST_FAILURES = 100         # then the debugger stands down
 
 logger = logging.getLogger(__name__)
+
+REGISTERED: list[Callable[[Any], None]] = []        # called with each hook that a network is registered with
 
 
 @final
@@ -72,18 +73,15 @@ class Hook:
         self.accounting = accounting
         self.plan = CapturePlan(configuration, extras=accounting is Accounting.OPTIMISER_STEPS)
         self.names = ModuleNames()
-        self.failures: dict[str, int] = {}              # reason -> how often
         self.find_ids: Callable[[int], Sequence[str]] = lambda size: ()     # the ids of a batch of that size
         self._count = StepCount()
         self._mode: Mode | None = Mode.GLOBAL if accounting is Accounting.FORWARDS else None    # None: the module's
-        self._worker, self._resume, self._clock = worker, resume, clock
+        self._log = HookLog(configuration, worker, resume=resume, clock=clock)
         self._pool = BufferPool()
         self._capture: StepCapture | None = None        # of the present step, when anything is saved of it
         self._waiting: list[tuple[Mode, str, Any]] = []     # scalars that came before their mode's first step
         self._pending_ids: list[str] = []
         self._hooks: dict[int, list[HiddenHook]] = {}   # by the id of the module
-        self._sink: BackgroundWriter | None = None
-        self._described = -1
         self._calls = 0                                 # of roots
         self._calls_at: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()     # at its last step
         self._has_stepped = True
@@ -100,6 +98,8 @@ class Hook:
             raise InvalidRequest(f"register_module needs a torch.nn.Module, got {type(module).__name__}")
         if id(module) in self._hooks:
             return
+        for hear in list(REGISTERED):
+            hear(self)
         self.names.add_root(module)
         self._hooks[id(module)] = [HiddenHook(module, "_forward_pre_hooks", self._root_called)]
 
@@ -122,6 +122,26 @@ class Hook:
     def register_optimiser(self, optimiser: Optimizer) -> None:
         """Know of an optimiser that was made before the hook."""
         capture_optimisers.WATCH.note(optimiser)
+
+    def follow(self, module: Module, args: tuple[Any, ...]) -> None:
+        """Watch `module`, which is being called with `args`, instead of all others.
+
+        A step that has begun with another network, and in which no optimiser has stepped, begins again with this one.
+        """
+        again = self._capture is not None and not self._has_stepped
+        for other in [one for _, one in self.names.roots() if one is not module]:
+            self.unregister(other)
+        self.register_module(module)
+        if again and self._capture is not None:
+            self._capture.drop()
+            self._capture = None
+            self._count.retreat()
+        self._root_called(module, args)
+
+    @property
+    def lacks_loss(self) -> bool:
+        """Whether losses are saved at the present step, and none has been seen in it."""
+        return self.wants_losses and self._capture is not None and not self._capture.has_loss
 
     def unregister(self, module: Module) -> None:
         """Leave a network or a loss alone."""
@@ -154,6 +174,11 @@ class Hook:
         return self._count.mode_step(mode)
 
     @property
+    def failures(self) -> dict[str, int]:
+        """What went wrong in here so far, and how often."""
+        return dict(self._log.failures)
+
+    @property
     def is_saving(self) -> bool:
         """Whether anything that the configuration asks for is due at the present step."""
         return self._capture is not None and self._capture.step.due is not None
@@ -170,7 +195,7 @@ class Hook:
         if mode is not None and (self._count.mode is not mode):
             self._waiting.append((mode, scalar_name(name), float(number)))
         else:
-            self._guard(lambda: self._scalar_step().put(scalar_name(name), float(number)))
+            self._guard(lambda: self._put(scalar_name(name), float(number)))
 
     def save_tensor(self, name: str, value: Any, collection: str = "default") -> None:
         """Save a tensor or an array under `name`, at the steps at which `collection` is due."""
@@ -192,10 +217,7 @@ class Hook:
         if not self._is_on or os.getpid() != self._process:
             return
         self._guard(self._end_last_step)
-        if self._sink is not None:
-            sink = self._sink
-            self._guard(lambda: sink.submit_collections(self.plan.described()))
-            self._guard(lambda: sink.close(end=end))
+        self._guard(lambda: self._log.close(self.plan.described(), end=end))
         for one in self.plan.matched_nothing() if self._count.step >= 0 else ():
             logger.warning("collection %r: no tensor matched %s", one.name, ", ".join(one.include_regex))
         self._stand_down()
@@ -211,6 +233,9 @@ class Hook:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Hook:
         return self
+
+    def optimiser_made(self, optimiser: Optimizer) -> None:
+        """An optimiser was constructed."""
 
     # --- what PyTorch tells us -------------------------------------------------------------------------------------
 
@@ -269,49 +294,45 @@ class Hook:
         mode_step = self._count.advance(mode)
         self._has_stepped = False
         due = self.plan.due(mode, mode_step)
-        if due is None and not self._waiting:
+        if (due is None and not self._waiting) or not self._log.is_ours:
             return
-        if not self._may_write():
-            return
-        step = OpenStep(self._count.moment(self._clock()), due, self._pool)
-        self._capture = StepCapture(step, self.names, self._guard)
+        step = self._open_step(due)
         here = [(name, value) for one, name, value in self._waiting if one is mode]
         self._waiting = [one for one in self._waiting if one[0] is not mode]
         for name, value in here:
             step.put(name, value)
-        self._capture.begin()
+        if self._capture is not None:
+            self._capture.begin()
+
+    def _open_step(self, due: DueCollections | None) -> OpenStep:
+        step = OpenStep(self._count.moment(self._log.clock()), due, self._pool)
+        self._capture = StepCapture(step, self.names, self._guard, any_mode=self._mode is None)
+        return step
 
     def _end_step(self) -> None:
         capture, self._capture = self._capture, None
         if capture is None:
             return
         capture.end()
-        sink = self._writer()
-        if sink is None:
-            capture.step.drop()
-            return
         if not capture.step.is_empty:
-            sink.submit(capture.step.record())
-        members = self.plan.member_count
-        if members != self._described:
-            self._described = members
-            sink.submit_collections(self.plan.described())
+            self._log.submit(capture.step.record(), self.plan.described, self.plan.member_count)
+
+    def _put(self, name: str, value: Any) -> None:
+        if self._log.is_ours:
+            self._scalar_step().put(name, value)
 
     def _end_last_step(self) -> None:
         waiting, self._waiting = self._waiting, []
         for _, name, value in waiting:
-            self._scalar_step().put(name, value)
+            self._put(name, value)
         self._end_step()
 
     def _scalar_step(self) -> OpenStep:
-        if self._capture is None:
-            step = OpenStep(self._count.moment(self._clock()), None, self._pool)
-            self._capture = StepCapture(step, self.names, self._guard)
-        return self._capture.step
+        return self._capture.step if self._capture is not None else self._open_step(None)
 
     def _save_tensor(self, name: str, value: Any, collection: str) -> None:
         mode = self._count.mode or self._mode or Mode.GLOBAL
-        if not self.plan.is_due(collection, mode, max(self._count.mode_step(mode), 0)):
+        if not (self._log.is_ours and self.plan.is_due(collection, mode, max(self._count.mode_step(mode), 0))):
             return
         self.plan.add_member(collection, name)
         step = self._scalar_step()
@@ -326,26 +347,6 @@ class Hook:
 
     # --- the log, and what goes wrong ------------------------------------------------------------------------------
 
-    def _may_write(self) -> bool:
-        if self._worker is None:
-            self._worker = _distributed_worker()
-        name, workers = self._worker
-        return name == "worker_0" or workers == 1 or self.configuration.all_workers
-
-    def _writer(self) -> BackgroundWriter | None:
-        if self._sink is None and self._is_on and self._may_write():
-            name, workers = self._worker or ("worker_0", 1)
-            count = workers if self.configuration.all_workers else 1
-            try:
-                writer = TensorLogWriter(
-                    self.configuration.location, name, count, resume=self._resume, clock=self._clock)  # fmt: skip
-            except Exception as error:
-                self._failed(error)
-                self._stand_down()
-                return None
-            self._sink = BackgroundWriter(writer)
-        return self._sink
-
     def _guard(self, action: Callable[[], Any]) -> None:
         """The one place at which errors of the debugger end: they are noted, and the training goes on."""
         if not self._is_on:
@@ -356,15 +357,9 @@ class Hook:
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:
-        reason = f"{type(error).__name__}: {error}"
-        count = self.failures[reason] = self.failures.get(reason, 0) + 1
-        if self._sink is not None:
-            self._sink.lose(reason, max(self._count.step, 0))
-        elif count == 1:
-            logger.error("the debugger failed at step %s: %s; the training goes on without it", self.step, reason,
-                         exc_info=error)  # fmt: skip
-        if sum(self.failures.values()) >= MOST_FAILURES:
-            logger.error("the debugger failed %s times and stands down; the training goes on", MOST_FAILURES)
+        count = self._log.note(error, self._count.moment(self._log.clock()))
+        if count >= MOST_FAILURES or isinstance(error, Conflict):       # somebody else's log: it will not become ours
+            logger.error("the debugger stands down after %s failures; the training goes on", count)
             self._stand_down()
 
     def _stand_down(self) -> None:
@@ -372,7 +367,7 @@ class Hook:
         capture_losses.stop_listening(self)
         capture_optimisers.WATCH.remove(self)
         if self._capture is not None:
-            self._capture.end()
+            self._capture.drop()
             self._capture = None
         for hooks in self._hooks.values():
             for one in hooks:
@@ -383,12 +378,6 @@ class Hook:
 def _loss_called(module: Module, args: tuple[Any, ...]) -> None:
     if not torch.compiler.is_compiling():
         capture_losses.enter_loss()
-
-
-def _distributed_worker() -> tuple[str, int]:
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return f"worker_{torch.distributed.get_rank()}", torch.distributed.get_world_size()
-    return "worker_0", 1
 
 
 def _close_at_exit(reference: weakref.ref[Hook]) -> None:

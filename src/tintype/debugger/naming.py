@@ -21,13 +21,14 @@ from typing import Any
 Module = Any        # a torch.nn.Module; this file is importable without torch
 Tensor = Any
 
-# class of an activation -> what expressions call it, beside its own name
-ACTIVATIONS: dict[str, tuple[str, ...]] = {
+# class of a module -> what expressions call it, beside its own name
+BY_CLASS: dict[str, tuple[str, ...]] = {
     "ReLU": ("relu",), "ReLU6": ("relu", "ReLU", "relu6"), "LeakyReLU": ("leakyrelu",), "PReLU": ("prelu",),
     "ELU": ("elu",), "SELU": ("selu",), "CELU": ("celu",), "GELU": ("gelu",), "GELUTanh": ("gelu", "GELU"),
     "SiLU": ("silu",), "Swish": ("silu", "SiLU"), "Mish": ("mish",), "Hardswish": ("hardswish",),
     "Tanh": ("tanh",), "Hardtanh": ("hardtanh",), "Sigmoid": ("sigmoid",), "Hardsigmoid": ("hardsigmoid",),
     "LogSigmoid": ("logsigmoid",), "Softplus": ("softplus",), "Softmax": ("softmax",),
+    "_BatchNorm": ("batchnorm",),       # no activation, but what drifts between the modes
 }  # fmt: skip
 
 
@@ -61,10 +62,10 @@ def learning_rate_name(optimiser: str, group: int) -> str:
 
 
 def aliases(path: str, module: Module) -> tuple[str, ...]:
-    """Further paths under which the tensors of `module` can be found: none unless it is an activation."""
+    """Further paths under which the tensors of `module` can be found: none for a class that nobody asks for."""
     for one in type(module).__mro__:
-        if one.__name__ in ACTIVATIONS:
-            names = dict.fromkeys((one.__name__, *ACTIVATIONS[one.__name__]))
+        if one.__name__ in BY_CLASS:
+            names = dict.fromkeys((one.__name__, *BY_CLASS[one.__name__]))
             return tuple(f"{path}.{name}" for name in names)
     return ()
 

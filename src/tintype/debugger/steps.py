@@ -43,6 +43,13 @@ class StepCount:
         self.mode_steps[mode] = self.step if mode is Mode.GLOBAL else self.mode_steps.get(mode, -1) + 1
         return self.mode_steps[mode]
 
+    def retreat(self) -> None:
+        """The last step has not been: the next one has its numbers."""
+        if self.mode is not None:
+            self.mode_steps[self.mode] -= 1
+            self.step -= 1
+            self.mode = None
+
     def moment(self, wall_time: float) -> Moment:
         """The last step; the first one, when none has begun."""
         mode = self.mode or Mode.GLOBAL

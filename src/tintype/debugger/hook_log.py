@@ -1,0 +1,95 @@
+"""The log of one hook: opened when there is something to write, by the workers that may write."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import final
+
+import torch
+
+from tintype.debugger.background import BackgroundWriter
+from tintype.debugger.collection import Collection
+from tintype.debugger.configuration import HookConfiguration
+from tintype.debugger.event import Moment
+from tintype.debugger.log_writer import TensorLogWriter
+from tintype.debugger.step_record import StepRecord
+
+logger = logging.getLogger(__name__)
+
+
+@final
+class HookLog:
+    """Where the steps of a hook go. `worker` is its name and how many there are; None asks `torch.distributed`.
+
+    Of several workers only the first writes, unless the configuration says all.
+    """
+
+    def __init__(
+        self,
+        configuration: HookConfiguration,
+        worker: tuple[str, int] | None = None,
+        *,
+        resume: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.clock = clock
+        self.failures: dict[str, int] = {}          # reason -> how often
+        self._configuration = configuration
+        self._worker = worker
+        self._resume = resume
+        self._writer: BackgroundWriter | None = None
+        self._described = -1
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this worker writes."""
+        if self._worker is None:
+            self._worker = _distributed_worker()
+        name, workers = self._worker
+        return workers == 1 or name == "worker_0" or self._configuration.all_workers
+
+    def submit(self, record: StepRecord, collections: Callable[[], Iterable[Collection]], members: int) -> None:
+        """Have a step written, and the collections when they have other members than at the last time.
+
+        Raises `Conflict` or `StorageFailed` when the log cannot be opened.
+        """
+        writer = self._opened()
+        writer.submit(record)
+        if members != self._described:
+            self._described = members
+            writer.submit_collections(collections())
+
+    def note(self, error: Exception, moment: Moment) -> int:
+        """Note what went wrong, in the log where there is one; gives how often anything did."""
+        reason = f"{type(error).__name__}: {error}"
+        count = self.failures[reason] = self.failures.get(reason, 0) + 1
+        if self._writer is not None:
+            self._writer.lose(reason, moment.global_step)
+        elif count == 1:
+            logger.error("the debugger failed at step %s: %s; the training goes on without it",
+                         moment.global_step, reason, exc_info=error)  # fmt: skip
+        return sum(self.failures.values())
+
+    def close(self, collections: Iterable[Collection], *, end: bool) -> None:
+        """Write what waits; with `end` say that nothing more will come."""
+        if self._writer is not None:
+            self._writer.submit_collections(collections)
+            self._writer.close(end=end)
+            self._writer = None
+
+    def _opened(self) -> BackgroundWriter:
+        if self._writer is None:
+            name, workers = self._worker or _distributed_worker()
+            count = workers if self._configuration.all_workers else 1
+            self._writer = BackgroundWriter(
+                TensorLogWriter(self._configuration.location, name, count, resume=self._resume, clock=self.clock)
+            )
+        return self._writer
+
+
+def _distributed_worker() -> tuple[str, int]:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return f"worker_{torch.distributed.get_rank()}", torch.distributed.get_world_size()
+    return "worker_0", 1

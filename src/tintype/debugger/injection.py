@@ -1,0 +1,210 @@
+"""The debugger in a script that never mentions it.
+
+    install(configuration)      before the script makes its network: `startup.py` does it when torch is imported
+
+The network is found by being called: a module that no other module called is a root, and the largest root that is
+called in training, by the number of its parameters, is the one that is watched. The search has a hook on every module
+of the process; it ends with the first step of an optimiser of that network, and begins again when another optimiser is
+made (the next fold, the next phase). A hook that the script makes and registers itself takes over.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch.nn.modules.loss import _Loss
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.optim.optimizer import Optimizer
+
+from tintype.debugger import capture_losses, capture_optimisers, hook
+from tintype.debugger.capture_loaders import LoaderWatch
+from tintype.debugger.capture_losses import LossCall
+from tintype.debugger.capture_tensors import watching_is_safe
+from tintype.debugger.configuration import HookConfiguration
+from tintype.debugger.hook import Hook
+from tintype.debugger.steps import Accounting
+
+MOST_CALLS = 50             # of roots, without an optimiser's step, after which the search ends
+LOSS_NAME = re.compile(r"loss|criterion", re.IGNORECASE)
+BUILT_IN_LOSSES = "torch.nn.modules.loss"
+COMPILED = "OptimizedModule"
+WARNING = r"Using `torch\.compile\(module\)` when there are global hooks"
+
+logger = logging.getLogger(__name__)
+
+
+@final
+class Injection:
+    """Finds networks and losses for `hook`, from `start` to `stop`."""
+
+    def __init__(self, injected: Hook) -> None:
+        self.hook = injected
+        self._loaders = LoaderWatch()
+        self._handles: list[Any] = []
+        self._outermost: weakref.ref[Module] | None = None      # the root that runs
+        self._watched: weakref.ref[Module] | None = None
+        self._is_sure = False                                   # that the watched one was called in training
+        self._calls = 0
+        self._backward: Callable[..., Any] | None = None
+
+    def start(self) -> None:
+        """Begin to search, and to note batches."""
+        warnings.filterwarnings("ignore", message=WARNING)      # they are ours, and gone when it would matter
+        self._loaders.start()
+        self.hook.find_ids = self._loaders.ids
+        capture_optimisers.WATCH.add(self)
+        hook.REGISTERED.append(self._registered)
+        self._watch_backward()
+        self._search()
+
+    def stop(self) -> None:
+        """Leave PyTorch as it was. What the hook has saved stays; the second time does nothing."""
+        self._end_search()
+        self._loaders.stop()
+        capture_optimisers.WATCH.remove(self)
+        if self._registered in hook.REGISTERED:
+            hook.REGISTERED.remove(self._registered)
+        if self._backward is not None and getattr(Tensor.backward, "__wrapped__", None) is self._backward:
+            Tensor.backward = self._backward                    # type: ignore[method-assign]
+        self._backward = None
+
+    # --- the search ------------------------------------------------------------------------------------------------
+
+    def _search(self) -> None:
+        if not self._handles:
+            self._calls = 0
+            self._is_sure = False
+            self._handles = [
+                register_module_forward_pre_hook(self._called),
+                register_module_forward_hook(self._returned, always_call=True),
+            ]
+
+    def _end_search(self) -> None:
+        for one in self._handles:
+            one.remove()
+        self._handles, self._outermost = [], None
+
+    def _called(self, module: Module, args: tuple[Any, ...]) -> None:
+        if torch.compiler.is_compiling() or self._outermost is not None or not watching_is_safe():
+            return
+        self._outermost = weakref.ref(module)
+        try:
+            self._consider(module, args)
+        except Exception as error:                              # the debugger must not break what it watches
+            self._end_search()
+            logger.error("the debugger cannot watch %s: %s", type(module).__name__, error, exc_info=error)
+
+    def _returned(self, module: Module, args: tuple[Any, ...], output: Any) -> None:
+        if torch.compiler.is_compiling() or self._outermost is None:
+            return
+        if self._outermost() is module:
+            self._outermost = None
+
+    def _consider(self, module: Module, args: tuple[Any, ...]) -> None:
+        if self._is_loss(module):
+            if not type(module).__module__.startswith(BUILT_IN_LOSSES):      # those are seen by their functions
+                self.hook.register_loss(module)
+                capture_losses.enter_loss()                     # it is running already: its own hook comes too late
+            return
+        self._calls += 1
+        if self._is_better(module):
+            self._watched = weakref.ref(module)
+            self._is_sure = _is_training(module)
+            self.hook.follow(module, args)
+        if self._calls > MOST_CALLS or type(module).__name__ == COMPILED:
+            self._end_search()                                  # a hook on all modules would be compiled too
+
+    def _is_better(self, module: Module) -> bool:
+        watched = self._watched() if self._watched is not None else None
+        size = parameter_count(module)
+        if module is watched:
+            self._is_sure = self._is_sure or _is_training(module)
+            return False
+        if size == 0:
+            return False
+        if watched is None:
+            optimisers = capture_optimisers.WATCH.optimisers()
+            return _is_training(module) or not optimisers or capture_optimisers.WATCH.trains(module)
+        if not _is_training(module):
+            return False
+        return not self._is_sure or size > parameter_count(watched)
+
+    def _is_loss(self, module: Module) -> bool:
+        if isinstance(module, _Loss):
+            return True
+        watched = self._watched() if self._watched is not None else None
+        most = parameter_count(watched) if watched is not None else 1
+        return bool(LOSS_NAME.search(type(module).__name__)) and parameter_count(module) < most
+
+    # --- what happens beside it ------------------------------------------------------------------------------------
+
+    def optimiser_made(self, optimiser: Optimizer) -> None:
+        """Something else may be trained from now on."""
+        self._search()
+
+    def optimiser_stepped(self, optimiser: Optimizer) -> None:
+        """The network is found, if it is the one that was stepped."""
+        watched = self._watched() if self._watched is not None else None
+        if self._handles and watched is not None and self._outermost is None and self._is_sure:
+            self._end_search()
+
+    def _registered(self, registered: Hook) -> None:
+        if registered is not self.hook:
+            self.stop()
+            self.hook.close(end=False)
+
+    def _watch_backward(self) -> None:
+        original = self._backward = Tensor.backward
+
+        @functools.wraps(original)
+        def backward(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
+            if self.hook.lacks_loss and tensor.numel() == 1 and watching_is_safe():
+                self.hook.loss_computed(LossCall("Loss", (), _unscaled(tensor), {}))     # of the script's own making
+            return original(tensor, *args, **kwargs)
+
+        Tensor.backward = backward                              # type: ignore[method-assign]
+
+
+def _unscaled(loss: Tensor) -> Tensor:
+    scale = capture_optimisers.WATCH.scale()
+    return loss.detach() if scale is None else loss.detach() / scale.to(loss.device)
+
+
+def _is_training(module: Module) -> bool:
+    return module.training and torch.is_grad_enabled() and any(one.requires_grad for one in module.parameters())
+
+
+def parameter_count(module: Module) -> int:
+    """How many numbers a network has, not counting those of layers that have yet to see their first batch."""
+    return sum(one.numel() for one in module.parameters() if not torch.nn.parameter.is_lazy(one))
+
+
+_ACTIVE: list[Injection] = []
+
+
+def install(configuration: HookConfiguration, *, worker: tuple[str, int] | None = None) -> Injection:
+    """Watch whatever is trained in this process from now on. Another one that is installed is stopped and closed."""
+    uninstall()
+    injection = Injection(Hook(configuration, accounting=Accounting.OPTIMISER_STEPS, worker=worker))
+    injection.start()
+    _ACTIVE.append(injection)
+    return injection
+
+
+def uninstall() -> None:
+    """Stop watching, and end the log."""
+    while _ACTIVE:
+        injection = _ACTIVE.pop()
+        injection.stop()
+        injection.hook.close()
+
+

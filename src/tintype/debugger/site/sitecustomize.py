@@ -1,0 +1,31 @@
+"""Python imports this at its start when its folder is on PYTHONPATH: the debugger's way into an unmodified script.
+
+A `sitecustomize` of the environment, which this one stands in front of, is run after it.
+"""
+
+import os
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+
+
+def _start() -> None:
+    try:
+        from tintype.debugger.startup import start_from_environment
+    except ImportError as error:        # another Python's script: it has its own packages, and we are not among them
+        sys.stderr.write(f"the debugger is not installed for {sys.executable} ({error}); the script runs without it\n")
+        return
+    start_from_environment(os.environ)
+
+
+def _run_the_next() -> None:
+    here = os.path.dirname(os.path.realpath(__file__))
+    others = [one for one in sys.path if os.path.realpath(one or ".") != here]
+    spec = PathFinder.find_spec("sitecustomize", others)
+    if spec is not None and spec.loader is not None:
+        spec.loader.exec_module(module_from_spec(spec))
+
+
+if os.environ.get("TINTYPE_DEBUGGER_CONFIG"):
+    _start()
+_run_the_next()
