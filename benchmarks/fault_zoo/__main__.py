@@ -1,0 +1,59 @@
+"""`python -m benchmarks.fault_zoo [--only TEXT] [--rule NAME] [--fresh] [--write]`: the rules over the zoo.
+
+Trains what was not trained before (about three minutes for all, on one core), evaluates all rules with their defaults
+and prints the tables. `--only` takes trainings whose name contains a text, `--rule` one rule, `--write` writes
+`docs/fault_zoo.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.fault_zoo.capture import captured
+from benchmarks.fault_zoo.judging import Verdict, judge
+from benchmarks.fault_zoo.page import page
+from benchmarks.fault_zoo.zoo import ZOO
+from benchmarks.measuring import REPOSITORY
+from tintype.rules.catalogue import RULES, find_rule
+
+LOGS = Path(tempfile.gettempdir()) / "tintype-fault-zoo"
+
+
+def main(arguments: list[str]) -> int:
+    """Train, judge, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="trainings whose name contains this")
+    parser.add_argument("--rule", action="append", help="judge by this rule (may be given again)")
+    parser.add_argument("--logs", type=Path, default=LOGS, help="where tensor logs are kept")
+    parser.add_argument("--fresh", action="store_true", help="train again")
+    parser.add_argument("--write", action="store_true", help="write docs/fault_zoo.md")
+    options = parser.parse_args(arguments)
+    rules = [find_rule(name).NAME for name in options.rule] if options.rule else sorted(RULES)
+    verdicts = []
+    for training in ZOO.values():
+        if options.only in training.name:
+            verdicts.append(judge(training, captured(training, options.logs, fresh=options.fresh), rules))
+            print(line(verdicts[-1]), file=sys.stderr, flush=True)
+    text = page(verdicts, rules)
+    print(text)
+    if options.write:
+        (REPOSITORY / "docs" / "fault_zoo.md").write_text(text)
+    return 0
+
+
+def line(verdict: Verdict) -> str:
+    """One training in one line."""
+    if verdict.training.broken:
+        mark = "named " if verdict.named else "MISSED"
+    else:
+        mark = "ALARM " if verdict.fired else "quiet "
+    said = ", ".join(verdict.fired) or "-"
+    crashed = "".join(f"; {rule} CRASHED: {error}" for rule, error in verdict.crashed.items())
+    return f"{mark} {verdict.training.name}: {said}{crashed}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

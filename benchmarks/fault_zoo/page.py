@@ -1,0 +1,66 @@
+"""The zoo's results as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from benchmarks.fault_zoo.judging import Verdict, scores, totals
+
+HEAD = """# The fault zoo
+
+Written by `python -m benchmarks.fault_zoo --write`. Small trainings, broken ones and healthy ones, over several
+networks and data sets, each by the same plain loop that knows nothing of a debugger. The debugger watches with its
+defaults, and all rules judge with theirs. A fault counts as named when one of the rules that the table gives for it
+fires. That other rules fire too is no mistake: a learning rate that is far too high kills ReLUs as well. On a healthy
+training every finding is a false alarm.
+"""
+
+
+def page(verdicts: Sequence[Verdict], rules: Iterable[str]) -> str:
+    """All tables."""
+    total = totals(verdicts)
+    summary = (
+        f"**{total.named} of {total.faults} faults named ({total.named_percent:.1f} %); "
+        f"{total.alarms} false alarms over {total.healthy} healthy trainings ({total.alarm_percent:.1f} %).**\n"
+    )
+    parts = [HEAD, summary, rule_table(verdicts, rules), fault_table(verdicts), healthy_table(verdicts)]
+    return "\n".join(parts)
+
+
+def rule_table(verdicts: Sequence[Verdict], rules: Iterable[str]) -> str:
+    """One line for each rule."""
+    header = ("rule", "faults it may name", "caught", "missed", "fired at other faults", "false alarms")
+    rows = [
+        (one.rule, one.due, one.caught, one.due - one.caught, one.elsewhere, one.false_alarms)
+        for one in scores(verdicts, rules)
+    ]
+    return "## Rules\n\n" + table(header, rows)
+
+
+def fault_table(verdicts: Sequence[Verdict]) -> str:
+    """One line for each broken training."""
+    header = ("fault", "named", "right rules, those that fired in bold", "others that fired")
+    rows = []
+    for one in verdicts:
+        if one.training.broken:
+            right = ", ".join(f"**{rule}**" if rule in one.fired else rule for rule in one.training.rules)
+            others = ", ".join(rule for rule in one.fired if rule not in one.training.rules)
+            rows.append((one.training.name, "yes" if one.named else "**no**", right, others))
+    return "## Faults\n\n" + table(header, rows)
+
+
+def healthy_table(verdicts: Sequence[Verdict]) -> str:
+    """One line for each healthy training."""
+    rows = [
+        (one.training.name, one.training.images, ", ".join(one.fired) or "none")
+        for one in verdicts
+        if not one.training.broken
+    ]
+    return "## Healthy trainings\n\n" + table(("training", "images", "false alarms"), rows)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table of Markdown."""
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+    return "\n".join(lines) + "\n"

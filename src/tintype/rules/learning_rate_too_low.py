@@ -1,0 +1,100 @@
+"""The rule LearningRateTooLow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, final
+
+from tintype.debugger.collection import Collection
+from tintype.rules.attached import LOSSES
+from tintype.rules.finding import Change, Finding, Knob, Remedy
+from tintype.rules.loss_history import loss_at
+from tintype.rules.parameters import Parameters, parameter
+from tintype.rules.rule import Profile, Rule
+from tintype.rules.step_view import StepView
+from tintype.rules.trends import Drop, Level
+from tintype.rules.weight_travel import WEIGHTS, WeightTravel
+
+if TYPE_CHECKING:
+    from tintype.debugger.tensor_log import TensorLog
+
+LEAST_LOSSES = 50
+SMALL_DROP = 0.05                       # of the first level: a training that took off more is under way
+
+
+@final
+@dataclass(frozen=True)
+class LearningRateTooLowParameters(Parameters):
+    """What LearningRateTooLow can be told."""
+
+    threshold: float = parameter(0.03, "way of the fastest layer in all, in deviations of its weights", low=0)
+
+
+@final
+@dataclass
+class LearningRateTooLow(Rule[LearningRateTooLowParameters]):
+    """The weights have hardly moved when the training is over, and neither has the loss.
+
+    Fires at the end of a training of at least 50 steps when no weight tensor came farther from its start than
+    `threshold` of its deviation, though at least one did move, and the loss is not lower by 5 % than it was. A healthy
+    training of 50 steps comes 0.3 to 10 deviations far. Gradients that are clipped far below their size look the same
+    and have the same remedy.
+
+    A training may begin as slowly as that in a warm-up; so nothing is said before it is over. A fine-tuning with a rate
+    that is low on purpose lowers its loss and is not reported.
+
+    **Needs** losses of each step and `min, max, mean, std` of weights now and then. SageMaker's nearest rule is
+    WeightUpdateRatio, whose lower threshold of 1e-8 a learning rate can hardly reach.
+    """
+
+    NAME: ClassVar[str] = "LearningRateTooLow"
+    PARAMETERS: ClassVar[type[Parameters]] = LearningRateTooLowParameters
+    ATTACHES: ClassVar[tuple[Collection, ...]] = (LOSSES, WEIGHTS)
+
+    parameters: LearningRateTooLowParameters = field(default_factory=LearningRateTooLowParameters)
+    profile: Profile = Profile.RIGHT
+    _travel: WeightTravel = field(default_factory=WeightTravel)
+    _losses: dict[str, list[float]] = field(default_factory=dict)
+    _last: StepView | None = None
+
+    def check(self, log: TensorLog, step: StepView) -> Iterable[Finding]:
+        if step.is_training:
+            self._last = step
+            self._travel.add(step)
+            for name in step.names(collection="losses"):
+                if (value := loss_at(step, name)) is not None:
+                    self._losses.setdefault(name, []).append(value)
+        return ()
+
+    def conclude(self, log: TensorLog) -> Iterator[Finding]:
+        travelled = self._travel.travelled
+        farthest = max(travelled, key=travelled.__getitem__, default="")
+        if self.missing() or self._last is None or not 0 < travelled.get(farthest, 0.0) < self.parameters.threshold:
+            return
+        if any(_fell(values) for values in self._losses.values()):
+            return
+        step, measured = self._last, travelled[farthest]
+        yield Finding(
+            self.NAME, step.step, step.mode, step.mode_step, farthest, measured, self.parameters.threshold,
+            f"after {step.mode_step + 1} steps no layer is farther from its start than {measured:.2g} of its deviation "
+            f"({farthest}), and the loss is where it was",
+            CAUSE, REMEDY,
+        )  # fmt: skip
+
+    def missing(self) -> str:
+        count = max(map(len, self._losses.values()), default=0)
+        if count < LEAST_LOSSES:
+            return f"{LEAST_LOSSES} losses of training are needed, and {count} were saved"
+        return "" if self._travel.steps > 1 else "weights of two steps are needed, and fewer were saved"
+
+
+def _fell(values: list[float]) -> bool:
+    """The loss went down by more than `SMALL_DROP`."""
+    tenth = max(10, len(values) // 10)
+    first, last = Level.of(values[:tenth]), Level.of(values[-tenth:])
+    return not Drop.between(first, last).amount < SMALL_DROP * abs(first.value)
+
+
+CAUSE = "each step is far too short: the learning rate is too low, or gradients are clipped to a tiny norm"
+REMEDY = Remedy("raise the learning rate a hundredfold", (Change(Knob.LEARNING_RATE, 100.0),))
