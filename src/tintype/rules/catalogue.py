@@ -9,11 +9,22 @@ from typing import Any
 from tintype.debugger.configuration import HookConfiguration
 from tintype.errors import InvalidRequest, not_found
 from tintype.rules.all_zero import AllZero
+from tintype.rules.augmentation_too_strong import AugmentationTooStrong
+from tintype.rules.batch_norm_drift import BatchNormDrift
 from tintype.rules.check_input_images import CheckInputImages
+from tintype.rules.class_collapse import ClassCollapse
 from tintype.rules.class_imbalance import ClassImbalance
 from tintype.rules.confusion import Confusion
+from tintype.rules.dead_class import DeadClass
 from tintype.rules.dead_relu import DeadRelu
+from tintype.rules.eval_mode_training import EvalModeTraining
 from tintype.rules.exploding_tensor import ExplodingTensor
+from tintype.rules.gradient_noise import GradientNoise
+from tintype.rules.gradient_not_cleared import GradientNotCleared
+from tintype.rules.label_noise import LabelNoise
+from tintype.rules.learning_rate_too_high import LearningRateTooHigh
+from tintype.rules.learning_rate_too_low import LearningRateTooLow
+from tintype.rules.loss_inputs import LossInputs
 from tintype.rules.loss_not_decreasing import LossNotDecreasing
 from tintype.rules.overfit import Overfit
 from tintype.rules.overtraining import Overtraining
@@ -24,19 +35,34 @@ from tintype.rules.saturated_activation import SaturatedActivation
 from tintype.rules.similar_across_runs import SimilarAcrossRuns
 from tintype.rules.stalled_training import StalledTraining
 from tintype.rules.tensor_variance import TensorVariance
+from tintype.rules.train_valid_leak import TrainValidLeak
 from tintype.rules.unchanged_tensor import UnchangedTensor
+from tintype.rules.unshuffled_batches import UnshuffledBatches
+from tintype.rules.untrained_layers import UntrainedLayers
 from tintype.rules.vanishing_gradient import VanishingGradient
+from tintype.rules.weight_decay_too_strong import WeightDecayTooStrong
 from tintype.rules.weight_update_ratio import WeightUpdateRatio
 
 RULES: Mapping[str, type[AnyRule]] = {
     one.NAME: one
     for one in (
         AllZero,
+        AugmentationTooStrong,
+        BatchNormDrift,
         CheckInputImages,
+        ClassCollapse,
         ClassImbalance,
         Confusion,
+        DeadClass,
         DeadRelu,
+        EvalModeTraining,
         ExplodingTensor,
+        GradientNoise,
+        GradientNotCleared,
+        LabelNoise,
+        LearningRateTooHigh,
+        LearningRateTooLow,
+        LossInputs,
         LossNotDecreasing,
         Overfit,
         Overtraining,
@@ -45,8 +71,12 @@ RULES: Mapping[str, type[AnyRule]] = {
         SimilarAcrossRuns,
         StalledTraining,
         TensorVariance,
+        TrainValidLeak,
         UnchangedTensor,
+        UnshuffledBatches,
+        UntrainedLayers,
         VanishingGradient,
+        WeightDecayTooStrong,
         WeightUpdateRatio,
     )
 }
