@@ -104,6 +104,19 @@ def test_a_failure_that_is_no_text(tmp_path: Path) -> None:
     assert reason(Ending(3), tmp_path) == "the script ended with exit code 3 and said nothing"
 
 
+def test_weights_that_could_not_be_downloaded(tmp_path: Path) -> None:
+    lines = [
+        'Downloading: "https://example.invalid/resnet18-1.pth" to /root/.cache/torch/hub/checkpoints/resnet18-1.pth',
+        "Traceback (most recent call last):",
+        '  File "/x/hpo.py", line 3, in net',
+        "urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>",
+    ]
+    text = reason(Ending(1, lines), tmp_path)
+    assert "URLError" in text
+    assert text.endswith("put the file there yourself, as /root/.cache/torch/hub/checkpoints/resnet18-1.pth")
+    assert "there yourself" not in reason(Ending(1, [*lines[:1], lines[1], "ValueError: other"]), tmp_path)
+
+
 def test_opt_ml_gets_advice_where_it_could_not_be_made(tmp_path: Path) -> None:
     lines = ["Traceback (most recent call last):", "FileNotFoundError: [Errno 2] No such file: '/opt/ml/model/x' " * 30]
     text = reason(Ending(1, lines, opt_ml="there is no folder /opt"), tmp_path)

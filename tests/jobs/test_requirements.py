@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from tintype.errors import InvalidRequest, NotFound
-from tintype.jobs.requirements import is_met, python_for, requirement_lines
+from tintype.jobs.requirements import base_constraints, is_met, python_for, requirement_lines
 
 
 def wheel(folder: Path, name: str = "tinything", version: str = "1.0", requires: str = "") -> Path:
@@ -113,6 +114,20 @@ def test_what_cannot_be_had_is_pips_last_word(tmp_path: Path) -> None:
 def test_a_line_that_is_nonsense(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match=r"requirements\.txt cannot be installed"):
         python_for(code(tmp_path, "==what is this==\n"), tmp_path / "environments", lambda _: None, os.environ)
+
+
+def test_a_script_that_calls_pip_cannot_change_what_all_jobs_share(tmp_path: Path) -> None:
+    wheel(tmp_path / "wheels", "numpy", "99.0")
+    constraints = base_constraints(tmp_path / "environments")
+    assert base_constraints(tmp_path / "environments") == constraints
+    assert f"numpy=={metadata.version('numpy')}\n" in constraints.read_text()
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--find-links", tmp_path / "wheels"]
+    for requirement, fails in (("numpy", False), ("numpy==99.0", True)):
+        ran = subprocess.run(
+            [*command, requirement], env={**os.environ, "PIP_CONSTRAINT": str(constraints)}, capture_output=True,
+            check=False,
+        )  # fmt: skip
+        assert (ran.returncode != 0) is fails
 
 
 SLOW = """

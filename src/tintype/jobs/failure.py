@@ -22,6 +22,9 @@ OPT_ML_ADVICE = (
     "or make the link yourself (ln -s JOB_DIRECTORY /opt/ml)"
 )
 
+# What torch.hub says before it fetches weights.
+DOWNLOAD = re.compile(r'^Downloading: "(?P<url>[^"]+)" to (?P<path>.+)$')
+
 # The log's own stamp: a line of training.log is looked at as well as a bare one.
 STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ")
 FRAME = re.compile(r'^\s+File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')
@@ -49,6 +52,9 @@ def failure_reason(ending: Ending, failure_file: Path) -> str:
     reason = written or _without_file(ending, said)
     if ending.opt_ml is not None and _names_opt_ml([reason, *said]):
         advice = f"; {OPT_ML_ADVICE} ({ending.opt_ml})"
+        reason = _cut(reason, LONGEST - len(advice)) + advice
+    elif missing := _weights_not_fetched(said):
+        advice = f"; the weights could not be downloaded: put the file there yourself, as {missing}"
         reason = _cut(reason, LONGEST - len(advice)) + advice
     return _cut(reason, LONGEST)
 
@@ -136,6 +142,13 @@ def _syntax_error(said: list[str]) -> str:
 
 def _argparse(said: list[str]) -> str:
     return next((line for line in reversed(said) if ARGPARSE.match(line) or LAUNCH_FAILED.match(line)), "")
+
+
+def _weights_not_fetched(said: list[str]) -> str:
+    """The path that torch.hub wanted to download to, when that is what the script failed over."""
+    downloads = [found["path"] for line in said if (found := DOWNLOAD.match(line))]
+    failed = any(line.startswith(("urllib.error.", "ConnectionError", "TimeoutError", "socket.")) for line in said)
+    return downloads[-1] if downloads and failed else ""
 
 
 def _signal_name(number: int) -> str:

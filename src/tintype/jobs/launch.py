@@ -22,7 +22,7 @@ from tintype.jobs.directory import JobDirectory, host_name
 from tintype.jobs.instances import Machine, share
 from tintype.jobs.job import Job
 from tintype.jobs.packing import Packed, pack, publish
-from tintype.jobs.requirements import python_for
+from tintype.jobs.requirements import base_constraints, python_for
 from tintype.jobs.source import EntryKind, Program, check_source, place_source
 from tintype.jobs.specification import Channel, JobSpec
 from tintype.storage import storage_errors, write_bytes
@@ -113,7 +113,7 @@ def prepare(
     write_configuration(spec, host.directory, host_index)
     entry_point = program.entry_point if program else spec.source.entry_point
     python = _python(program, directory, around)
-    variables = environment.complete(job.name, spec, host, entry_point, around.inherited)
+    variables = environment.complete(job.name, spec, host, entry_point, _inherited(spec, around))
     return Launch(
         arguments=_arguments(spec, program, host.directory.code, python),
         environment={**variables, "PATH": f"{python.parent}:{variables.get('PATH', os.defpath)}"},
@@ -196,6 +196,11 @@ def _python(program: Program | None, directory: JobDirectory, around: Surroundin
         directory.code, around.environments, around.report, around.inherited,
         is_package=program.kind is EntryKind.PACKAGE,
     )  # fmt: skip
+
+
+def _inherited(spec: JobSpec, around: Surroundings) -> dict[str, str]:
+    guard = {"PIP_CONSTRAINT": str(base_constraints(around.environments))} if spec.source.kind == SCRIPT else {}
+    return {**guard, **around.inherited}
 
 
 def _arguments(spec: JobSpec, program: Program | None, code: Path, python: Path) -> tuple[str, ...]:

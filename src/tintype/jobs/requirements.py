@@ -70,6 +70,21 @@ def python_for(
     return ready / "bin" / "python"
 
 
+def base_constraints(environments: Path) -> Path:
+    """A file that holds pip to what is installed here, for scripts that call it themselves (`PIP_CONSTRAINT`).
+
+    They may add packages to the environment that all jobs share, but not put other versions in place of its own.
+    """
+    site = Path(sysconfig.get_paths()["purelib"])
+    with storage_errors(site):
+        changed = f"{sys.prefix} {site.stat().st_mtime_ns}"
+    path = environments / f"base-{hashlib.sha256(changed.encode()).hexdigest()[:24]}.txt"
+    if not path.exists():
+        found = {one.name: one.version for one in metadata.distributions() if _is_pinned(one)}
+        write_bytes(path, "".join(f"{name}=={found[name]}\n" for name in sorted(found)).encode(), durable=False)
+    return path
+
+
 def requirement_lines(path: Path, depth: int = 0) -> Iterator[str]:
     """The lines that say something, those of included files (`-r`) among them."""
     if not path.is_file() or depth > DEEPEST_INCLUDE:
@@ -128,6 +143,14 @@ def _version(name: str) -> str:
         return f" {metadata.version(name)}"
     except metadata.PackageNotFoundError:
         return ""
+
+
+def _is_pinned(one: metadata.Distribution) -> bool:
+    try:
+        Requirement(f"{one.name}=={one.version}")
+    except (InvalidRequirement, KeyError):          # a folder that a broken installation left
+        return False
+    return True
 
 
 def _key(lines: Sequence[str], code: Path) -> str:
