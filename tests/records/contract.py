@@ -259,6 +259,9 @@ class RecordsContract:
             records.measure("one", [Measurement("loss", 2, 0.5)], lease=first)
         with pytest.raises(LeaseLost):
             records.renew(first)
+        with pytest.raises(LeaseLost):
+            records.create("trial", "two", {}, lease=first)
+        assert records.find("trial", "two") is None
         assert records.get("job", "one") == read
         assert len(records.measurements("one")) == 1
 

@@ -68,13 +68,22 @@ class Records:
     # documents
 
     def create(
-        self, kind: str, name: str, document: Mapping[str, Any], *, status: str = "", parent: str = ""
+        self,
+        kind: str,
+        name: str,
+        document: Mapping[str, Any],
+        *,
+        status: str = "",
+        parent: str = "",
+        lease: Lease | None = None,
     ) -> Record:
-        """Add a document. `Conflict` when the name is taken."""
+        """Add a document. `Conflict` when the name is taken; `LeaseLost` when the given lease is not the newest."""
         now = self._clock()
         record = Record(kind, name, 1, status, parent, now, now, dict(document))
         try:
             with self._transaction() as connection:
+                if lease is not None:
+                    lease_rows.guard(connection, lease)
                 connection.execute(documents.insert().values(_row(record)))
         except IntegrityError as error:
             what = f"a {kind.replace('-', ' ')} named {name!r}"

@@ -19,6 +19,7 @@ class TuningStatus(Enum):
     """The values are the words that SageMaker uses for a tuning job."""
 
     IN_PROGRESS = "InProgress"
+    STOPPING = "Stopping"   # how one in progress reads when somebody asked it to stop; never stored
     COMPLETED = "Completed"
     FAILED = "Failed"       # no trial was completed
     STOPPED = "Stopped"     # by its owner or by a fault; can go on
@@ -28,6 +29,7 @@ NEXT: dict[TuningStatus, frozenset[TuningStatus]] = {
     TuningStatus.IN_PROGRESS: frozenset(
         {TuningStatus.IN_PROGRESS, TuningStatus.COMPLETED, TuningStatus.FAILED, TuningStatus.STOPPED}
     ),                      # IN_PROGRESS again: its coordinator died
+    TuningStatus.STOPPING: frozenset({TuningStatus.COMPLETED, TuningStatus.FAILED, TuningStatus.STOPPED}),
     TuningStatus.STOPPED: frozenset({TuningStatus.IN_PROGRESS}),
     TuningStatus.COMPLETED: frozenset(),
     TuningStatus.FAILED: frozenset(),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, final
 
 from tintype.errors import Conflict, not_found
-from tintype.records import Record, Records
+from tintype.records import Lease, Record, Records
 from tintype.tuning.state import TuningState
 from tintype.tuning.trial import Trial
 
@@ -104,10 +104,14 @@ class MemoryTuningStore:
 
 @final
 class RecordTuningStore:
-    """Over the record store: kinds "tuning-job" and "trial", a trial's parent being its tuning job."""
+    """Over the record store: kinds "tuning-job" and "trial", a trial's parent being its tuning job.
 
-    def __init__(self, records: Records) -> None:
+    A coordinator gives the lease that it holds of the tuning job: its writes raise `LeaseLost` once another holds it.
+    """
+
+    def __init__(self, records: Records, lease: Lease | None = None) -> None:
         self._records = records
+        self._lease = lease
         self._known: dict[tuple[str, str], Record] = {}     # as last written or loaded, which saves a read per write
 
     def save(self, state: TuningState) -> None:
@@ -139,8 +143,10 @@ class RecordTuningStore:
     def _write(self, kind: str, name: str, parent: str, document: Mapping[str, Any]) -> None:
         known = self._known.get((kind, name))
         if known is None:
-            written = self._records.create(kind, name, document, status=document["status"], parent=parent)
+            written = self._records.create(
+                kind, name, document, status=document["status"], parent=parent, lease=self._lease
+            )
         else:
-            written = self._records.replace(known, document, status=document["status"])
+            written = self._records.replace(known, document, status=document["status"], lease=self._lease)
         self._known[kind, name] = written
 
