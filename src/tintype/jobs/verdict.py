@@ -19,7 +19,6 @@ class Cause(Enum):
 
     STOP = "somebody asked for a stop"
     MAX_RUNTIME = "its time was up"
-    PEER = "another of its hosts failed"
     ENGINE = "something that the engine needs failed"
 
 
