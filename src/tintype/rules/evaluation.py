@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
+from tintype.rules.membership import Membership
 from tintype.rules.rule import AnyRule
 from tintype.rules.rule_run import RuleRun
 from tintype.rules.run_facts import RunFacts
@@ -24,13 +25,14 @@ class Evaluation:
     log: TensorLog
     runs: Sequence[RuleRun]
     _seen: int = -1                     # newest global step that was judged
+    _membership: Membership = field(default_factory=Membership)
 
     def advance(self) -> int:
         """Judge the steps that are new, in order; returns how many there were."""
         self.log.refresh()
         new = [step for step in self.log.steps() if step > self._seen]
         for step in new:
-            view = StepView.at(self.log, step)
+            view = StepView.at(self.log, step, self._membership)
             for run in self.runs:
                 run.feed(self.log, view)
             self._seen = step
