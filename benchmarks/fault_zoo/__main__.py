@@ -29,13 +29,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rule", action="append", help="judge by this rule (may be given again)")
     parser.add_argument("--logs", type=Path, default=LOGS, help="where tensor logs are kept")
     parser.add_argument("--fresh", action="store_true", help="train again")
+    parser.add_argument("--kept", action="store_true", help="judge old logs, whatever rules want saved by now")
     parser.add_argument("--write", action="store_true", help="write docs/fault_zoo.md")
     options = parser.parse_args(arguments)
     rules = [find_rule(name).NAME for name in options.rule] if options.rule else sorted(RULES)
     verdicts = []
     for training in ZOO.values():
         if options.only in training.name:
-            verdicts.append(judge(training, captured(training, options.logs, fresh=options.fresh), rules))
+            log = captured(training, options.logs, fresh=options.fresh, kept=options.kept)
+            verdicts.append(judge(training, log, rules))
             print(line(verdicts[-1]), file=sys.stderr, flush=True)
     text = page(verdicts, rules)
     print(text)

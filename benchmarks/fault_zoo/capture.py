@@ -18,16 +18,17 @@ from tintype.rules.catalogue import RULES, attach_rules
 STAMP = "captured-with"
 
 
-def captured(training: Training, logs: Path, *, fresh: bool = False) -> Path:
+def captured(training: Training, logs: Path, *, fresh: bool = False, kept: bool = False) -> Path:
     """The folder of the training's tensor log below `logs`; trained now if it is not there or was captured otherwise.
 
-    Kept logs do not notice that a training has changed: say `fresh` then.
+    Kept logs do not notice that a training has changed: say `fresh` then. With `kept` a log is taken as it is, even if
+    the rules would have more saved by now.
     """
     folder = logs / folder_name(training)
     configuration = attach_rules(HookConfiguration(location=str(folder)), RULES.values())
     stamp = hashlib.sha256(repr(configuration).encode()).hexdigest()
     marker = logs / f"{folder.name}.{STAMP}"
-    if fresh or not marker.is_file() or marker.read_text() != stamp:
+    if fresh or not marker.is_file() or (marker.read_text() != stamp and not kept):
         marker.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         capture(training, configuration)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from torch import nn
-from torch.nn import functional
 
 from benchmarks.fault_zoo import spoilt_images as spoilt
 from benchmarks.fault_zoo.augmentations import flipped, flipped_and_shifted, lightly_noisy, shifted
@@ -14,7 +13,7 @@ from benchmarks.fault_zoo.training import Loop, Training
 
 SGD = Loop(optimiser="SGD", learning_rate=0.05, options={"momentum": 0.9})
 ADAMW = Loop(optimiser="AdamW", options={"weight_decay": 0.05})
-SMOOTHED = partial(functional.cross_entropy, label_smoothing=0.1)
+SMOOTHED = partial(nn.CrossEntropyLoss, label_smoothing=0.1)
 
 HEALTHY = (
     Training("MLP, Adam", "digits", mlp),

@@ -22,6 +22,7 @@ def train(network: nn.Module, images: Images, loop: Loop) -> None:
     valid_loader = DataLoader(valid_set, batch_size=64)
     optimiser = getattr(torch.optim, loop.optimiser)(loop.trained(network), lr=loop.learning_rate, **loop.options)
     steps = loop.epochs * math.ceil(len(train_loader) / loop.accumulate)
+    criterion = loop.criterion()
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, steps, loop))
 
     for epoch in range(loop.epochs):
@@ -34,7 +35,7 @@ def train(network: nn.Module, images: Images, loop: Loop) -> None:
             outputs = network(pictures)
             if isinstance(outputs, tuple):
                 outputs = outputs[loop.loss_output]
-            loss = loop.criterion(outputs, labels)
+            loss = criterion(outputs, labels)
             if loop.scale_accumulated:
                 (loss / loop.accumulate).backward()
             else:
@@ -47,10 +48,10 @@ def train(network: nn.Module, images: Images, loop: Loop) -> None:
             schedule.step()
             if loop.zero_grad:
                 optimiser.zero_grad()
-        validate(network, valid_loader, loop)
+        validate(network, criterion, valid_loader, loop)
 
 
-def validate(network: nn.Module, loader: DataLoader, loop: Loop) -> tuple[float, float]:
+def validate(network: nn.Module, criterion: nn.Module, loader: DataLoader, loop: Loop) -> tuple[float, float]:
     """(loss, accuracy) over the validation split; of several outputs the first is what the model will be used for."""
     network.train(not loop.evaluation_mode)
     total = right = count = 0.0
@@ -59,7 +60,7 @@ def validate(network: nn.Module, loader: DataLoader, loop: Loop) -> tuple[float,
             outputs = network(pictures)
             if isinstance(outputs, tuple):
                 outputs = outputs[0]
-            total += float(loop.criterion(outputs, labels)) * len(labels)
+            total += float(criterion(outputs, labels)) * len(labels)
             right += float((outputs.argmax(1) == labels).sum())
             count += len(labels)
     return total / count, right / count

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from benchmarks.fault_zoo.images import IMAGE_SETS, Images
 from benchmarks.fault_zoo.networks import Builder
 
-Criterion = Callable[[Tensor, Tensor], Tensor]
+Criterion = Callable[[], nn.Module]
 Augmentation = Callable[[Tensor], Tensor]
 
 
@@ -34,7 +33,7 @@ class Loop:
     evaluation_mode: bool = True  # False: nobody called model.eval() before validating
     shuffle: bool = True
     augment: Augmentation | None = None
-    criterion: Criterion = functional.cross_entropy
+    criterion: Criterion = nn.CrossEntropyLoss
     loss_output: int = 0  # of a network with several outputs, the one that the loss is taken of
     trained: Callable[[nn.Module], Iterable[nn.Parameter]] = nn.Module.parameters
     stall_seconds: float = 0.0  # the loader hangs so long once, halfway

@@ -6,6 +6,8 @@ that is asked of it: nothing of the image can be seen in four numbers.
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -19,7 +21,11 @@ def fingerprints(images: Tensor) -> Tensor:
     The weight of element i in projection k is sin(2π · frac(i · STEPS[k])), times 1/√D for D elements.
     """
     flat = images.detach().reshape(len(images), -1).float()
-    places = torch.arange(flat.shape[1], device=flat.device, dtype=torch.float64)
-    steps = torch.tensor(STEPS, device=flat.device, dtype=torch.float64)
-    angles = torch.frac(places[:, None] * steps).to(torch.float32) * (2 * torch.pi)
-    return flat @ angles.sin() / max(flat.shape[1], 1) ** 0.5
+    return flat @ _weights(flat.shape[1], flat.device)
+
+
+@functools.lru_cache(maxsize=4)
+def _weights(elements: int, device: torch.device) -> Tensor:
+    places = torch.arange(elements, device="cpu", dtype=torch.float64)
+    angles = torch.frac(places[:, None] * torch.tensor(STEPS, dtype=torch.float64)).to(torch.float32) * (2 * torch.pi)
+    return (angles.sin() / max(elements, 1) ** 0.5).to(device)

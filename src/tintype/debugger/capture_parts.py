@@ -16,17 +16,20 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from tintype.debugger.capture_fingerprints import fingerprints
 from tintype.debugger.capture_gradients import BackwardWatch, unscaled
 from tintype.debugger.capture_losses import LossCall, losses_of_samples
 from tintype.debugger.capture_modules import Guard, ModuleWatch, take
 from tintype.debugger.capture_optimisers import WATCH, learning_rates, states
 from tintype.debugger.capture_plan import BROAD, LEARNING_RATES, OPTIMISER, SAMPLES
 from tintype.debugger.capture_step import Named, OpenStep
+from tintype.debugger.capture_tensors import tensors_in
 from tintype.debugger.modes import Mode
 from tintype.debugger.naming import ModuleNames, gradient_name
-from tintype.debugger.samples import IDS, LABELS, LOSSES, PREDICTIONS
+from tintype.debugger.samples import FINGERPRINTS, IDS, LABELS, LOSSES, PREDICTIONS
 
 MOST_FORWARDS = 16          # forward passes of one step whose layers are saved
+FINGERPRINTED = "fingerprints"          # the collection that asks for them
 WITH_GRADIENTS = (Mode.TRAIN, Mode.GLOBAL)
 
 
@@ -45,6 +48,7 @@ class StepCapture:
         self._backward: BackwardWatch | None = None
         self._parameters: list[Named] = []              # whose gradients are wanted
         self._ids: list[str] = []
+        self._prints: list[Tensor] = []                 # of the images of each forward pass
         self._samples: list[tuple[Tensor, Tensor, Tensor]] = []
 
     @property
@@ -77,6 +81,8 @@ class StepCapture:
         """A root is about to run."""
         self._forwards += 1
         self._ids += ids
+        if self.step.due is not None and self.step.due.has(FINGERPRINTED):
+            self._prints += [fingerprints(one) for one in tensors_in(args) if one.ndim > 1][:1]
         if self._modules is not None and self._forwards <= MOST_FORWARDS:
             if _is_compiled(root):
                 self._modules.leave()
@@ -99,10 +105,13 @@ class StepCapture:
             self._backward.close()
             self._backward = None
         self._take_samples()
+        if self._prints:
+            self.step.take_whole(FINGERPRINTS, torch.cat(self._prints))
+            self._prints = []
 
     def drop(self) -> None:
         """Forget the step."""
-        self._samples, self._ids = [], []
+        self._samples, self._ids, self._prints = [], [], []
         self.end()
         self.step.drop()
 

@@ -6,6 +6,7 @@ In the log they are strings and numbers under names of their own, all in the ord
     samples/losses          the loss of each, unweighted
     samples/labels          the class each was said to be
     samples/predictions     the likeliest class
+    samples/fingerprints    N×4 numbers that tell images apart, when the collection fingerprints is saved
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import PurePath
 from typing import Any
 
 IDS, LOSSES, LABELS, PREDICTIONS = "samples/ids", "samples/losses", "samples/labels", "samples/predictions"
+FINGERPRINTS = "samples/fingerprints"
 
 PATH_LISTS = ("samples", "imgs", "paths", "files", "image_paths", "_image_files")   # as data sets of images call them
 DEEPEST = 16

@@ -13,12 +13,12 @@ from typing import Any, final
 
 import numpy as np
 
+from tintype.debugger.samples import IDS
 from tintype.debugger.save_config import SaveConfig, SaveWindow
 from tintype.rules.attached import whole
 from tintype.rules.step_view import StepView
 
 PREDICTED = re.compile(r"^(?P<loss>.*[Ll]oss)_input_0$")
-SAMPLE_IDS = "samples/ids"
 SOFT = 0.99                             # a label whose largest part is less is a mixed one
 OFTEN = SaveConfig.same(SaveWindow(interval=10, steps=tuple(range(1000))))
 LOSS_INPUTS = whole("loss_inputs", r"[Ll]oss_input_[012]$", save_config=OFTEN)
@@ -105,7 +105,7 @@ def _answers(loss: str, scores: Array, labels: Array, step: StepView) -> Answers
         return None
     labels = labels.astype(np.int64)
     known = (labels >= 0) & (labels < scores.shape[1])                          # -100 is "ignore"
-    ids = step.value(SAMPLE_IDS)
+    ids = step.value(IDS)
     samples = np.asarray(ids).astype(str)[known] if ids is not None and np.shape(ids) == labels.shape else ()
     if not known.any():
         return None

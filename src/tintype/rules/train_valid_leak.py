@@ -10,6 +10,7 @@ import numpy as np
 
 from tintype.debugger.collection import Collection
 from tintype.debugger.modes import Mode
+from tintype.debugger.samples import FINGERPRINTS, IDS
 from tintype.rules.answers import OFTEN
 from tintype.rules.attached import whole
 from tintype.rules.finding import Finding, Remedy
@@ -20,10 +21,11 @@ from tintype.rules.step_view import StepView
 if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
-IDS, FINGERPRINTS = "samples/ids", "samples/fingerprints"
 MOST = 200_000                          # training images that are remembered (4 MB of fingerprints)
 SAME = 1e-4                             # difference of fingerprints, in their deviation over the images
 SHOWN = 20
+
+PRINTS = whole("fingerprints", f"^{FINGERPRINTS}$", save_config=OFTEN)
 
 Array = np.ndarray[Any, Any]
 
@@ -52,15 +54,15 @@ class TrainValidLeak(Rule[TrainValidLeakParameters]):
     only when they come by unchanged (an image that is flipped half of the time does so soon; a random crop hardly
     ever), so that silence is no proof there.
 
-    **Needs** the samples' fingerprints or paths in training and evaluation (collection samples). SageMaker has no such
-    rule.
+    **Needs** the samples' fingerprints (collection fingerprints) or paths, in training and evaluation. SageMaker has no
+    such rule.
 
     Source: Barz and Denzler, "Do we train on test data? Purging CIFAR of near-duplicates", 2020.
     """
 
     NAME: ClassVar[str] = "TrainValidLeak"
     PARAMETERS: ClassVar[type[Parameters]] = TrainValidLeakParameters
-    ATTACHES: ClassVar[tuple[Collection, ...]] = (whole("samples", "^samples/", save_config=OFTEN),)
+    ATTACHES: ClassVar[tuple[Collection, ...]] = (PRINTS,)
 
     parameters: TrainValidLeakParameters = field(default_factory=TrainValidLeakParameters)
     profile: Profile = Profile.RIGHT
