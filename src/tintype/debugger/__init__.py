@@ -8,3 +8,19 @@ Only hook.py, the capture files and injection.py import torch; nothing here conf
 """
 
 from __future__ import annotations
+
+from pathlib import Path
+
+from tintype.errors import NotFound
+
+
+def compat_path() -> Path:
+    """The folder to put on a job's PYTHONPATH so that `import smdebug` finds our package of that name.
+
+    Raises `NotFound` where it was not installed.
+    """
+    here = Path(__file__).resolve()
+    for folder in (here.parents[1] / "compat" / "smdebug", here.parents[3] / "compat" / "smdebug"):
+        if (folder / "smdebug" / "__init__.py").is_file():
+            return folder
+    raise NotFound("the package smdebug of Tintype is not installed; install Tintype again")

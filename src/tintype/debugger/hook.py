@@ -209,6 +209,10 @@ class Hook:
         """What names the samples of the batch that is about to enter the network, in their order."""
         self._pending_ids = [str(one) for one in ids]
 
+    def flush(self) -> None:
+        """Wait until the steps that are over are written; for who reads the log in the process that writes it."""
+        self._log.flush()
+
     def close(self, *, end: bool = True) -> None:
         """Save what is pending, end the log (or, with `end=False`, let another process go on), and leave.
 

@@ -72,6 +72,11 @@ class HookLog:
                          moment.global_step, reason, exc_info=error)  # fmt: skip
         return sum(self.failures.values())
 
+    def flush(self) -> None:
+        """Wait until what was submitted is written."""
+        if self._writer is not None:
+            self._writer.flush()
+
     def close(self, collections: Iterable[Collection], *, end: bool) -> None:
         """Write what waits; with `end` say that nothing more will come."""
         if self._writer is not None:

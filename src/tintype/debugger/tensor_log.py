@@ -164,6 +164,10 @@ class TensorLog:
             names = [name for name in names if any(one.search(name) for one in wanted)]
         return sorted(names)
 
+    def has(self, name: str) -> bool:
+        """True when a tensor, or a reduction of it, was saved under that name."""
+        return self._loader.table.bases.find(name) is not None
+
     def _names_saved(self, mode: Mode, step: int | None) -> list[str]:
         table = self._loader.table
         if step is not None:
