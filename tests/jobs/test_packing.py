@@ -55,6 +55,15 @@ def test_nothing_is_no_archive_and_leaves_the_one_that_is_there(tmp_path: Path, 
     assert (tmp_path / "model.tar.gz").read_text() == "the trainer's own"
 
 
+@pytest.mark.parametrize(("content", "smaller"), [(b"text " * 200_000, True), (os.urandom(1_000_000), False)])
+def test_only_what_compresses_is_compressed(tmp_path: Path, content: bytes, smaller: bool) -> None:
+    folder = model(tmp_path / "model")
+    (folder / "large.bin").write_bytes(content)
+    pack([folder], tmp_path / "model.tar.gz")
+    assert ((tmp_path / "model.tar.gz").stat().st_size < len(content) / 2) is smaller
+    assert (extract(tmp_path / "model.tar.gz", tmp_path / "out") / "large.bin").read_bytes() == content
+
+
 def test_links_are_followed_and_the_odd_ones_named(tmp_path: Path) -> None:
     folder = model(tmp_path / "model")
     (tmp_path / "outside.bin").write_text("content")
