@@ -1,4 +1,4 @@
-"""A workspace: one folder on disk, and the stores opened over it. Fields only."""
+"""A workspace: one folder on disk, the stores opened over it, and the engine that does its jobs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from tintype.jobs.client import Engine
 from tintype.jobs.store import JobStore
 from tintype.records import Records
 from tintype.settings import Settings
@@ -34,9 +35,17 @@ class Workspace:
         """Unpacked archives, fetched URLs and recorded splits."""
         return self.home / "data"
 
+    def engine(self) -> Engine:
+        """A connection to the engine; close it when done (it is a context manager). One thread uses it."""
+        return Engine(self.settings, self.jobs)
+
     def job_directory(self, name: str) -> Path:
         """Where the files of a training job are."""
         return self.home / "jobs" / name
+
+    def tuning_directory(self, name: str) -> Path:
+        """Where the log of a tuning job's coordinator is; its trials are jobs like all others."""
+        return self.home / "tuning" / name
 
     def run_directory(self, name: str) -> Path:
         """Where the report and the result of a run are."""
@@ -50,7 +59,7 @@ class Workspace:
 @contextmanager
 def open_workspace(settings: Settings) -> Iterator[Workspace]:
     """Open the stores, making them on first use. Raises `StorageFailed`."""
-    records = Records.open(settings.database_url or f"sqlite:///{settings.home / 'tintype.db'}")
+    records = Records.open(settings.records_url)
     try:
         yield Workspace(settings, records, JobStore(records))
     finally:

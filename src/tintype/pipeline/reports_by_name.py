@@ -8,8 +8,9 @@ from pathlib import Path
 from tintype.datasets.folder import open_dataset
 from tintype.errors import InvalidRequest, not_found
 from tintype.jobs.job import Job
+from tintype.pipeline.coordination import find_tuning
 from tintype.pipeline.reporting import Story, write
-from tintype.pipeline.tuning_jobs import tuning_state
+from tintype.pipeline.training_jobs import plan_of
 from tintype.training.plan import parse_plan
 from tintype.tuning.state import TuningState
 from tintype.workspace import RUN_KIND, Workspace
@@ -20,7 +21,7 @@ def report_path(workspace: Workspace, name: str) -> Path:
     path = workspace.run_directory(name) / "report.html"
     if path.exists():
         return path
-    tuning = tuning_state(workspace, name)
+    tuning = find_tuning(workspace.records, name)
     if tuning is not None and tuning.best is not None:
         return _write(workspace, workspace.jobs.get(tuning.best.name), tuning, path)
     if workspace.jobs.exists(name):
@@ -37,7 +38,7 @@ def report_path(workspace: Workspace, name: str) -> Path:
 def _write(workspace: Workspace, job: Job, tuning: TuningState | None, path: Path) -> Path:
     if not job.result:
         raise InvalidRequest(f"job {job.name!r} is {job.status} and has nothing to report yet: {job.failure_reason}")
-    data = parse_plan(job.plan).data
+    data = parse_plan(plan_of(job)).data
     dataset = open_dataset(
         data.location,
         workdir=workspace.data,

@@ -1,0 +1,192 @@
+"""The coordinator of a tuning job, seen from outside: started, followed, asked to stop, found dead.
+
+A coordinator is a process of its own (`coordinator.py`), so the command that started it may be killed or hang up. Who
+holds the lease of the tuning job coordinates it. A tuning job in progress without a living holder reads as Stopped.
+Nobody but the coordinator writes the tuning job; a wish to stop it is a record beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import replace
+from typing import final
+
+from tintype.errors import Conflict, JobFailed, NotFound, not_found
+from tintype.pipeline.tuning_plan import PLAN_KIND, TuningPlan, load_plan, save_plan
+from tintype.pipeline.watching import Watcher
+from tintype.records import Owner, Records, is_known_dead
+from tintype.storage import storage_errors
+from tintype.tuning.state import TuningState, TuningStatus
+from tintype.tuning.store import TUNING_KIND, RecordTuningStore
+from tintype.tuning.trial import TrialStatus
+from tintype.workspace import Workspace
+
+STOP_KIND = "tuning-stop"           # a wish to stop the tuning job of the name
+POLL_SECONDS = 0.1
+START_SECONDS = 60.0                # from starting a coordinator to its holding the lease
+TAIL_LINES = 5
+UNTIDY = "its coordinator is gone (killed, or the machine was restarted)"
+
+
+@final
+class Coordinator:
+    """A coordinator that this process has started, as a child in a session of its own."""
+
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        self.name = name
+        self._workspace = workspace
+        self._log = workspace.tuning_directory(name) / "coordinator.log"
+        with storage_errors(self._log):
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            stream = self._log.open("ab")
+        with stream:
+            command = [sys.executable, "-m", "tintype.pipeline.coordinator", "--home", str(workspace.home), name]
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def wait(self) -> None:
+        """Until the process has ended, however."""
+        self._process.wait()
+
+    def wait_until_begun(self) -> None:
+        """Until it holds the lease. `JobFailed` when it ended or took too long, with its last words."""
+        deadline = time.monotonic() + START_SECONDS
+        while self._process.poll() is None:
+            holder = self._workspace.records.holder(TUNING_KIND, self.name)
+            if holder is not None and holder.owner.pid == self._process.pid:
+                return
+            if time.monotonic() > deadline:
+                raise JobFailed(f"the coordinator of tuning job {self.name} did not begin in {START_SECONDS:g} s")
+            time.sleep(POLL_SECONDS)
+        self._check_exit()
+
+    def follow(self, watcher: Watcher) -> TuningState:
+        """Tell the watcher until the coordinator has ended; return how the tuning job stands then.
+
+        Ctrl-C asks it to stop its trials and waits on; the second Ctrl-C leaves it to that. `JobFailed` when the
+        coordinator itself failed.
+        """
+        store = RecordTuningStore(self._workspace.records)
+        asked = False
+        while True:
+            try:
+                ended = self._has_ended()
+                state = store.find(self.name)
+                if state is not None:
+                    watcher.trials(state)
+                if ended:
+                    self._check_exit()
+                    return tuning_state(self._workspace.records, self.name)
+            except KeyboardInterrupt:
+                if asked:
+                    raise
+                asked = True
+                request_stop(self._workspace.records, self.name)
+                watcher.warning("asked the trials to stop and waiting for them; Ctrl-C again leaves them to it")
+
+    def _has_ended(self) -> bool:
+        try:
+            self._process.wait(POLL_SECONDS)
+            return True
+        except subprocess.TimeoutExpired:
+            return False
+
+    def _check_exit(self) -> None:
+        if not self._process.returncode:
+            return
+        with self._log.open(errors="replace") as stream:
+            tail = [line.rstrip("\n") for line in deque(stream, maxlen=TAIL_LINES)]
+        code = self._process.returncode
+        how = f"was killed by signal {-code}" if code < 0 else f"failed: {tail[-1] if tail else f'exit code {code}'}"
+        hint = f"`tintype tuning resume {self.name}` goes on"
+        raise JobFailed(f"the coordinator of tuning job {self.name} {how}; {hint}", tail[:-1])
+
+
+def begin(workspace: Workspace, plan: TuningPlan) -> Coordinator:
+    """Keep the plan and start its coordinator. `Conflict` when the name is taken."""
+    if workspace.records.find(TUNING_KIND, plan.name) is not None:
+        raise Conflict(f"a tuning job named {plan.name!r} is there already; choose another name")
+    save_plan(workspace.records, plan)
+    return Coordinator(workspace, plan.name)
+
+
+def resume(workspace: Workspace, name: str) -> Coordinator:
+    """Start a coordinator for a tuning job that was left. `Conflict` when it has ended or is looked after."""
+    state = tuning_state(workspace.records, name)
+    if state.status is not TuningStatus.STOPPED:
+        reason = "it has ended" if state.is_finished else "it is under way; `tintype tuning stop` stops it"
+        raise Conflict(f"tuning job {name!r} is {state.status.value}: {reason}")
+    _forget_stop(workspace.records, name)
+    return Coordinator(workspace, name)
+
+
+def request_stop(records: Records, name: str) -> TuningState:
+    """Ask a tuning job to stop; its trials are stopped. Asking twice is fine. `Conflict` when it does not run."""
+    state = tuning_state(records, name)
+    if state.status not in (TuningStatus.IN_PROGRESS, TuningStatus.STOPPING):
+        raise Conflict(f"tuning job {name!r} is {state.status.value}; there is nothing to stop")
+    with contextlib.suppress(Conflict):             # somebody asked already
+        records.create(STOP_KIND, name, {})
+    return replace(state, status=TuningStatus.STOPPING)
+
+
+def is_stop_requested(records: Records, name: str) -> bool:
+    """Whether somebody wants the tuning job to stop."""
+    return records.find(STOP_KIND, name) is not None
+
+
+def tuning_state(records: Records, name: str) -> TuningState:
+    """A tuning job as it truly is now. `NotFound` lists near names."""
+    found = find_tuning(records, name)
+    if found is None:
+        raise not_found("tuning job", name, records.names(PLAN_KIND))
+    return found
+
+
+def find_tuning(records: Records, name: str) -> TuningState | None:
+    """A tuning job as it truly is now, or None."""
+    found = RecordTuningStore(records).find(name)
+    if found is None and records.find(PLAN_KIND, name) is not None:
+        found = TuningState(load_plan(records, name).settings)      # its coordinator has not said a word yet
+    if found is None or found.status is not TuningStatus.IN_PROGRESS:
+        return found
+    holder = records.holder(TUNING_KIND, name)
+    if holder is None or is_known_dead(holder.owner, Owner.of()):
+        return replace(found, status=TuningStatus.STOPPED, reason=f"{UNTIDY}; `tintype tuning resume {name}` goes on")
+    if is_stop_requested(records, name):
+        return replace(found, status=TuningStatus.STOPPING)
+    return found
+
+
+def tuning_names(records: Records, *, name_contains: str | None, limit: int, offset: int) -> list[str]:
+    """Names of tuning jobs, newest first."""
+    # A plan comes before its tuning job; a tuning job of the first release has the plan of another kind, but has one.
+    found = records.list(PLAN_KIND, name_contains=name_contains, limit=limit, offset=offset)
+    return [record.name for record in found]
+
+
+def completed(state: TuningState) -> TuningState:
+    """The state of a tuning job that came to a good end. `JobFailed` says how another did end."""
+    if state.status is TuningStatus.STOPPED:
+        hint = "" if "resume" in state.reason else f"; `tintype tuning resume {state.name}` goes on"
+        raise JobFailed(f"tuning job {state.name} was stopped: {state.reason}{hint}")
+    if state.status is TuningStatus.FAILED:
+        failed = next((trial for trial in state.trials if trial.status is TrialStatus.FAILED), None)
+        tail = () if failed is None else (f"{failed.name}: {failed.reason}",)
+        raise JobFailed(f"tuning job {state.name} failed: {state.reason}", tail)
+    return state
+
+
+def _forget_stop(records: Records, name: str) -> None:
+    with contextlib.suppress(NotFound):
+        records.delete(STOP_KIND, name)

@@ -1,0 +1,143 @@
+"""A search as a person asks for it, of the built-in trainer or of a script, as a checked tuning plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+from tintype.errors import InvalidRequest
+from tintype.jobs import launch
+from tintype.jobs.instances import Machine
+from tintype.jobs.job import Resources
+from tintype.jobs.metric_scraper import MetricScraper
+from tintype.jobs.names import TUNING_LENGTH, checked
+from tintype.pipeline.coordination import tuning_state
+from tintype.pipeline.script_jobs import ScriptRequest, script_spec
+from tintype.pipeline.training_jobs import TrainingRequest, base_plan
+from tintype.pipeline.tuning_plan import BuiltInTrials, ScriptTrials, TuningPlan
+from tintype.records import Records
+from tintype.training.hyperparameters import plan_from
+from tintype.training.plan import TrainingPlan
+from tintype.tuning.earlier import WarmStartType
+from tintype.tuning.objective import Counted, Direction
+from tintype.tuning.ranges import Value, parse_range
+from tintype.tuning.settings import EarlyStopping, StrategyName, TuningSettings
+from tintype.tuning.space import Space
+from tintype.tuning.warm_start import warm_started
+from tintype.workspace import Workspace
+
+OBJECTIVES = ("valid:accuracy", "valid:loss")       # by which the built-in trainer can choose its best epoch
+
+# Parts of a metric's name that say which way is better, when nobody does.
+TELLING = {
+    "loss": Direction.MINIMIZE, "error": Direction.MINIMIZE, "perplexity": Direction.MINIMIZE,
+    "acc": Direction.MAXIMIZE, "f1": Direction.MAXIMIZE, "auc": Direction.MAXIMIZE, "precision": Direction.MAXIMIZE,
+    "recall": Direction.MAXIMIZE,
+}  # fmt: skip
+
+
+@final
+@dataclass(frozen=True)
+class Search:
+    """What is searched, how, and until when. See `TuningSettings` for each."""
+
+    name: str
+    ranges: Sequence[str]                           # as `--range` takes them
+    objective: str
+    direction: Direction | None = None              # None: what the objective's name says
+    max_jobs: int | None = 4
+    max_parallel_jobs: int = 1
+    strategy: StrategyName = StrategyName.BAYESIAN
+    early_stopping: EarlyStopping = EarlyStopping.OFF
+    seed: int = 0
+    target_value: float | None = None
+    max_runtime_seconds: float | None = None
+    max_jobs_not_improving: int | None = None
+    stop_when_converged: bool = False
+    grid_points: int | None = None
+    min_resource: int | None = None
+    max_resource: int | None = None
+    warm_start: WarmStartType = WarmStartType.IDENTICAL
+    parents: Sequence[str] = ()                     # earlier tuning jobs to start from
+
+
+def search_settings(records: Records, search: Search, fixed: Mapping[str, Value], counted: Counted) -> TuningSettings:
+    """The settings of a search. Raises `InvalidRequest`, naming the setting, and `NotFound` for a parent."""
+    checked("tuning job", search.name, TUNING_LENGTH)
+    settings = TuningSettings(
+        name=search.name,
+        space=Space(tuple(parse_range(text) for text in search.ranges)),
+        objective=search.objective,
+        direction=search.direction or _told_by(search.objective),
+        strategy=search.strategy,
+        max_jobs=search.max_jobs,
+        max_parallel_jobs=search.max_parallel_jobs,
+        early_stopping=search.early_stopping,
+        counted=counted,
+        seed=search.seed,
+        hyperparameters=fixed,
+        target_value=search.target_value,
+        max_runtime_seconds=search.max_runtime_seconds,
+        max_jobs_not_improving=search.max_jobs_not_improving,
+        stop_when_converged=search.stop_when_converged,
+        grid_points=search.grid_points,
+        min_resource=search.min_resource,
+        max_resource=search.max_resource,
+    )
+    if not search.parents:
+        return settings
+    return warm_started(settings, search.warm_start, [tuning_state(records, name) for name in search.parents])
+
+
+def script_plan(records: Records, search: Search, script: ScriptRequest) -> TuningPlan:
+    """A search over a person's own script. The latest value of a metric counts, as in SageMaker.
+
+    All that can be known to be wrong is refused now: `InvalidRequest`, `NotFound`, `BadData`, `Unsupported`.
+    """
+    spec = script_spec(script)
+    settings = search_settings(records, search, script.hyperparameters, Counted.LAST)
+    metrics = [one.name for one in spec.metric_definitions]
+    if settings.objective not in metrics:
+        known = f"; the metrics that are read are {', '.join(metrics)}" if metrics else ""
+        example = f"--metric '{settings.objective}=REGEX'"
+        raise InvalidRequest(f"no metric is defined for the objective {settings.objective!r}: give {example}{known}")
+    MetricScraper(spec.metric_definitions)
+    machine = Machine.here()
+    launch.check(spec, machine)
+    if spec.resources == Resources():
+        gpus = max(1, machine.gpus // search.max_parallel_jobs) if machine.gpus else None
+        spec = replace(spec, resources=Resources(cores=_share(machine, search), gpus=gpus))
+    return TuningPlan(settings, ScriptTrials(spec))
+
+
+def built_in_plan(
+    workspace: Workspace, search: Search, data: str, fixed: Mapping[str, Value], *, strict: bool = False
+) -> TuningPlan:
+    """A search over the built-in trainer. A trial is worth its best epoch, because its archive holds that one.
+
+    Every range's ends are tried on the plan, so that a bad one is refused at once.
+    """
+    settings = search_settings(workspace.records, search, fixed, Counted.BEST)
+    training = TrainingRequest(search.name, data, fixed, strict=strict, seed=search.seed)
+    base = base_plan(workspace, training)
+    if search.objective in OBJECTIVES:
+        base = TrainingPlan.model_validate({**base.model_dump(), "objective": search.objective})
+    if search.max_parallel_jobs > 1 and not base.compute.threads:
+        compute = base.compute.model_copy(update={"threads": _share(Machine.here(), search)})
+        base = base.model_copy(update={"compute": compute})
+    for end in (0.0, 1.0):
+        plan_from(settings.space.from_unit(dict.fromkeys(settings.space.names, end)), base)
+    return TuningPlan(settings, BuiltInTrials(base))
+
+
+def _share(machine: Machine, search: Search) -> int:
+    """The cores of a trial, when nobody says: so many that the parallel ones fit; 0, all, when there is one at once."""
+    return max(1, machine.cores // search.max_parallel_jobs) if search.max_parallel_jobs > 1 else 0
+
+
+def _told_by(objective: str) -> Direction:
+    found = {direction for word, direction in TELLING.items() if word in objective.lower()}
+    if len(found) != 1:
+        raise InvalidRequest(f"which way is better for {objective!r}? say --direction minimize or maximize")
+    return found.pop()

@@ -1,0 +1,36 @@
+"""What the engine is told to run for a trial."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tintype.jobs.job import JobSpec
+from tintype.pipeline.engine_trials import SpecOf
+from tintype.pipeline.training_jobs import spec_of
+from tintype.pipeline.tuning_plan import BuiltInTrials, ScriptTrials, TuningPlan
+from tintype.training.hyperparameters import plan_from
+from tintype.tuning.trial import Trial
+from tintype.workspace import Workspace
+
+
+def spec_builder(workspace: Workspace, plan: TuningPlan) -> SpecOf:
+    """From a trial of the tuning job to its job."""
+    match plan.trials:
+        case ScriptTrials() as script:
+            return lambda trial: _of_script(plan, script, trial)
+        case BuiltInTrials() as built_in:
+            return lambda trial: _of_trainer(workspace, built_in, trial)
+
+
+def _of_script(plan: TuningPlan, script: ScriptTrials, trial: Trial) -> JobSpec:
+    return replace(script.spec, hyperparameters=script.hyperparameters(plan.settings, trial.hyperparameters))
+
+
+def _of_trainer(workspace: Workspace, built_in: BuiltInTrials, trial: Trial) -> JobSpec:
+    own = {
+        "name": trial.name,
+        "directory": workspace.job_directory(trial.name),
+        # A trial keeps what its model needs beyond the starting weights; an archive is packed when asked for.
+        "save": "best",
+    }
+    return spec_of(plan_from(trial.hyperparameters, built_in.base.model_copy(update=own)), trial.hyperparameters)

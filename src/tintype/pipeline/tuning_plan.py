@@ -1,0 +1,99 @@
+"""What a tuning job needs to be run by any process: its settings and what its trials share. Kept as a record.
+
+It is written once, before the coordinator starts, and never changes; so `tintype tuning resume` finds everything even
+when the coordinator was killed before its first word.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from tintype.jobs.job import JobSpec
+from tintype.records import Records
+from tintype.training.plan import TrainingPlan
+from tintype.tuning.ranges import Categorical, Value
+from tintype.tuning.settings import TuningSettings
+from tintype.tuning.store import RecordTuningStore
+
+PLAN_KIND = "tuning-plan"
+OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"       # SageMaker gives it to every trial
+
+
+@final
+@dataclass(frozen=True)
+class ScriptTrials:
+    """Trials of a person's own script: all are this job, with other hyperparameters.
+
+    With `quoted` the values of categorical ranges are given in JSON's quotes, as SageMaker's own client does; without,
+    they are the strings that the request gave, to the letter.
+    """
+
+    spec: JobSpec
+    quoted: bool = True
+
+    def hyperparameters(self, settings: TuningSettings, values: Mapping[str, Value]) -> dict[str, str]:
+        """What a trial is given, as wire strings: the fixed ones, then the tuned ones, then the objective's name."""
+        tuned = {name: self._wire(settings, name, values[name]) for name in settings.space.names}
+        return {**self.spec.hyperparameters, **tuned, OBJECTIVE_HYPERPARAMETER: json.dumps(settings.objective)}
+
+    def _wire(self, settings: TuningSettings, name: str, value: Value) -> str:
+        text = value if isinstance(value, str) else json.dumps(value)
+        return json.dumps(text) if self.quoted and isinstance(settings.space[name], Categorical) else text
+
+
+@final
+@dataclass(frozen=True)
+class BuiltInTrials:
+    """Trials of the built-in trainer: all are this plan, with other hyperparameters."""
+
+    base: TrainingPlan
+
+
+@final
+@dataclass(frozen=True)
+class TuningPlan:
+    """A tuning job as it was asked for."""
+
+    settings: TuningSettings
+    trials: ScriptTrials | BuiltInTrials
+
+    @property
+    def name(self) -> str:
+        """The tuning job's name."""
+        return self.settings.name
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of it."""
+        document: dict[str, Any] = {"settings": self.settings.to_json()}
+        match self.trials:
+            case ScriptTrials(spec, quoted):
+                document |= {"spec": spec.to_json(), "quoted": quoted}
+            case BuiltInTrials(base):
+                document |= {"base": base.model_dump(mode="json")}
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> TuningPlan:
+        """The inverse of `to_json`."""
+        settings = TuningSettings.from_json(document["settings"])
+        if "spec" in document:
+            return cls(settings, ScriptTrials(JobSpec.from_json(document["spec"]), document["quoted"]))
+        return cls(settings, BuiltInTrials(TrainingPlan.model_validate(document["base"])))
+
+
+def save_plan(records: Records, plan: TuningPlan) -> None:
+    """Keep a plan under its tuning job's name. `Conflict` when the name is taken."""
+    records.create(PLAN_KIND, plan.name, plan.to_json())
+
+
+def load_plan(records: Records, name: str) -> TuningPlan:
+    """The plan of a tuning job. `NotFound` lists near names."""
+    document = records.get(PLAN_KIND, name).document
+    if "settings" in document:
+        return TuningPlan.from_json(document)
+    # As the first release wrote it: the built-in trainer's plan alone.
+    settings = RecordTuningStore(records).load(name).settings
+    return TuningPlan(settings, BuiltInTrials(TrainingPlan.model_validate(document)))
