@@ -23,6 +23,7 @@ from tests.jobs.example_jobs import (
     write_images,
     write_weights,
 )
+from tests.jobs.test_requirements import wheel
 from tintype.jobs.client import Engine
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.job import Job, Status
@@ -141,6 +142,33 @@ def test_two_hosts_each_train_and_both_are_packed(jobs: Jobs, tmp_path: Path) ->
     assert "algo-1: sum 3.0" in directory.log_of(0).read_text()
     assert "algo-2: sum 3.0" in directory.log_of(1).read_text()
     assert job.exit_code == 0
+
+
+def test_an_example_on_two_hosts_trains_on_each(jobs: Jobs, tmp_path: Path, torch_home: Path) -> None:
+    data = write_images(tmp_path / "data", CNN.splits)
+    job, directory = jobs.completed(example_spec(CNN, "hpo.py", data, torch_home, hosts=2))
+    assert names(directory.archive) == ["model.pth"]
+    assert (directory.host(1).model / "model.pth").stat().st_size > 0
+    assert any("first host's is packed" in warning for warning in job.warnings)
+    assert "Test set: Average loss" in directory.log_of(1).read_text()
+
+
+def test_a_killed_script_goes_on_from_its_checkpoint(jobs: Jobs, tmp_path: Path) -> None:
+    content = (
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "checkpoint = Path(os.environ['SM_INPUT_DIR']).parent / 'checkpoints' / 'epoch'\n"
+        "model = Path(os.environ['SM_MODEL_DIR'])\n"
+        "if not checkpoint.exists():\n"
+        "    checkpoint.write_text('1')\n"
+        "    (model / 'half.pth').write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "(model / 'model.pth').write_text('went on from epoch ' + checkpoint.read_text())\n"
+    )
+    job, directory = jobs.completed(script_spec(tmp_path, content, retries=1))
+    assert job.attempt == 2
+    assert names(directory.archive) == ["model.pth"]
+    assert (directory.model / "model.pth").read_text() == "went on from epoch 1"
 
 
 # what scripts do that a fork could spoil
@@ -275,6 +303,19 @@ def test_a_syntax_error_in_an_archive_is_found_before_it_runs(jobs: Jobs, tmp_pa
     job, _ = jobs.run(JobSpec(Source("script", "hpo.py", str(tmp_path / "sourcedir.tar.gz"))))
     assert job.status is Status.FAILED
     assert job.failure_reason.startswith("SyntaxError in hpo.py, line 2: '(' was never closed: \"print('a'\"")
+
+
+def test_requirements_come_on_top(jobs: Jobs, tmp_path: Path) -> None:
+    wheel(tmp_path / "wheels")
+    source = tmp_path / "src"
+    source.mkdir()
+    (source / "hpo.py").write_text("import sys, numpy, tinything\nprint(tinything.VERSION, sys.prefix)\n")
+    (source / "requirements.txt").write_text(f"--no-index\n--find-links {tmp_path / 'wheels'}\ntinything\nnumpy\n")
+    _, directory = jobs.completed(JobSpec(Source("script", "hpo.py", str(source))))
+    said = directory.log.read_text()
+    assert "requirements.txt: installing tinything" in said
+    assert "1.0 " in said.splitlines()[-2]
+    assert "environments" in said.splitlines()[-2]
 
 
 def test_requirements_that_cannot_be_had(jobs: Jobs, tmp_path: Path) -> None:
