@@ -115,7 +115,8 @@ def _be_new(order: Order, output: int) -> None:
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)           # as Python starts
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):         # as Python starts
+        signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
@@ -165,6 +166,8 @@ def _run_script(path: Path) -> None:
     main = types.ModuleType("__main__")
     main.__file__ = str(path)
     sys.modules["__main__"] = main
+    if "__mp_main__" in sys.modules:        # multiprocessing's name for it
+        sys.modules["__mp_main__"] = main
     exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), main.__dict__)
 
 
