@@ -31,7 +31,7 @@ HUGE = ("PoorWeightInitialization", "ExplodingTensor")
 SYMMETRIC = ("PoorWeightInitialization", "VanishingGradient", "AllZero", "TensorVariance")
 DEAD = ("DeadRelu",)
 PROBABILITIES = ("LossInputs",)
-NEVER_TRAINED = ("FrozenLayers", "UnchangedTensor", "WeightUpdateRatio")
+NEVER_TRAINED = ("UntrainedLayers", "UnchangedTensor", "WeightUpdateRatio")
 
 FAULTS = (
     Training("sigmoid stack, MLP", "digits", SIGMOIDS, SGD, rules=VANISHING),

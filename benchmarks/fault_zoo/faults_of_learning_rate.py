@@ -13,7 +13,7 @@ from benchmarks.fault_zoo.training import Loop, Training
 
 HIGH = ("LearningRateTooHigh", "ExplodingTensor")
 LOW = ("LearningRateTooLow",)
-NOT_TRAINED = ("UnchangedTensor", "WeightUpdateRatio")
+NOT_TRAINED = ("UnchangedTensor", "WeightUpdateRatio", "UntrainedLayers")
 EXPLODING = ("ExplodingTensor", "LearningRateTooHigh")
 DECAYED = ("WeightDecayTooStrong", "VanishingGradient", "ClassCollapse")
 

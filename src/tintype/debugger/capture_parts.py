@@ -106,7 +106,7 @@ class StepCapture:
             self._backward = None
         self._take_samples()
         if self._prints:
-            self.step.take_whole(FINGERPRINTS, torch.cat(self._prints))
+            self.step.take(FINGERPRINTS, torch.cat(self._prints))
             self._prints = []
 
     def drop(self) -> None:
