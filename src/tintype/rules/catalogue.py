@@ -89,7 +89,7 @@ ALIASES: Mapping[str, str] = {
 def find_rule(name: str) -> type[AnyRule]:
     """The rule called `name`, whatever its case and underscores. `NotFound` lists near names."""
     names = {_plain(known): known for known in RULES} | {_plain(alias): known for alias, known in ALIASES.items()}
-    if (known := names.get(_plain(name))) in RULES:
+    if (known := names.get(_plain(name), "")) in RULES:
         return RULES[known]
     raise not_found("rule", name, RULES)
 

@@ -71,14 +71,15 @@ class Description:
             right = False
         if right and self.kind is int and not isinstance(value, int):
             right = False
+        given: Any = value
         if right and self.kind in (int, float):
-            right = not math.isnan(value) and not self._outside(value)
+            right = not math.isnan(given) and not self._outside(given)
         if right and self.choices:
             right = value in self.choices
         if not right:
             raise InvalidRequest(f"{owner}: {self.name} must be {self.range}, got {value!r}")
         if self.name.endswith("regex"):
-            _check_regexes(owner, self.name, (value,) if isinstance(value, str) else value)
+            _check_regexes(owner, self.name, (given,) if isinstance(given, str) else given)
 
     def _outside(self, value: float) -> bool:
         return (self.low is not None and value < self.low) or (self.high is not None and value > self.high)

@@ -43,6 +43,11 @@ class Rule(ABC, Generic[P]):
     parameters: P
     profile: Profile
 
+    @property
+    def title(self) -> str:
+        """What the rule is called where it is reported: its name, or the class of a user's rule."""
+        return self.NAME
+
     @abstractmethod
     def check(self, log: TensorLog, step: StepView) -> Iterable[Finding]:
         """What is wrong at `step`; called once for each step that has data, in the order of global steps."""

@@ -37,7 +37,7 @@ class RuleRun:
     _over: bool = False
 
     def __post_init__(self) -> None:
-        self.state = RuleState(self.name, self.rule.NAME, modified_at=self.clock())
+        self.state = RuleState(self.name, self.rule.title, modified_at=self.clock())
 
     @property
     def is_over(self) -> bool:
@@ -82,7 +82,7 @@ class RuleRun:
             self._over = True
             said = f"{type(error).__name__}: {error}"
             if self.state.status is RuleStatus.IN_PROGRESS:
-                self._move(RuleStatus.ERROR, f"the rule {self.rule.NAME} crashed at step {at}: {said}")
+                self._move(RuleStatus.ERROR, f"the rule {self.rule.title} crashed at step {at}: {said}")
 
     def _take(self, finding: Finding, log: TensorLog) -> None:
         count = self.state.findings + 1
@@ -92,7 +92,7 @@ class RuleRun:
         if len(self.findings) < KEPT and self.by_tensor[finding.tensor] <= KEPT_PER_TENSOR:
             self.findings.append(self.facts.explained(finding, log))
         if self.state.status is RuleStatus.IN_PROGRESS:
-            self._move(RuleStatus.ISSUES_FOUND, condition_met(self.rule.NAME, finding.step))
+            self._move(RuleStatus.ISSUES_FOUND, condition_met(self.rule.title, finding.step))
 
     def _move(self, status: RuleStatus, details: str) -> None:
         self.state = self.state.moved(status, at=self.clock(), details=details)
