@@ -179,7 +179,7 @@ def test_train_and_tune_alone(done: Done) -> None:
     small = ("--model", "small_cnn", "--weights", "none")
     trained = done.shell.json("train", done.data, *small, "--epochs", "1", "--name", "alone", "-p", "lr=0.005")
     assert trained["status"] == "Completed"
-    assert trained["hyperparameters"]["lr"] == "0.005"
+    assert trained["hyperparameters"]["lr"] == 0.005
     assert Path(trained["archive"]).is_file()
     words = ("--range", "batch-size=8,16", "--strategy", "grid", "--max-jobs", "2", "-p", "epochs=1", "--name", "grid")
     tuned = done.shell.json("tune", done.data, *small, *words)

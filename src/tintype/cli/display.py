@@ -91,6 +91,10 @@ class Display:
         """A line that stands out."""
         self._console.print(f"  [yellow]![/] {escape(text)}", highlight=False)
 
+    def line(self, text: str) -> None:
+        """What a script printed, as it is."""
+        self._console.print(Text(text), highlight=False)
+
     def _line(self, text: str) -> None:
         self._line_at = self._clock()
         self._console.print(f"  {escape(text)}", highlight=False)

@@ -17,6 +17,7 @@ from rich.table import Table
 from tintype.cli.invocation import Invocation, command
 from tintype.errors import InvalidRequest, JobFailed
 from tintype.jobs.directory import JobDirectory
+from tintype.jobs.hyperparameters import script_values
 from tintype.jobs.job import Job, Status
 from tintype.jobs.store import JobStore
 from tintype.records import Measurement
@@ -43,7 +44,7 @@ def list_jobs(
     for column in ("name", "status", "created", "seconds", "hyperparameters"):
         table.add_column(column, justify="right" if column == "seconds" else "left")
     for job in jobs:
-        settings = " ".join(f"{name}={value}" for name, value in job.hyperparameters.items())
+        settings = " ".join(f"{name}={value}" for name, value in settings_of(job).items())
         table.add_row(escape(job.name), job.status, moment(job.created_at), duration(job), escape(settings))
     call.say(table if jobs else "no training jobs yet; `tintype run DATA` or `tintype train DATA` makes one")
     call.answer({"jobs": [summary(job) for job in jobs]})
@@ -117,7 +118,7 @@ def described(store: JobStore, job: Job) -> dict[str, Any]:
         "status": job.status,
         "secondary_status": job.phase,
         "failure_reason": job.failure_reason,
-        "hyperparameters": job.hyperparameters,
+        "hyperparameters": settings_of(job),
         "metrics": figures(store.measurements(job.name)),
         "directory": job.directory,
         "archive": str(archive) if archive.exists() else None,
@@ -127,6 +128,11 @@ def described(store: JobStore, job: Job) -> dict[str, Any]:
         "seconds": duration(job),
         "result": job.result,
     }
+
+
+def settings_of(job: Job) -> dict[str, Any]:
+    """The hyperparameters as the program sees them, without what the platform adds."""
+    return script_values(job.hyperparameters) if job.spec is not None else job.hyperparameters
 
 
 def summary(job: Job) -> dict[str, Any]:
@@ -139,7 +145,7 @@ def summary(job: Job) -> dict[str, Any]:
         "created_at": job.created_at,
         "ended_at": job.ended_at or None,
         "tuning_job": job.parent or None,
-        "hyperparameters": job.hyperparameters,
+        "hyperparameters": settings_of(job),
     }
 
 

@@ -1,10 +1,11 @@
-"""`tintype train`: one training job."""
+"""`tintype train`: one training job, of the built-in trainer or of a person's own script."""
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -12,29 +13,39 @@ from rich.markup import escape
 from tintype.cli.display import Display
 from tintype.cli.invocation import Invocation
 from tintype.cli.jobs import described
-from tintype.cli.run import (
-    DataArgument,
-    EpochsOption,
-    FreezeOption,
-    ImageSizeOption,
-    SeedOption,
-    StrictOption,
-    WeightsOption,
+from tintype.cli.run import EpochsOption, FreezeOption, ImageSizeOption, SeedOption, StrictOption, WeightsOption
+from tintype.cli.script_options import (
+    ChannelOption,
+    EntryPointOption,
+    EnvOption,
+    InstanceCountOption,
+    InstanceTypeOption,
+    MaxRuntimeOption,
+    MetricOption,
+    OutputOption,
+    RetriesOption,
+    SourceDirOption,
+    WaitOption,
+    WarmOption,
+    script_request,
 )
-from tintype.jobs.execution import Execution
+from tintype.cli.watch_options import HookOption, RuleOption
+from tintype.errors import InvalidRequest
+from tintype.jobs.client import Engine
+from tintype.jobs.job import Job, JobSpec
 from tintype.jobs.names import checked, stamped
+from tintype.pipeline.debugging import DebuggingRequest, debugged
+from tintype.pipeline.following import wait_for
 from tintype.pipeline.recipe import choose_recipe
-from tintype.pipeline.training_jobs import (
-    TrainingRequest,
-    base_plan,
-    job_of,
-    parse_assignments,
-    run_job,
-    training_pool,
-    weights_finder,
-)
+from tintype.pipeline.script_jobs import script_spec
+from tintype.pipeline.training_jobs import TrainingRequest, base_plan, parse_assignments, spec_of, weights_finder
 from tintype.training.hyperparameters import Value
+from tintype.workspace import Workspace
 
+DataOption = Annotated[
+    str | None,
+    typer.Argument(metavar="[DATA]", help="A folder of images, an archive, a manifest, or a URL.", show_default=False),
+]
 ParameterOption = Annotated[
     list[str] | None,
     typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A hyperparameter; repeatable."),
@@ -44,7 +55,7 @@ ModelOption = Annotated[str, typer.Option(help="A timm network, small_cnn, or au
 
 def train(
     call: Invocation,
-    data: DataArgument,
+    data: DataOption = None,
     name: Annotated[str | None, typer.Option(help="Of the job.")] = None,
     model: ModelOption = "auto",
     weights: WeightsOption = None,
@@ -54,24 +65,89 @@ def train(
     parameter: ParameterOption = None,
     seed: SeedOption = 0,
     strict: StrictOption = False,
+    entry_point: EntryPointOption = None,
+    source_dir: SourceDirOption = "",
+    channel: ChannelOption = None,
+    metric: MetricOption = None,
+    instance_type: InstanceTypeOption = "",
+    instance_count: InstanceCountOption = 1,
+    max_runtime: MaxRuntimeOption = 86400,
+    env: EnvOption = None,
+    output: OutputOption = "",
+    retries: RetriesOption = 0,
+    warm: WarmOption = True,
+    rule: RuleOption = None,
+    hook: HookOption = None,
+    wait: WaitOption = True,
 ) -> None:
-    """Train one model with given hyperparameters."""
-    given = {"weights": weights, "epochs": epochs, "image-size": image_size}
-    job_name = checked("job", name) if name else stamped(Path(data.rstrip("/")).stem, time.time())
-    with call.workspace() as workspace, training_pool() as pool, Display(call.console) as display:
-        recipe = choose_recipe(model, weights, freeze, weights_finder(pool, call.settings))
-        hyperparameters: dict[str, Value] = {
-            **recipe.fixed,
-            **{key: value for key, value in given.items() if value is not None},
-            **parse_assignments("-p", parameter or []),
-        }
-        plan = base_plan(workspace, TrainingRequest(job_name, data, hyperparameters, strict=strict, seed=seed))
+    """Train one model with given hyperparameters, or run your own training script."""
+    job_name = checked("job", name) if name else stamped(_stem(data, entry_point), time.time())
+    watch = DebuggingRequest(tuple(rule or ()), tuple(hook or ()))
+    with call.workspace() as workspace, workspace.engine() as engine, Display(call.console) as display:
+        if entry_point is not None:
+            if data is not None:
+                raise InvalidRequest("DATA is for the built-in trainer; a script gets its data by --channel NAME=PATH")
+            request = script_request(
+                entry_point,
+                source_dir=source_dir,
+                channels=channel,
+                parameters=parameter,
+                metrics=metric,
+                instance_type=instance_type,
+                instance_count=instance_count,
+                max_runtime=max_runtime,
+                environment=env,
+                output=output,
+                retries=retries,
+                warm=warm,
+            )
+            spec, title = script_spec(request), f"{entry_point} as a training job"
+        elif data is not None:
+            engine.warm_up()
+            given = {"weights": weights, "epochs": epochs, "image-size": image_size}
+            given = {key: value for key, value in given.items() if value is not None}
+            request = TrainingRequest(job_name, data, given | parse_assignments("-p", parameter or []), strict, seed)
+            spec, title = _built_in(workspace, request, model, freeze)
+        else:
+            raise InvalidRequest("say what to train on: a folder of images, or --entry-point SCRIPT with its channels")
+        spec = debugged(spec, watch, job_name, workspace.job_directory(job_name), workspace.home)
         display.stage(f"Training {job_name}")
-        display.note(recipe.title)
-        job = run_job(workspace, Execution(pool, workspace.jobs), job_of(plan, hyperparameters), display)
+        display.note(title)
+        job = _run(workspace, engine, spec, job_name, display, wait)
         document = described(workspace.jobs, job)
-    for split, metrics in job.result["metrics"].items():
+    _say(call, job, document)
+    call.answer(document)
+
+
+def _built_in(workspace: Workspace, asked: TrainingRequest, model: str, freeze: bool | None) -> tuple[JobSpec, str]:
+    """The built-in trainer with the recipe for what was asked, and the recipe's title."""
+    weights = asked.hyperparameters.get("weights")
+    finder = weights_finder(workspace.settings, os.environ)
+    recipe = choose_recipe(model, None if weights is None else str(weights), freeze, finder)
+    hyperparameters: dict[str, Value] = {**recipe.fixed, **asked.hyperparameters}
+    request = TrainingRequest(asked.name, asked.data, hyperparameters, strict=asked.strict, seed=asked.seed)
+    return spec_of(base_plan(workspace, request), hyperparameters), recipe.title
+
+
+def _run(workspace: Workspace, engine: Engine, spec: JobSpec, name: str, display: Display, wait: bool) -> Job:
+    job = engine.submit(spec, name)
+    return wait_for(workspace, engine, name, display) if wait else job
+
+
+def _say(call: Invocation, job: Job, document: dict[str, Any]) -> None:
+    if not job.status.is_finished:
+        call.say(f"{job.name} is {job.phase}; `tintype jobs logs {job.name} --follow` shows it")
+        return
+    for split, metrics in job.result.get("metrics", {}).items():
         if metrics is not None:
             call.say(f"{split}: accuracy {metrics['accuracy']:.1%}, loss {metrics['loss']:.4f}")
-    call.say(f"archive: {escape(str(document['archive']))}")
-    call.answer(document)
+    for metric, figures in document["metrics"].items() if not job.result else ():
+        call.say(f"{escape(metric)}: {figures['last']:.4g}")
+    for one in document["rules"]:
+        call.say(f"rule {one['name']}: {one['status']}")
+    if document["archive"]:
+        call.say(f"archive: {escape(str(document['archive']))}")
+
+
+def _stem(data: str | None, entry_point: str | None) -> str:
+    return Path((data or entry_point or "job").rstrip("/")).stem

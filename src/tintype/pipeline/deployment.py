@@ -9,7 +9,7 @@ from typing import Any
 
 from tintype.errors import InvalidRequest, NotFound, not_found
 from tintype.jobs.directory import JobDirectory
-from tintype.pipeline.training_jobs import pack, training_pool
+from tintype.pipeline.training_jobs import pack
 from tintype.pipeline.watching import Watcher
 from tintype.serving.client import predict
 from tintype.serving.deployment import Deployment
@@ -54,8 +54,7 @@ def archive_of(workspace: Workspace, name: str) -> Path:
         return archive
     if not job.status.is_finished or not job.result:
         raise InvalidRequest(f"job {job_name!r} is {job.status} and has no model to deploy")
-    with training_pool() as pool:
-        pack(pool, job)
+    pack(job)
     return archive
 
 

@@ -13,6 +13,7 @@ import psutil
 
 from tintype.datasets.dataset import Dataset
 from tintype.jobs.job import Job
+from tintype.pipeline.training_jobs import plan_of
 from tintype.reports.evidence import (
     Album,
     Endpoint,
@@ -66,7 +67,7 @@ def write(story: Story, path: Path, *, max_pixels: int) -> Path:
 
 def evidence_of(story: Story, max_pixels: int) -> RunEvidence:
     """The story in the report's own words."""
-    dataset, plan = story.dataset, story.job.plan
+    dataset, plan = story.dataset, plan_of(story.job)
     used = story.job.result.get("hyperparameters", {})
     size = used.get("image-size") or plan["network"]["image_size"]
     return RunEvidence(

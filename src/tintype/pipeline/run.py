@@ -14,13 +14,14 @@ from tintype.datasets.checks import CheckReport, check
 from tintype.datasets.dataset import Dataset
 from tintype.datasets.folder import open_dataset
 from tintype.errors import InvalidRequest, TintypeError
-from tintype.jobs.execution import Execution
+from tintype.jobs.client import Engine
 from tintype.jobs.job import Job
 from tintype.jobs.names import TUNING_LENGTH, checked, stamped
 from tintype.pipeline import deployment, reporting, training_jobs, tuning_jobs
+from tintype.pipeline.following import run_job
 from tintype.pipeline.recipe import Recipe, choose_recipe
 from tintype.pipeline.stopwatch import Stopwatch
-from tintype.pipeline.training_jobs import TrainingRequest, absolute, training_pool, weights_finder
+from tintype.pipeline.training_jobs import TrainingRequest, absolute, spec_of, weights_finder
 from tintype.pipeline.tuning_jobs import TuningRequest
 from tintype.pipeline.watching import Silent, Watcher
 from tintype.settings import Settings
@@ -163,21 +164,20 @@ def execute(workspace: Workspace, request: RunRequest, watcher: Watcher) -> RunR
 
 def _execute(workspace: Workspace, request: RunRequest, name: str, watcher: Watcher) -> RunResult:
     stopwatch = Stopwatch()
-    with training_pool() as pool:
-        pool.warm()                         # torch loads while we look at the images
+    with workspace.engine() as engine:
+        engine.warm_up()                    # torch loads while we look at the images
         with stopwatch("check the images"):
             watcher.stage("Looking at the images")
             dataset, checked_data = _look(workspace, request, watcher)
-        finder = weights_finder(pool, workspace.settings)
+        finder = weights_finder(workspace.settings, os.environ)
         recipe = choose_recipe(request.model, request.weights, request.freeze, finder)
         watcher.note(recipe.title)
-        execution = Execution(pool, workspace.jobs)
         tuning = None
         if request.trials != 0:
             with stopwatch("tune"):
-                tuning = _tune(workspace, execution, request, recipe, name, watcher)
+                tuning = _tune(workspace, engine, request, recipe, name, watcher)
         with stopwatch("train"):
-            job = _train(workspace, execution, request, recipe, name, tuning, watcher)
+            job = _train(workspace, engine, request, recipe, name, tuning, watcher)
     with stopwatch("deploy"):
         endpoint, refusal = _deploy(workspace, request, name, job, watcher)
     with stopwatch("predict"):
@@ -250,14 +250,14 @@ def _first(files: Sequence[Any]) -> str:
 
 
 def _tune(
-    workspace: Workspace, execution: Execution, request: RunRequest, recipe: Recipe, name: str, watcher: Watcher
+    workspace: Workspace, engine: Engine, request: RunRequest, recipe: Recipe, name: str, watcher: Watcher
 ) -> TuningState:
     ranges = [text for text in recipe.ranges if request.epochs is None or not text.startswith("epochs=")]
     trials = recipe.trials if request.trials is None else request.trials
     watcher.stage(f"Tuning: {trials} trials over {', '.join(ranges)}")
     return tuning_jobs.begin(
         workspace,
-        execution,
+        engine,
         TuningRequest(
             name=name,
             data=request.data,
@@ -273,7 +273,7 @@ def _tune(
 
 def _train(
     workspace: Workspace,
-    execution: Execution,
+    engine: Engine,
     request: RunRequest,
     recipe: Recipe,
     name: str,
@@ -292,7 +292,7 @@ def _train(
     plan = training_jobs.base_plan(workspace, training)
     if tuning and tuning.best and training_jobs.take_over(plan, workspace.jobs.get(tuning.best.name)):
         watcher.note(f"{tuning.best.name} was trained with these settings and this seed; its weights are taken over")
-    job = training_jobs.run_job(workspace, execution, training_jobs.job_of(plan, hyperparameters), watcher)
+    job = run_job(workspace, engine, spec_of(plan, hyperparameters), plan.name, watcher)
     for split, metrics in job.result["metrics"].items():
         if metrics is not None:
             watcher.note(f"{split}: accuracy {metrics['accuracy']:.1%}, loss {metrics['loss']:.4f}")

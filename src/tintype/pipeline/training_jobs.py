@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +12,12 @@ from typing import Any, final
 
 from tintype.errors import BadArchive, InvalidRequest, JobFailed, NotFound, TintypeError
 from tintype.jobs.directory import JobDirectory
-from tintype.jobs.execution import Execution
-from tintype.jobs.job import Job, JobSpec, MetricDefinition, Resources, Source, Status
+from tintype.jobs.job import Job, JobSpec, MetricDefinition, Resources, Source
 from tintype.jobs.workers import WorkerPool
-from tintype.pipeline.recipe import Finder
-from tintype.pipeline.watching import Watcher, pass_on
+from tintype.models.at_hand import are_at_hand
+from tintype.pipeline.recipe import PRETRAINED_NETWORK, Finder
 from tintype.settings import Settings
-from tintype.storage import write_bytes
+from tintype.storage import write_bytes, write_json
 from tintype.training.hyperparameters import Value, plan_from
 from tintype.training.narration import metric_definitions
 from tintype.training.plan import DataPlan, TrainingPlan, parse_plan
@@ -26,7 +26,6 @@ from tintype.workspace import Workspace
 RETRIES = 1                     # the trainer goes on from its checkpoint, bit for bit
 FINDING = "find-weights"
 ERRORS: dict[str, type[TintypeError]] = {one.__name__: one for one in (NotFound, InvalidRequest, BadArchive)}
-WORKER = (sys.executable, "-m", "tintype.training", "--worker")
 
 
 @final
@@ -41,41 +40,56 @@ class TrainingRequest:
     seed: int = 0
 
 
-def training_pool(size: int = 1) -> WorkerPool:
-    """Processes that have torch loaded and run one training job after another."""
-    return WorkerPool(WORKER, size)
-
-
-def pack(pool: WorkerPool, job: Job) -> None:
+def pack(job: Job) -> None:
     """Write the archive of a trial, which kept only what its model needs. `JobFailed` says why it cannot be.
 
     The trial's plan is taken up again where it ended: after its last epoch, but with an archive to be written.
     """
-    _ask(pool, job.name, {**job.plan, "save": "archive"})
+    directory = JobDirectory(Path(job.directory))
+    path = directory.config / "pack.json"
+    write_json(path, {**plan_of(job), "save": "archive"})
+    command = [sys.executable, "-m", "tintype.training", str(path), "--resume", "--events", str(directory.events)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        last = lines[-1] if lines else f"exit code {done.returncode}"
+        raise JobFailed(f"the model of {job.name} could not be packed: {last}", tuple(lines[-20:]))
 
 
-def weights_finder(pool: WorkerPool, settings: Settings) -> Finder:
-    """Asks a worker, which has torch loaded anyway, whether pretrained weights of a network can be had."""
+def plan_of(job: Job) -> dict[str, Any]:
+    """The plan of a job of the built-in trainer. `InvalidRequest` when it is somebody's own script."""
+    if job.plan:
+        return job.plan
+    plan = job.spec.configuration.get("plan.json") if job.spec is not None else None
+    if plan is None:
+        raise InvalidRequest(f"job {job.name!r} ran a script of your own; only the built-in trainer has a plan")
+    return plan
+
+
+def weights_finder(settings: Settings, environment: Mapping[str, str]) -> Finder:
+    """Tells whether pretrained weights of a network can be had: from file names, or else by a process with torch."""
 
     def find(network: str) -> bool:
-        request = {"errand": FINDING, "network": network, "settings": settings.model_dump(mode="json")}
-        return bool(_ask(pool, FINDING, request)["pretrained"])
+        if are_at_hand(network, settings.weights, environment):
+            return True
+        if network == PRETRAINED_NETWORK and settings.offline:
+            raise NotFound(f"there are no weights for {network} on this machine, and Tintype is offline")
+        return bool(_ask({"errand": FINDING, "network": network, "settings": settings.model_dump(mode="json")}))
 
     return find
 
 
-def _ask(pool: WorkerPool, task: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Have a worker do something that is no job. Returns its answer; an error of ours comes back as the same error."""
-    answer: dict[str, Any] = {}
-    pool.start(task, request)
-    while True:
-        for name, event in pool.events(1.0):
-            if name == task and event["event"] == "answer":
-                answer = event["answer"]
-            elif name == task and event["event"] == "end":
-                if event["status"] == Status.COMPLETED:
-                    return answer
-                raise ERRORS.get(event.get("error", ""), JobFailed)(event["reason"])
+def _ask(request: dict[str, Any]) -> bool:
+    command = [sys.executable, "-m", "tintype.training.errands"]
+    done = subprocess.run(command, input=json.dumps(request), stdout=subprocess.PIPE, text=True, check=False)
+    try:
+        document = json.loads(done.stdout)
+    except ValueError as error:
+        what = f"looking for weights of {request['network']}"
+        raise JobFailed(f"{what} ended with exit code {done.returncode}") from error
+    if "error" in document:
+        raise ERRORS.get(document["error"], JobFailed)(document["reason"])
+    return document["answer"]["pretrained"]
 
 
 def base_plan(workspace: Workspace, request: TrainingRequest) -> TrainingPlan:
@@ -97,7 +111,7 @@ def take_over(plan: TrainingPlan, trial: Job) -> bool:
     """
     best = Path(trial.directory) / "checkpoints" / "best.pt"
     own = {"name", "directory", "save"}
-    if not best.is_file() or parse_plan(trial.plan).model_dump(exclude=own) != plan.model_dump(exclude=own):
+    if not best.is_file() or parse_plan(plan_of(trial)).model_dump(exclude=own) != plan.model_dump(exclude=own):
         return False
     write_bytes(plan.directory / "checkpoints" / "best.pt", best.read_bytes())
     return True
@@ -123,7 +137,7 @@ def wire(value: Value) -> str:
 
 
 def job_of(plan: TrainingPlan, hyperparameters: Mapping[str, Value], parent: str = "") -> Job:
-    """The job that carries out a plan."""
+    """The job that carries out a plan in a pool's worker."""
     return Job(
         name=plan.name,
         directory=str(plan.directory),
@@ -133,24 +147,9 @@ def job_of(plan: TrainingPlan, hyperparameters: Mapping[str, Value], parent: str
     )
 
 
-def run_job(workspace: Workspace, execution: Execution, job: Job, watcher: Watcher) -> Job:
-    """Run one job to its end while the watcher is told. `JobFailed` carries the reason and the last log lines."""
-    try:
-        for event in execution.run(job):
-            pass_on(watcher, job.name, event)
-    except KeyboardInterrupt:
-        execution.abandon("interrupted at the keyboard")
-        raise
-    ended = workspace.jobs.get(job.name)
-    if ended.status is Status.FAILED:
-        raise failure_of(ended)
-    return ended
-
-
-def failure_of(job: Job) -> JobFailed:
-    """The error that a failed job is."""
-    tail = JobDirectory(Path(job.directory)).log_tail()
-    return JobFailed(f"training job {job.name} failed: {job.failure_reason} (more: tintype jobs logs {job.name})", tail)
+def training_pool(size: int = 1) -> WorkerPool:
+    """Processes that have torch loaded and run one training job after another."""
+    return WorkerPool((sys.executable, "-m", "tintype.training", "--worker"), size)
 
 
 def parse_assignments(option: str, assignments: list[str]) -> dict[str, Value]:

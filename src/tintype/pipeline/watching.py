@@ -28,6 +28,9 @@ class Watcher(Protocol):
     def warning(self, text: str) -> None:
         """Something to look at."""
 
+    def line(self, text: str) -> None:
+        """What a person's own script printed."""
+
 
 @final
 class Silent:
@@ -49,6 +52,9 @@ class Silent:
         """Nothing."""
 
     def warning(self, text: str) -> None:
+        """Nothing."""
+
+    def line(self, text: str) -> None:
         """Nothing."""
 
 
