@@ -107,8 +107,9 @@ def test_another_jobs_variables_are_not_inherited() -> None:
     assert found["TRAINING_JOB_NAME"] == "job-1"
     assert not {"SM_CHANNEL_OLD", "SAGEMAKER_X", "RANK", "WORLD_SIZE"} & set(found)
     assert found["PYTHONPATH"] == "/job/code:/p"
-    own = variables(spec(environment={"PYTHONPATH": "/mine", "SM_MODEL_DIR": "/no", "OMP_NUM_THREADS": "1"}))
-    assert own["PYTHONPATH"] == "/job/code:/mine"
+    asked = spec(environment={"PYTHONPATH": "/mine", "SM_MODEL_DIR": "/no", "OMP_NUM_THREADS": "1"})
+    own = variables(asked, PYTHONPATH="/p")
+    assert own["PYTHONPATH"] == "/job/code:/mine:/p"
     assert own["SM_MODEL_DIR"] == "/job/model"          # the toolkit writes it last, as in the container
     assert own["OMP_NUM_THREADS"] == "1"
 

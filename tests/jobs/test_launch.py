@@ -11,6 +11,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from tests.jobs.test_requirements import wheel
 from tintype.errors import BadData, InvalidRequest, NotFound
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.instances import GIB, Machine
@@ -117,6 +118,16 @@ def test_a_module_has_its_own_arguments_first(tmp_path: Path, around: Surroundin
         "-m", "tintype.training", "plan.json", "--events", "e", "--batch-size", "32", "--lr", "0.1",
     )  # fmt: skip
     assert launch.forkable
+
+
+def test_requirements_may_be_other_versions_than_the_bases(tmp_path: Path, around: Surroundings) -> None:
+    wheel(tmp_path / "wheels", "tqdm", "0.0.1")
+    asked = spec(tmp_path, environment={"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels")})
+    (tmp_path / "src" / "requirements.txt").write_text("tqdm==0.0.1\n")
+    launch = prepare(*job_of(tmp_path, asked), around)
+    assert not launch.forkable
+    ran = subprocess.run([launch.arguments[0], "-c", "import tqdm; print(tqdm.VERSION)"], capture_output=True, check=True)
+    assert ran.stdout == b"0.0.1\n"
 
 
 def test_an_archive_that_the_trainer_sealed_stays(tmp_path: Path, around: Surroundings) -> None:

@@ -82,6 +82,14 @@ def test_nothing_is_made_when_all_is_there(tmp_path: Path) -> None:
     assert python_for(folder, tmp_path / "environments", said.append, os.environ) == Path(sys.executable)
 
 
+def test_a_stand_in_on_the_path_is_provided(tmp_path: Path) -> None:
+    (tmp_path / "compat" / "smdebug").mkdir(parents=True)
+    (tmp_path / "compat" / "smdebug" / "__init__.py").write_text("")
+    folder = code(tmp_path, "--no-index\nsmdebug==1.0.5\n")
+    inherited = {**os.environ, "PYTHONPATH": str(tmp_path / "compat")}
+    assert python_for(folder, tmp_path / "environments", lambda _: None, inherited) == Path(sys.executable)
+
+
 def test_what_is_missing_comes_on_top_of_the_base_once(tmp_path: Path) -> None:
     wheel(tmp_path / "wheels", requires="numpy>=1.0")
     folder = code(tmp_path, offline(tmp_path) + "tinything\nnumpy\n")

@@ -55,7 +55,7 @@ def complete(
     }  # fmt: skip
     platform = {**platform_variables(job_name, spec, host, kept), **distribution_variables(job_name, host, spec)}
     own = dict(spec.environment)
-    search = [str(host.directory.code), own.get("PYTHONPATH") or kept.get("PYTHONPATH", "")]
+    search = [str(host.directory.code), own.get("PYTHONPATH", ""), kept.get("PYTHONPATH", "")]
     return {
         **kept,
         **platform,

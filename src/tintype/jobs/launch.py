@@ -112,8 +112,9 @@ def prepare(
     _forget_last_attempt(spec, host.directory)
     write_configuration(spec, host.directory, host_index)
     entry_point = program.entry_point if program else spec.source.entry_point
-    python = _python(program, directory, around)
     variables = environment.complete(job.name, spec, host, entry_point, _inherited(spec, around))
+    for_pip = {**around.inherited, **spec.environment, "PYTHONPATH": variables["PYTHONPATH"]}
+    python = _python(program, directory, around, for_pip)
     return Launch(
         arguments=_arguments(spec, program, host.directory.code, python),
         environment={**variables, "PATH": f"{python.parent}:{variables.get('PATH', os.defpath)}"},
@@ -189,11 +190,13 @@ def _program(spec: JobSpec, directory: JobDirectory) -> Program | None:
     return place_source(spec.source.entry_point, spec.source.source_dir, directory.code)
 
 
-def _python(program: Program | None, directory: JobDirectory, around: Surroundings) -> Path:
+def _python(
+    program: Program | None, directory: JobDirectory, around: Surroundings, for_pip: Mapping[str, str]
+) -> Path:
     if program is None or program.kind is EntryKind.COMMAND:
         return Path(sys.executable)     # as in the container, a command installs what it needs itself
     return python_for(
-        directory.code, around.environments, around.report, around.inherited,
+        directory.code, around.environments, around.report, for_pip,
         is_package=program.kind is EntryKind.PACKAGE,
     )  # fmt: skip
 

@@ -52,9 +52,7 @@ def pack(folders: Sequence[Path], archive: Path) -> Packed | None:
         atomic_file(archive, durable=False) as stream,
         # No name and no time in the gzip header: they would make each packing different.
         gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=_effort(members), mtime=0) as packed,
-        tarfile.open(
-            fileobj=cast(IO[bytes], packed), mode="w", format=tarfile.PAX_FORMAT, copybufsize=CHUNK_BYTES
-        ) as bundle,
+        tarfile.TarFile(fileobj=cast(IO[bytes], packed), mode="w", format=tarfile.PAX_FORMAT) as bundle,
     ):
         for name in sorted(members):
             _add(bundle, name, members[name])

@@ -20,6 +20,7 @@ import tempfile
 import venv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,12 +48,13 @@ def python_for(
 ) -> Path:
     """The interpreter that has what the code in the folder `code` requires: this one, or one of an environment.
 
-    `environments` is where those are kept; `report` hears what is done; pip is given the `inherited` environment. A
-    package (with setup.py) is itself installed.
+    `environments` is where those are kept; `report` hears what is done; pip is given the `inherited` environment, and
+    what its PYTHONPATH names counts as there. A package (with setup.py) is itself installed.
     Raises `InvalidRequest` with pip's last word when something cannot be had, `NotFound` for an included file.
     """
     asked = list(requirement_lines(code / "requirements.txt")) if (code / "requirements.txt").is_file() else []
-    lines = [line for line in asked if not _is_provided(line, report)]
+    search = [*sys.path, *inherited.get("PYTHONPATH", "").split(os.pathsep)]
+    lines = [line for line in asked if not _is_provided(line, search, report)]
     missing = [line for line in lines if not _is_option(line) and not is_met(line)]
     if not is_package and not missing:
         if asked:
@@ -125,13 +127,13 @@ def _has(requirement: Requirement, extra: str = "") -> bool:
     )
 
 
-def _is_provided(line: str, report: Report) -> bool:
+def _is_provided(line: str, search: Sequence[str], report: Report) -> bool:
     try:
         requirement = Requirement(line)
     except InvalidRequirement:
         return False
     name = canonicalize_name(requirement.name)
-    if name not in PROVIDED or find_spec(PROVIDED[name]) is None:
+    if name not in PROVIDED or PathFinder.find_spec(PROVIDED[name], search) is None:
         return False
     if not is_met(line):
         report(f"requirements.txt: {line} is asked for; the platform's own {name}{_version(name)} is used")
