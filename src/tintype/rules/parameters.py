@@ -52,7 +52,7 @@ class Description:
     @property
     def range(self) -> str:
         """The values allowed, in words."""
-        words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "words, comma"}
+        words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "words with commas"}
         if self.choices:
             return ", ".join(self.choices)
         said = words[self.kind]
