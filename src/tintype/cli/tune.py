@@ -1,9 +1,10 @@
-"""`tintype tune`: a search over hyperparameters."""
+"""`tintype tune`: a search over hyperparameters, of the built-in trainer or of a person's own script."""
 
 from __future__ import annotations
 
+import os
 import time
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,63 +12,84 @@ import typer
 
 from tintype.cli.display import Display, settings_of
 from tintype.cli.invocation import Invocation
-from tintype.cli.run import (
-    DataArgument,
-    EpochsOption,
-    FreezeOption,
-    ImageSizeOption,
-    SeedOption,
-    StrictOption,
-    WeightsOption,
+from tintype.cli.run import EpochsOption, FreezeOption, ImageSizeOption, SeedOption, StrictOption, WeightsOption
+from tintype.cli.script_options import (
+    ChannelOption,
+    EntryPointOption,
+    EnvOption,
+    InstanceCountOption,
+    InstanceTypeOption,
+    MaxRuntimeOption,
+    MetricOption,
+    OutputOption,
+    RetriesOption,
+    SourceDirOption,
+    WaitOption,
+    WarmOption,
+    script_request,
 )
-from tintype.cli.train import ModelOption, ParameterOption
-from tintype.jobs.execution import Execution
+from tintype.cli.search_options import (
+    WARM_START_TYPES,
+    ConvergedOption,
+    DirectionOption,
+    GridPointsOption,
+    MaxJobsOption,
+    MaxResourceOption,
+    MaxSecondsOption,
+    MinResourceOption,
+    NotImprovingOption,
+    ObjectiveOption,
+    ParallelOption,
+    RangeOption,
+    StoppingOption,
+    StoppingWord,
+    StrategyOption,
+    StrategyWord,
+    TargetOption,
+    WarmStartFromOption,
+    WarmStartTypeOption,
+    WarmStartWord,
+)
+from tintype.cli.train import DataOption, ModelOption, ParameterOption
+from tintype.errors import InvalidRequest
 from tintype.jobs.names import TUNING_LENGTH, stamped
-from tintype.pipeline.recipe import choose_recipe
-from tintype.pipeline.training_jobs import parse_assignments, training_pool, weights_finder
-from tintype.pipeline.tuning_jobs import TuningRequest, begin, described
+from tintype.pipeline import coordination
+from tintype.pipeline.coordination import Coordinator, completed
+from tintype.pipeline.recipe import Recipe, choose_recipe
+from tintype.pipeline.searching import Search, built_in_plan, script_plan
+from tintype.pipeline.training_jobs import parse_assignments, weights_finder
+from tintype.pipeline.tuning_plan import TuningPlan
+from tintype.pipeline.tuning_summary import described
+from tintype.training.hyperparameters import Value
 from tintype.tuning.objective import Direction
 from tintype.tuning.settings import EarlyStopping, StrategyName
 from tintype.tuning.state import TuningState
+from tintype.workspace import Workspace
 
-
-class DirectionWord(StrEnum):
-    """As the command line spells it."""
-
-    MINIMIZE = "minimize"
-    MAXIMIZE = "maximize"
-
-
-class StrategyWord(StrEnum):
-    """As the command line spells it."""
-
-    BAYESIAN = "bayesian"
-    RANDOM = "random"
-    GRID = "grid"
-    HYPERBAND = "hyperband"
-
-
-class StoppingWord(StrEnum):
-    """As the command line spells it."""
-
-    OFF = "off"
-    AUTO = "auto"
-
-
-RANGE_HELP = "NAME=LOW:HIGH[:log], NAME=LOW..HIGH for integers, or NAME=A,B,C; repeatable."
+DEFAULT_TRIALS = 4                  # of a script; the built-in trainer's recipe has its own number
+DEFAULT_OBJECTIVE = "valid:accuracy"
 
 
 def tune(
     call: Invocation,
-    data: DataArgument,
-    ranges: Annotated[list[str] | None, typer.Option("--range", metavar="RANGE", help=RANGE_HELP)] = None,
+    data: DataOption = None,
+    ranges: RangeOption = None,
     name: Annotated[str | None, typer.Option(help="Of the tuning job.")] = None,
-    objective: Annotated[str, typer.Option(help="The metric that counts.")] = "valid:accuracy",
-    direction: Annotated[DirectionWord | None, typer.Option(help="Which way is better.")] = None,
-    max_jobs: Annotated[int | None, typer.Option(min=1, help="Trials in all.")] = None,
-    max_parallel_jobs: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 1,
-    strategy: Annotated[StrategyWord, typer.Option(help="How the next trial is chosen.")] = StrategyWord.BAYESIAN,
-    early_stopping: Annotated[StoppingWord, typer.Option(help="The median rule, or none.")] = StoppingWord.OFF,
+    objective: ObjectiveOption = DEFAULT_OBJECTIVE,
+    direction: DirectionOption = None,
+    max_jobs: MaxJobsOption = None,
+    max_parallel_jobs: ParallelOption = 1,
+    strategy: StrategyOption = StrategyWord.BAYESIAN,
+    early_stopping: StoppingOption = StoppingWord.OFF,
+    grid_points: GridPointsOption = None,
+    min_resource: MinResourceOption = None,
+    max_resource: MaxResourceOption = None,
+    warm_start: WarmStartFromOption = None,
+    warm_start_type: WarmStartTypeOption = WarmStartWord.IDENTICAL,
+    target: TargetOption = None,
+    max_seconds: MaxSecondsOption = None,
+    max_not_improving: NotImprovingOption = None,
+    stop_when_converged: ConvergedOption = False,
     model: ModelOption = "auto",
     weights: WeightsOption = None,
     freeze: FreezeOption = None,
@@ -76,47 +98,118 @@ def tune(
     parameter: ParameterOption = None,
     seed: SeedOption = 0,
     strict: StrictOption = False,
+    entry_point: EntryPointOption = None,
+    source_dir: SourceDirOption = "",
+    channel: ChannelOption = None,
+    metric: MetricOption = None,
+    instance_type: InstanceTypeOption = "",
+    instance_count: InstanceCountOption = 1,
+    max_runtime: MaxRuntimeOption = 86400,
+    env: EnvOption = None,
+    output: OutputOption = "",
+    retries: RetriesOption = 0,
+    warm: WarmOption = True,
+    wait: WaitOption = True,
 ) -> None:
     """Search for the best hyperparameters; every trial is a training job."""
-    with training_pool(max_parallel_jobs) as pool:
-        pool.warm()
-        recipe = choose_recipe(model, weights, freeze, weights_finder(pool, call.settings))
-        named = {"weights": weights, "epochs": epochs, "image-size": image_size}
-        asked = {key: value for key, value in named.items() if value is not None}
-        asked |= parse_assignments("-p", parameter or [])
-        # What is given as a value is not searched by the recipe; what is given as a range is not held by it.
-        chosen = tuple(ranges) if ranges else tuple(one for one in recipe.ranges if _name_of(one) not in asked)
-        ranged = {_name_of(text) for text in chosen}
-        given = {**recipe.fixed, **asked}
-        request = TuningRequest(
-            name=name or stamped(Path(data.rstrip("/")).stem, time.time(), TUNING_LENGTH),
-            data=data,
-            ranges=chosen,
-            fixed={key: value for key, value in given.items() if key not in ranged},
-            max_jobs=max_jobs or recipe.trials,
-            max_parallel_jobs=max_parallel_jobs,
-            strategy=StrategyName(strategy.capitalize()),
-            objective=objective,
-            direction=Direction(direction.capitalize()) if direction else None,
-            early_stopping=EarlyStopping(early_stopping.capitalize()),
-            seed=seed,
-            strict=strict,
-        )
-        with call.workspace() as workspace, Display(call.console) as display:
-            display.stage(f"Tuning {request.name}: {request.max_jobs} trials over {', '.join(chosen)}")
-            display.note(recipe.title)
-            state = begin(workspace, Execution(pool, workspace.jobs), request, display)
+    search = Search(
+        name=name or stamped(Path((data or entry_point or "tuning").rstrip("/")).stem, time.time(), TUNING_LENGTH),
+        ranges=tuple(ranges or ()),
+        objective=objective,
+        direction=Direction(direction.capitalize()) if direction else None,
+        max_jobs=max_jobs,
+        max_parallel_jobs=max_parallel_jobs,
+        strategy=StrategyName(strategy.capitalize()),
+        early_stopping=EarlyStopping(early_stopping.capitalize()),
+        seed=seed,
+        target_value=target,
+        max_runtime_seconds=max_seconds,
+        max_jobs_not_improving=max_not_improving,
+        stop_when_converged=stop_when_converged,
+        grid_points=grid_points,
+        min_resource=min_resource,
+        max_resource=max_resource,
+        warm_start=WARM_START_TYPES[warm_start_type],
+        parents=tuple(warm_start or ()),
+    )
+    with call.workspace() as workspace, workspace.engine() as engine, Display(call.console) as display:
+        if warm:
+            engine.warm_up()
+        if entry_point is not None:
+            if data is not None:
+                raise InvalidRequest("DATA is for the built-in trainer; a script gets its data by --channel NAME=PATH")
+            request = script_request(
+                entry_point,
+                source_dir=source_dir,
+                channels=channel,
+                parameters=parameter,
+                metrics=metric,
+                instance_type=instance_type,
+                instance_count=instance_count,
+                max_runtime=max_runtime,
+                environment=env,
+                output=output,
+                retries=retries,
+                warm=warm,
+            )
+            plan = script_plan(workspace.records, _with_trials(search, DEFAULT_TRIALS), request)
+            title = f"{entry_point} as training jobs"
+        elif data is not None:
+            recipe = choose_recipe(model, weights, freeze, weights_finder(workspace.settings, os.environ))
+            named = {"weights": weights, "epochs": epochs, "image-size": image_size}
+            asked = {key: value for key, value in named.items() if value is not None}
+            asked |= parse_assignments("-p", parameter or [])
+            plan, title = _built_in(workspace, search, recipe, data, asked, strict=strict), recipe.title
+        else:
+            raise InvalidRequest("say what to train on: a folder of images, or --entry-point SCRIPT with its channels")
+        display.stage(f"Tuning {plan.name}: {_extent(plan)}")
+        display.note(title)
+        coordinator = coordination.begin(workspace, plan)
+        state = await_end(workspace, coordinator, display, wait)
     say_best(call, state)
     call.answer(described(state))
+
+
+def await_end(workspace: Workspace, coordinator: Coordinator, display: Display, wait: bool) -> TuningState:
+    """The tuning job at its end; or, without `wait`, as soon as its coordinator has begun."""
+    if wait:
+        return completed(coordinator.follow(display))
+    coordinator.wait_until_begun()
+    coordinator.leave()
+    return coordination.tuning_state(workspace.records, coordinator.name)
 
 
 def say_best(call: Invocation, state: TuningState) -> None:
     """The outcome in two lines."""
     if state.best is None:
-        call.say(f"{state.name}: {state.status.value}; no trial has completed. {state.reason}")
+        hint = "" if state.is_finished else f"; `tintype tuning show {state.name}` shows how it stands"
+        call.say(f"{state.name}: {state.status.value}; no trial has completed. {state.reason}{hint}")
         return
     call.say(f"best: {state.best.name}  {state.settings.objective} {state.best.value:.4f}  {settings_of(state.best)}")
     call.say(f"[dim]tintype deploy {state.best.name} serves it[/]")
+
+
+def _built_in(
+    workspace: Workspace, search: Search, recipe: Recipe, data: str, asked: dict[str, Value], *, strict: bool
+) -> TuningPlan:
+    # What is given as a value is not searched by the recipe; what is given as a range is not held by it.
+    chosen = search.ranges or tuple(one for one in recipe.ranges if _name_of(one) not in asked)
+    ranged = {_name_of(text) for text in chosen}
+    fixed = {key: value for key, value in {**recipe.fixed, **asked}.items() if key not in ranged}
+    search = replace(_with_trials(search, recipe.trials), ranges=chosen)
+    return built_in_plan(workspace, search, data, fixed, strict=strict)
+
+
+def _with_trials(search: Search, usual: int) -> Search:
+    """With a number of trials where none was given; a grid is tried to its end."""
+    if search.max_jobs is not None or search.strategy is StrategyName.GRID:
+        return search
+    return replace(search, max_jobs=usual)
+
+
+def _extent(plan: TuningPlan) -> str:
+    ranges = ", ".join(str(one) for one in plan.settings.space.ranges)
+    return f"{plan.settings.max_jobs or 'all'} trials over {ranges}"
 
 
 def _name_of(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from dataclasses import replace
@@ -57,6 +58,10 @@ class Coordinator:
     def wait(self) -> None:
         """Until the process has ended, however."""
         self._process.wait()
+
+    def leave(self) -> None:
+        """Follow it no more; it goes on."""
+        threading.Thread(target=self.wait, daemon=True).start()     # while we live, somebody has to bury it
 
     def wait_until_begun(self) -> None:
         """Until it holds the lease. `JobFailed` when it ended or took too long, with its last words."""
