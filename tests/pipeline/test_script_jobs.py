@@ -21,6 +21,7 @@ def test_a_script_as_the_engine_is_told_of_it(tmp_path: Path, monkeypatch: pytes
     )
     spec = script_spec(request)
     assert (spec.source.kind, spec.source.entry_point) == ("script", "hpo.py")
+    assert spec.environment["A"] == "1"
     assert spec.source.source_dir == str(tmp_path / "scripts")
     assert spec.channels == (Channel("train", str(tmp_path / "photos/train")), Channel("test", "s3://bucket/test"))
     assert spec.hyperparameters == {"lr": "0.01", "name": "a=b"}

@@ -21,6 +21,8 @@ from tintype.jobs.hyperparameters import script_values
 from tintype.jobs.job import Job, Status
 from tintype.jobs.store import JobStore
 from tintype.records import Measurement
+from tintype.rules.rule_output import read_states
+from tintype.rules.status import RuleState
 from tintype.storage import write_bytes
 
 app = typer.Typer(help="Training jobs: list, show, logs, stop, wait.", no_args_is_help=True)
@@ -63,6 +65,8 @@ def show(call: Invocation, name: NameArgument) -> None:
         table.add_row(key, escape(str(value)))
     for key, figures in document["metrics"].items():
         table.add_row(key, "  ".join(f"{word} {figures[word]:.4g}" for word in ("last", "min", "max")))
+    for one in document["rules"]:
+        table.add_row(f"rule {one['name']}", escape(" ".join(filter(None, (one["status"], one["details"])))))
     call.say(table)
     call.answer(document)
 
@@ -122,11 +126,25 @@ def described(store: JobStore, job: Job) -> dict[str, Any]:
         "metrics": figures(store.measurements(job.name)),
         "directory": job.directory,
         "archive": str(archive) if archive.exists() else None,
-        "rules": [],
+        "rules": [described_rule(one) for one in read_states(JobDirectory(Path(job.directory)).rule_output)],
         "tuning_job": job.parent or None,
         "created": moment(job.created_at),
         "seconds": duration(job),
         "result": job.result,
+    }
+
+
+def described_rule(state: RuleState) -> dict[str, Any]:
+    """One rule in `jobs show`: its status in SageMaker's words, and how many findings it has."""
+    return {
+        "name": state.name,
+        "rule": state.rule,
+        "status": state.status.value,
+        "details": state.details,
+        "evaluated": state.evaluated,
+        "findings": state.findings,
+        "first_step": state.first_step,
+        "actions": list(state.actions),
     }
 
 

@@ -89,6 +89,8 @@ def platform_variables(job_name: str, spec: JobSpec, host: Host, inherited: Mapp
     if spec.source.kind == "script":
         # Since torch 2.6 `torch.load` reads no whole modules by default, and scripts for the containers save them.
         variables["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
+    if spec.debugger is not None:
+        variables["TINTYPE_DEBUGGER_CONFIG"] = variables["SMDEBUG_CONFIG_FILE_PATH"]     # whoever reads it is asked to
     return variables | _visible_gpus(spec, host)
 
 

@@ -22,6 +22,8 @@ import traceback
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 from pathlib import Path
 from typing import NoReturn, TextIO, final
 
@@ -189,6 +191,19 @@ def _search_as_new(order: Order, here: Mapping[str, str]) -> None:
     sys.path[:] = [_first_path(order), *given, *(entry for entry in installed if entry not in given)]
     sys.orig_argv = list(order.arguments)
     importlib.invalidate_caches()
+    _customise(given)
+
+
+def _customise(search: Sequence[str]) -> None:
+    """Run the `sitecustomize` that PYTHONPATH brings, as a new interpreter does; its errors are told, and go by."""
+    spec = PathFinder.find_spec("sitecustomize", list(search))
+    if spec is None or spec.loader is None:
+        return
+    try:
+        module = sys.modules["sitecustomize"] = module_from_spec(spec)
+        spec.loader.exec_module(module)
+    except Exception:
+        traceback.print_exc()
 
 
 def _hidden_modules(folder: str) -> set[str]:

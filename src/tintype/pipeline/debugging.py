@@ -10,8 +10,10 @@ from typing import Any, final
 
 from tintype.debugger.configuration import HookConfiguration
 from tintype.debugger.hook_json import hook_json
+from tintype.debugger.startup import site_folder
 from tintype.errors import InvalidRequest
 from tintype.jobs.job import Companion, JobSpec
+from tintype.pipeline.script_jobs import with_path
 from tintype.pipeline.training_jobs import parse_assignments
 from tintype.rules.catalogue import attach_rules, find_rule, parse_rule
 
@@ -52,7 +54,8 @@ def watched(
         words = ("--job-directory", str(directory), "--home", str(home), "--job", name)
         command = (sys.executable, "-m", "tintype.rules", *words)
         companions = (*companions, Companion(COMPANION, command, GRACE_SECONDS))
-    return replace(spec, debugger=hook, rules=tuple(rules), companions=companions)
+    environment = with_path(spec.environment, site_folder())
+    return replace(spec, debugger=hook, rules=tuple(rules), companions=companions, environment=environment)
 
 
 def rule_entries(rules: Sequence[str]) -> list[dict[str, Any]]:

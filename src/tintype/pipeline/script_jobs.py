@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import final
 
+from tintype.debugger import compat_path
 from tintype.errors import InvalidRequest
 from tintype.jobs.job import Channel, Checkpoint, JobSpec, MetricDefinition, Resources, Source
 from tintype.jobs.specification import DAY_SECONDS
@@ -42,7 +44,7 @@ def script_spec(request: ScriptRequest) -> JobSpec:
         channels=tuple(Channel(name, absolute(location)) for name, location in channels.items()),
         output=absolute(request.output) if request.output else "",
         resources=request.resources,
-        environment=_assigned("--env", request.environment, "NAME=VALUE"),
+        environment=with_path(_assigned("--env", request.environment, "NAME=VALUE"), compat_path()),
         metric_definitions=tuple(MetricDefinition(name, regex) for name, regex in metrics.items()),
         max_runtime_seconds=request.max_runtime_seconds,
         checkpoint=Checkpoint(url=absolute(request.checkpoint_url) if request.checkpoint_url else ""),
@@ -57,6 +59,12 @@ def source_of(entry_point: str, source_dir: str) -> Source:
     if source_dir:
         return Source("script", entry_point, absolute(source_dir))
     return Source("script", absolute(entry_point))
+
+
+def with_path(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """An environment in which Python looks into `folder` too, before it looks where it looks anyway."""
+    given = environment.get("PYTHONPATH")
+    return {**environment, "PYTHONPATH": f"{folder}:{given}" if given else str(folder)}
 
 
 def hyperparameters_of(assignments: Sequence[str]) -> dict[str, str]:
