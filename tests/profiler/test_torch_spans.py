@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset, dataloader
 
 from tests.profiler.recordings import START
+from tintype.profiler.breakdown import worker_fetches
 from tintype.profiler.phases import StepMode
 from tintype.profiler.span_reader import FrameworkSpans, of_mode, read_framework_spans
 from tintype.profiler.span_writer import SpanWriter
@@ -189,3 +190,18 @@ def test_a_process_is_profiled_to_its_end(tmp_path: Path) -> None:
     assert found.nodes == ("3-algo-2",)
     assert len(found.steps) == 3
     assert [path.suffix for path in (tmp_path / "framework").iterdir()] == [""]     # no temporary file is left
+
+
+def test_a_loaders_workers_tell_what_they_fetch(tmp_path: Path) -> None:
+    with Watched(tmp_path) as watched:
+        train(nn.Linear(8, 2), DataLoader(Slow(0.002, 32), batch_size=8, num_workers=1))
+    found = watched.found
+    fetches = worker_fetches(found)
+    assert len(fetches) == 4
+    assert (fetches["duration"] >= 0.016).all()
+    assert (fetches["cpu"] < fetches["duration"]).all()
+    assert found.loaders[0]["num_workers"] == 1
+    assert len(of_mode(found.steps, StepMode.TRAIN)) == 4
+    workers = {found.nodes[one] for one in fetches["node"]}
+    assert len(workers) == 1
+    assert next(iter(workers)).startswith("0-algo-1-loader")

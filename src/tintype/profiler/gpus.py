@@ -91,5 +91,5 @@ def find_gpus() -> Gpus:
     try:
         return NvmlGpus(pynvml)
     except pynvml.NVMLError as error:
-        absent = error.value == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND
+        absent = getattr(error, "value", None) == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND
         return NoGpus("this machine has no GPU (no NVIDIA driver)" if absent else f"no GPU was measured: {error}")

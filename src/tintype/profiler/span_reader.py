@@ -41,6 +41,7 @@ SPAN_ROW = np.dtype([
     ("node", "<u2"),
     ("process", "<i8"),                 # id of the process that it was measured in, -1 where it is not told
     ("cpu", "<f4"),                     # processor time in seconds, NaN where it is not told
+    ("decode", "<f4"),                  # seconds in the image decoder
 ])  # fmt: skip
 MODE_NUMBERS = {mode.value: number for number, mode in enumerate(MODES)}
 PHASE_PLACES = {phase.value: place for place, phase in enumerate(PHASES)}
@@ -134,8 +135,8 @@ class SpanReading:
             self.loaders.append(args)
         start, duration = _times(event, base)
         name, phase = self.names.number(event["name"]), self.names.number(phases.get(event["pid"], ""))
-        cpu = float(args.get("cpu_us", math.nan)) / 1e6
-        return start, duration, int(args.get("step_num", -1)), name, phase, node, int(args.get("pid", -1)), cpu
+        cpu, decode = float(args.get("cpu_us", math.nan)) / 1e6, float(args.get(DECODING, 0)) / 1e6
+        return start, duration, int(args.get("step_num", -1)), name, phase, node, int(args.get("pid", -1)), cpu, decode
 
 
 def read_framework_spans(root: Path) -> FrameworkSpans:

@@ -75,7 +75,8 @@ def _counters(profile: JobProfile, node: str, process: int, zero: float, start: 
                 for name, value in zip(table.names, table.values[place], strict=True)
                 if np.isfinite(value)
             }
-            yield {"name": title, "ph": "C", "pid": process, "ts": _us(float(table.times[place]) - zero), "args": values}
+            at = _us(float(table.times[place]) - zero)
+            yield {"name": title, "ph": "C", "pid": process, "ts": at, "args": values}
 
 
 def _step(step: Any, zero: float) -> Iterator[Json]:

@@ -22,6 +22,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import dataloader
 
+from tintype.profiler.loader_spans import watch_workers
 from tintype.profiler.phases import Outside, Phase, StepMode
 from tintype.profiler.span_files import Span
 from tintype.profiler.step_spans import StepSpans
@@ -63,6 +64,7 @@ class TorchSpans:
         self._replace(dataloader.DataLoader, "__iter__", self._timed_iter)
         self._replace(torch.autograd, "backward", self._timed_backward)
         self._replace(ImageFile.ImageFile, "load", self._timed_decode)
+        self._undo.append(watch_workers(self.spans.writer))
 
     def _replace(self, owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
         original = getattr(owner, name)
@@ -141,7 +143,7 @@ class TorchSpans:
 
     def _discover(self, module: nn.Module, inputs: Any) -> None:
         """A module that the script calls itself gets hooks of its own; those inside of one do not."""
-        if self._inside or id(module) in self._known or not self._mine() or torch.jit._trace.is_tracing():
+        if self._inside or id(module) in self._known or not self._mine():
             return
         self._known.add(id(module))
         before = module.register_forward_pre_hook(self._forward_starts)

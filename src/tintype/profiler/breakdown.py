@@ -1,0 +1,130 @@
+"""Where the time of a job went: every second of its loop belongs to one activity, and the sum is the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tintype.profiler.phases import PHASES, Outside, Phase, StepMode
+from tintype.profiler.readers import JobProfile
+from tintype.profiler.span_reader import FrameworkSpans, of_mode
+
+
+class Activity(StrEnum):
+    """What the main loop of a job does, in the order in which reports tell it."""
+
+    INITIALIZATION = "initialization"           # from the start of the job to its first step
+    DATA_WAIT = "data wait"
+    HOST_TO_DEVICE = "host to device"
+    FORWARD = "forward"
+    LOSS = "loss"
+    BACKWARD = "backward"
+    OPTIMIZER = "optimizer"
+    IN_STEP = "rest of the step"
+    EVALUATION = "evaluation"
+    CHECKPOINT = "checkpoint"
+    BETWEEN = "between steps"
+    FINALIZATION = "finalization"               # from the last step to the end
+
+
+OF_PHASE: Mapping[Phase, Activity] = {
+    Phase.DATA_WAIT: Activity.DATA_WAIT,
+    Phase.HOST_TO_DEVICE: Activity.HOST_TO_DEVICE,
+    Phase.FORWARD: Activity.FORWARD,
+    Phase.LOSS: Activity.LOSS,
+    Phase.BACKWARD: Activity.BACKWARD,
+    Phase.OPTIMIZER: Activity.OPTIMIZER,
+}
+COMPUTING = (Activity.FORWARD, Activity.LOSS, Activity.BACKWARD, Activity.OPTIMIZER)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Breakdown:
+    """The time of one worker: that with the most steps. All durations are seconds."""
+
+    worker: str
+    start: float                                # of the job; seconds since the epoch
+    end: float
+    loop_start: float                           # of the first step
+    loop_end: float                             # of the last step, evaluation or checkpoint
+    seconds: Mapping[Activity, float]           # every activity; the sum is `end - start`
+    train: NDArray[Any]                         # the worker's training steps, STEP_ROW
+    evaluation: NDArray[Any]
+    has_phases: bool                            # False: only whole steps are known, as in smdebug's files
+    waiting_cpu: float                          # processor time of the loop's thread while it waited for data
+    decoding: float                             # of it in the image decoder; 0 when workers decode
+
+    @property
+    def total(self) -> float:
+        """The whole job."""
+        return self.end - self.start
+
+    @property
+    def loop(self) -> float:
+        """From the first step to the last."""
+        return self.loop_end - self.loop_start
+
+    def share(self, *activities: Activity) -> float:
+        """Of the loop, 0..1."""
+        return sum(self.seconds[one] for one in activities) / self.loop if self.loop > 0 else 0.0
+
+
+def break_down(profile: JobProfile) -> Breakdown | None:
+    """Where the time went, or None when no step was recorded."""
+    found, extent = profile.spans(), profile.extent
+    training = of_mode(found.steps, StepMode.TRAIN)
+    counted = training if len(training) else found.steps
+    if not len(counted) or extent is None:
+        return None
+    node = int(np.bincount(counted["node"]).argmax())
+    mine = found.steps[found.steps["node"] == node]
+    train = mine[mine["mode"] == 0] if len(training) else mine
+    evaluation = of_mode(mine, StepMode.EVAL) if len(training) else mine[:0]
+    spans = {one: _of_name(found, node, one) for one in (Outside.EVALUATION, Outside.CHECKPOINT)}
+    ends = [float((part["start"] + part["duration"]).max()) for part in (mine, *spans.values()) if len(part)]
+    loop = float(mine["start"].min()), max(ends)
+    seconds = _seconds(train, evaluation, spans, extent, loop)
+    return Breakdown(
+        found.nodes[node], *extent, *loop, seconds, train, evaluation, bool(np.isfinite(train["forward"]).any()),
+        float(train["waiting_cpu"].sum()), float(train["decode"].sum()),
+    )  # fmt: skip
+
+
+def _seconds(
+    train: NDArray[Any],
+    evaluation: NDArray[Any],
+    spans: Mapping[Outside, NDArray[Any]],
+    extent: tuple[float, float],
+    loop: tuple[float, float],
+) -> dict[Activity, float]:
+    seconds = dict.fromkeys(Activity, 0.0)
+    for phase in PHASES:
+        seconds[OF_PHASE[phase]] = float(np.nansum(train[phase.value]))
+    in_steps, in_phases = float(train["duration"].sum()), sum(seconds.values())
+    seconds[Activity.IN_STEP] = max(0.0, in_steps - in_phases)
+    seconds[Activity.EVALUATION] = float(evaluation["duration"].sum() + spans[Outside.EVALUATION]["duration"].sum())
+    seconds[Activity.CHECKPOINT] = float(spans[Outside.CHECKPOINT]["duration"].sum())
+    seconds[Activity.BETWEEN] = max(0.0, loop[1] - loop[0] - sum(seconds.values()))
+    seconds[Activity.INITIALIZATION] = loop[0] - extent[0]
+    seconds[Activity.FINALIZATION] = extent[1] - loop[1]
+    return seconds
+
+
+def _of_name(found: FrameworkSpans, node: int, what: Outside) -> NDArray[Any]:
+    if what.value not in found.names:
+        return found.spans[:0]
+    chosen = (found.spans["node"] == node) & (found.spans["name"] == found.names.index(what.value))
+    return found.spans[chosen]
+
+
+def worker_fetches(found: FrameworkSpans) -> NDArray[Any]:
+    """The batches that loaders' worker processes fetched, SPAN_ROW."""
+    if Outside.LOADER_WORKER.value not in found.names:
+        return found.spans[:0]
+    return found.spans[found.spans["name"] == found.names.index(Outside.LOADER_WORKER.value)]

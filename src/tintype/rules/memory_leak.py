@@ -1,0 +1,76 @@
+"""The rule MemoryLeak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, final
+
+from tintype.profiler.readers import JobProfile
+from tintype.profiler.system_metrics import PROCESS_MEMORY
+from tintype.rules.finding import Remedy
+from tintype.rules.parameters import Parameters, parameter
+from tintype.rules.profiler_figures import LEAST_SAMPLES, in_loop, too_few
+from tintype.rules.profiler_rule import Judgement, ProfilerRule
+from tintype.rules.rule import Profile
+from tintype.rules.trend_of_memory import growth
+
+MEGABYTE = 1e6
+
+
+@final
+@dataclass(frozen=True)
+class MemoryLeakParameters(Parameters):
+    """What MemoryLeak can be told."""
+
+    increase: float = parameter(10, "per cent by which the memory of the job may grow", low=0)
+    least_megabytes: float = parameter(50, "growth below which nothing is said", low=0)
+
+
+@final
+@dataclass
+class MemoryLeak(ProfilerRule[MemoryLeakParameters]):
+    """The memory of the job's processes grows as the training goes on, until the machine kills it.
+
+    Fires when the resident memory of the job, by the medians of sixths of the training loop, has grown by more than
+    `increase` per cent and `least_megabytes` since the second sixth, in at least four of five steps and the last.
+
+    **Needs** 20 samples of the job's memory, which our sampler takes; SageMaker's files only have the machine's.
+
+    SageMaker has no such rule.
+    """
+
+    NAME: ClassVar[str] = "MemoryLeak"
+    PARAMETERS: ClassVar[type[Parameters]] = MemoryLeakParameters
+    IS_SAGEMAKERS: ClassVar[bool] = False
+    ADVICE: ClassVar[str] = "Keep numbers and not tensors from step to step; bound caches; restart loader workers."
+
+    parameters: MemoryLeakParameters = field(default_factory=MemoryLeakParameters)
+    profile: Profile = Profile.RIGHT
+
+    def judge(self, job: JobProfile) -> Judgement:
+        given = self.parameters
+        for node in job.system().nodes:
+            table = in_loop(job, job.system().table(PROCESS_MEMORY, node))
+            if len(table.times) < LEAST_SAMPLES:
+                continue
+            values = table.values.ravel()
+            trend, hours = growth(values), (table.times[-1] - table.times[0]) / 3600
+            percent = 100 * trend.grown / max(1.0, trend.start)
+            figures = {"start": trend.start, "grown": trend.grown, "increase": percent, "max": float(values.max())}
+            details = {node: figures}
+            if trend.goes_on and percent > given.increase and trend.grown > given.least_megabytes * MEGABYTE:
+                message = (
+                    f"the memory of the job grew by {trend.grown / MEGABYTE:,.0f} MB to {values.max() / MEGABYTE:,.0f} "
+                    f"MB, and still grows: {1.5 * trend.grown / MEGABYTE / max(hours, 1e-6):,.0f} MB an hour"
+                )
+                found = self.finding(message, percent, given.increase, CAUSE, REMEDY)
+                return self.judged(
+                    details=details, datapoints=len(values), triggered=1, violations=1, findings=(found,)
+                )
+            return self.judged(details=details, datapoints=len(values))
+        count = max((len(job.system().table(PROCESS_MEMORY, node).times) for node in job.system().nodes), default=0)
+        return self.judged(datapoints=count, missing=too_few(count, LEAST_SAMPLES, "samples of the job's memory"))
+
+
+CAUSE = "something keeps what past steps made: losses that are not detached, lists of outputs, a cache without a limit"
+REMEDY = Remedy("keep numbers (loss.item()) and not tensors; bound caches; in workers, hold arrays and not lists")

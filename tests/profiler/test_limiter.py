@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.rules.profiles import COMPUTING, WAITING, Told
+from tintype.profiler.breakdown import Activity, break_down
+from tintype.profiler.limiter import Limiter, diagnose
+from tintype.profiler.phases import Outside, Phase
+from tintype.profiler.readers import open_profile
+from tintype.profiler.system_metrics import DISK_BUSY, Kind
+
+JOB = Told(seconds=30, steps=200, phases=COMPUTING, cpu=95.0)
+WAITS = replace(JOB, phases=WAITING)
+TINY = {Phase.DATA_WAIT: 0.1, Phase.FORWARD: 0.5, Phase.BACKWARD: 0.7, Phase.OPTIMIZER: 1.0}
+
+CASES: dict[str, tuple[Limiter, Told]] = {
+    "computing": (Limiter.COMPUTE, JOB),
+    "decoding": (Limiter.DECODE, replace(WAITS, decoding=0.7, waiting_cpu=0.9)),
+    "preparing": (Limiter.PREPARATION, replace(WAITS, decoding=0.1, waiting_cpu=0.9)),
+    "waiting for the disk": (Limiter.DISK, replace(WAITS, waiting_cpu=0.1, io_wait=40.0)),
+    "a busy disk": (Limiter.DISK, replace(WAITS, waiting_cpu=0.1, more={(Kind.IO, "busiest", DISK_BUSY): 95.0})),
+    "sleeping": (Limiter.LOADER_LATENCY, replace(WAITS, waiting_cpu=0.02)),
+    "copying": (Limiter.TRANSFER, replace(JOB, phases={**COMPUTING, Phase.HOST_TO_DEVICE: 50.0})),
+    "launching": (Limiter.LAUNCH, replace(JOB, phases=TINY, rest=0.5, steps=4000)),
+    "an idle GPU": (Limiter.LAUNCH, replace(JOB, gpus=(20.0,))),
+    "evaluating": (Limiter.EVALUATION, replace(JOB, between={Outside.EVALUATION: 500.0})),
+    "saving": (Limiter.CHECKPOINTING, replace(JOB, between={Outside.CHECKPOINT: 500.0})),
+    "starting": (Limiter.INITIALIZATION, replace(JOB, seconds=60, first_step=40.0)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_limits_a_job(tmp_path: Path, case: str) -> None:
+    limiter, told = CASES[case]
+    found = diagnose(told.write(tmp_path))
+    assert found is not None
+    assert found.limiter.limiter is limiter
+    assert found.limiter.evidence
+    assert found.limiter.change
+
+
+def test_the_bound_is_amdahls(tmp_path: Path) -> None:
+    found = diagnose(WAITS.write(tmp_path))
+    assert found is not None
+    share = 100 / (100 + 20 + 1 + 40 + 3)
+    assert found.limiter.share == pytest.approx(share, rel=0.01)
+    assert found.limiter.bound == pytest.approx(1 / (1 - share), rel=0.02)
+
+
+BETWEEN = {Outside.EVALUATION: 300.0, Outside.CHECKPOINT: 20.0}
+
+
+@pytest.mark.parametrize("told", [JOB, replace(JOB, between=BETWEEN), WAITS])
+def test_every_second_belongs_to_one_activity(tmp_path: Path, told: Told) -> None:
+    found = break_down(told.write(tmp_path))
+    assert found is not None
+    assert sum(found.seconds.values()) == pytest.approx(found.total, rel=1e-3)
+    assert all(seconds >= 0 for seconds in found.seconds.values())
+    assert found.seconds[Activity.INITIALIZATION] == pytest.approx(1.0)
+
+
+def test_without_steps_nothing_is_said(tmp_path: Path) -> None:
+    assert diagnose(Told(seconds=10).write(tmp_path / "a")) is None
+    (tmp_path / "b").mkdir()
+    assert break_down(open_profile(tmp_path / "b")) is None
