@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from tintype.debugger.configuration import HookConfiguration
 from tintype.debugger.hook import Hook
-from tintype.debugger.modes import Mode
 from tintype.debugger.steps import Accounting
 from tintype.debugger.tensor_log import TensorLog, open_log
 

@@ -71,8 +71,7 @@ class _Watch:
 
     def trains(self, module: Module) -> bool:
         """Whether a known optimiser changes a parameter of `module`."""
-        parameters = {id(one) for one in module.parameters()}
-        return any(not parameters.isdisjoint(_parameter_ids(one)) for one in self._optimisers)
+        return any(trains(one, module) for one in self._optimisers)
 
     def scale(self) -> Tensor | None:
         """What the loss was multiplied with, on its device; None without a GradScaler."""
@@ -139,5 +138,7 @@ def states(optimisers: list[Optimizer], names: dict[int, str]) -> Iterator[tuple
                     yield state_name(key, str(name)), value
 
 
-def _parameter_ids(optimiser: Optimizer) -> set[int]:
-    return {id(parameter) for group in optimiser.param_groups for parameter in group["params"]}
+def trains(optimiser: Optimizer, module: Module) -> bool:
+    """Whether `optimiser` changes a parameter of `module`."""
+    parameters = {id(one) for one in module.parameters()}
+    return any(id(one) in parameters for group in optimiser.param_groups for one in group["params"])

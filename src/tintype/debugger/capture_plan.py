@@ -41,6 +41,8 @@ class DueCollections:
     collections: tuple[Collection, ...]
     members: dict[str, set[str]]                                # of each collection; shared by all of the plan
     _treatments: dict[str, Treatment | None] = field(default_factory=dict)
+    _wanted: dict[str, bool] = field(default_factory=dict)
+    _modules: dict[tuple[str, ...], bool] = field(default_factory=dict)
 
     def treatment(self, tensor: str, aliases: Iterable[str] = ()) -> Treatment | None:
         """What to keep of `tensor`, which also answers to `aliases`; None to leave it."""
@@ -54,15 +56,19 @@ class DueCollections:
         self._treatments[tensor] = result
         return result
 
-    def wants(self, tensor: str, aliases: Iterable[str] = ()) -> bool:
+    def wants(self, tensor: str) -> bool:
         """Whether a tensor of that name would be saved, without counting it as a member."""
-        names = (tensor, *aliases)
-        return any(one.matches(name) for one in self.collections for name in names)
+        if tensor not in self._wanted:
+            self._wanted[tensor] = any(one.matches(tensor) for one in self.collections)
+        return self._wanted[tensor]
 
     def wants_of_module(self, path: str, aliases: Iterable[str] = ()) -> bool:
         """Whether any input or output of the module at `path` would be saved."""
         paths = (path, *aliases)
-        return any(self.wants(f"{one}_{end}_{i}") for one in paths for end in ("input", "output") for i in PROBED)
+        if paths not in self._modules:
+            tried = (f"{one}_{end}_{number}" for one in paths for end in ("input", "output") for number in PROBED)
+            self._modules[paths] = any(self.wants(name) for name in tried)
+        return self._modules[paths]
 
     def has(self, name: str) -> bool:
         """Whether the collection of that name is due."""
@@ -96,7 +102,8 @@ class CapturePlan:
         self._base = configuration
         self.collections: dict[str, Collection] = {}
         self.members: dict[str, set[str]] = {}
-        self._due: dict[tuple[str, ...], DueCollections] = {}
+        self._windows: dict[Mode, list[tuple[SaveWindow, list[str]]]] = {}      # each once, with its collections
+        self._due: dict[tuple[Mode, tuple[bool, ...]], DueCollections] = {}
         for one in _asked_for(configuration):
             self.add(one)
         for name, expression in ((SAMPLES, "^samples/"), (LEARNING_RATES, "^optimizer/lr/")) if extras else ():
@@ -113,25 +120,28 @@ class CapturePlan:
             collection = replace(collection, include_regex=("^optimizer/",))
         self.collections[collection.name] = replace(collection, reductions=reductions, save_config=save_config)
         self.members.setdefault(collection.name, set())
+        self._windows.clear()
         self._due.clear()
 
     def due(self, mode: Mode, mode_step: int) -> DueCollections | None:
         """The collections that are saved at a step; None when there are none."""
-        answers: dict[SaveWindow, bool] = {}
-        names: list[str] = []
-        for one in self.collections.values():
-            window = (one.save_config or self._base.save_config).window(mode)
-            saves = answers.get(window)
-            if saves is None:
-                saves = answers[window] = window.saves(mode_step)
-            if saves:
-                names.append(one.name)
-        if not names:
+        windows = self._windows.get(mode)
+        if windows is None:
+            windows = self._windows[mode] = self._windows_of(mode)
+        key = tuple([window.saves(mode_step) for window, _ in windows])
+        if True not in key:
             return None
-        key = tuple(names)
-        if key not in self._due:
-            self._due[key] = DueCollections(tuple(self.collections[name] for name in names), self.members)
-        return self._due[key]
+        if (mode, key) not in self._due:
+            names = {name for saves, (_, named) in zip(key, windows, strict=True) if saves for name in named}
+            chosen = tuple(one for name, one in self.collections.items() if name in names)
+            self._due[mode, key] = DueCollections(chosen, self.members)
+        return self._due[mode, key]
+
+    def _windows_of(self, mode: Mode) -> list[tuple[SaveWindow, list[str]]]:
+        found: dict[SaveWindow, list[str]] = {}
+        for name, one in self.collections.items():
+            found.setdefault((one.save_config or self._base.save_config).window(mode), []).append(name)
+        return list(found.items())
 
     def is_due(self, collection: str, mode: Mode, mode_step: int) -> bool:
         """Whether one collection is saved at a step; one that nobody asked for has the windows of the hook."""

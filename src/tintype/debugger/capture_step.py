@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from tintype.debugger.capture_plan import DueCollections, Treatment
-from tintype.debugger.capture_reductions import reduce_all, size_of
+from tintype.debugger.capture_reductions import SMALL, reduce_all, size_of
 from tintype.debugger.capture_staging import BufferPool, Snapshot, as_array
 from tintype.debugger.capture_tensors import readable
 from tintype.debugger.event import Moment
@@ -37,6 +37,7 @@ class OpenStep:
         self._whole: dict[str, tuple[tuple[str, ...], Snapshot]] = {}      # by what they were taken as
         self._small: dict[str, Tensor] = {}
         self._numbers: dict[str, tuple[Treatment, Tensor]] = {}
+        self._to_reduce: list[tuple[str, Tensor, Treatment]] = []
         self._values: dict[str, np.ndarray[Any, Any]] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
 
@@ -77,7 +78,12 @@ class OpenStep:
             elif one.raw:
                 whole.append((name, values))
         self._copy(whole, kind)
-        self._reduce([(name, values, one) for name, values, one in plain if one.reductions])
+        reduced = [(name, values, one) for name, values, one in plain if one.reductions]
+        if len(reduced) == 1 and reduced[0][1].numel() <= SMALL:
+            name, values, one = reduced[0]
+            self._to_reduce.append((name, values.clone(), one))         # with others of its size, at the end
+        else:
+            self._reduce(reduced)
 
     def _copy(self, whole: list[Named], kind: str) -> None:
         if not whole:
@@ -103,10 +109,11 @@ class OpenStep:
     @property
     def is_empty(self) -> bool:
         """Nothing was taken."""
-        return not (self._whole or self._small or self._numbers or self._values or self._shapes)
+        return not (self._whole or self._small or self._numbers or self._values or self._shapes or self._to_reduce)
 
     def record(self) -> StepRecord:
         """The step for the writer. Nothing may be taken after this."""
+        self._reduce(self._to_reduce)
         record = StepRecord(self.moment)
         for name, shape in self._shapes.items():
             record.add_shape(name, shape)
@@ -122,7 +129,7 @@ class OpenStep:
         """Forget all that was taken."""
         for _, snapshot in self._whole.values():
             snapshot.release()
-        self._whole, self._small, self._numbers = {}, {}, {}
+        self._whole, self._small, self._numbers, self._to_reduce = {}, {}, {}, []
         self._values, self._shapes, self._counts = {}, {}, {}
 
 
@@ -168,16 +175,3 @@ def _add_reductions(record: StepRecord, name: str, treatment: Treatment, values:
         value = values[position] if size == 1 else values[position : position + size]
         record.add_reduction(name, op, value, absolute=absolute)
         position += size
-
-
-def as_cpu_numbers(tensor: Tensor) -> np.ndarray[Any, Any]:
-    """A tensor as an array, waiting for its device."""
-    return as_array(tensor.detach().to("cpu", copy=True))[0]
-
-
-def is_scalar(value: Any) -> bool:
-    """One number, of whatever kind."""
-    return isinstance(value, int | float | bool) or getattr(value, "size", None) == 1 or (
-        isinstance(value, Tensor) and value.numel() == 1)  # fmt: skip
-
-

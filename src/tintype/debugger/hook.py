@@ -84,6 +84,7 @@ class Hook:
         self._hooks: dict[int, list[HiddenHook]] = {}   # by the id of the module
         self._calls = 0                                 # of roots
         self._calls_at: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()     # at its last step
+        self._ours: weakref.WeakKeyDictionary[Optimizer, bool] = weakref.WeakKeyDictionary()    # it trains a root
         self._has_stepped = True
         self._is_on, self._process = True, os.getpid()
         capture_losses.listen(self)
@@ -101,6 +102,7 @@ class Hook:
         for hear in list(REGISTERED):
             hear(self)
         self.names.add_root(module)
+        self._ours.clear()
         self._hooks[id(module)] = [HiddenHook(module, "_forward_pre_hooks", self._root_called)]
 
     def register_loss(self, loss: Module) -> None:
@@ -114,6 +116,8 @@ class Hook:
             return
         name = type(loss).__name__
         self.plan.add_member("losses", f"{name}_output_0")
+        if self.is_saving and self._capture is not None and (mode := self._count.mode):
+            self._capture.step.due = self.plan.due(mode, self._count.mode_step(mode))
         self._hooks[id(loss)] = [
             HiddenHook(loss, "_forward_pre_hooks", _loss_called),
             HiddenHook(loss, "_forward_hooks", lambda module, args, out: self._loss_returned(name, args, out)),
@@ -270,8 +274,12 @@ class Hook:
         if not self._is_on or os.getpid() != self._process:
             return
         silent, self._calls_at[optimiser] = self._calls_at.get(optimiser) == self._calls, self._calls
+        if optimiser not in self._ours:
+            self._ours[optimiser] = any(capture_optimisers.trains(optimiser, root) for _, root in self.names.roots())
+        if not self._ours[optimiser]:
+            return
         self._has_stepped = True
-        if silent and any(capture_optimisers.WATCH.trains(root) for _, root in self.names.roots()):
+        if silent:
             self._guard(lambda: self._begin(self._mode or Mode.TRAIN))      # the root runs inside of compiled code
 
     @property
@@ -298,6 +306,8 @@ class Hook:
         mode_step = self._count.advance(mode)
         self._has_stepped = False
         due = self.plan.due(mode, mode_step)
+        if due is not None and due.beyond_losses:
+            self._ours.clear()                          # a network may have got another head
         if (due is None and not self._waiting) or not self._log.is_ours:
             return
         step = self._open_step(due)
