@@ -5,10 +5,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.rules.logs import LOSS, Log
 from tintype.debugger.tensor_log import open_log
+from tintype.errors import StorageFailed
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.job import Job, Status
 from tintype.jobs.store import JobStore
@@ -183,3 +185,24 @@ def test_files_that_are_damaged_or_of_others_are_left_out(tmp_path: Path) -> Non
         (tmp_path / name / "status.json").write_text(content)
     assert read_states(tmp_path) == []
     assert read_findings(tmp_path, "none") == []
+
+
+def test_what_is_damaged_counts_as_not_saved(tmp_path: Path) -> None:
+    log = Log(tmp_path / "debug-output")
+    for _ in range(4):
+        log.add({"Net_fc.weight": np.full((64, 64), NAN, np.float32), LOSS: 1.0})
+    log.writer.end()
+    events = sorted((tmp_path / "debug-output" / "events").rglob("*.tfevents"))
+    events[0].write_bytes(events[0].read_bytes()[:40])
+    events[1].unlink()
+    following(tmp_path).run()
+    assert RuleStatus.ERROR not in statuses(tmp_path).values()
+    (finding,) = read_findings(tmp_path / "rule-output", "nan")
+    assert finding.step == 2
+
+
+def test_a_disk_that_refuses_is_said_and_not_swallowed(tmp_path: Path) -> None:
+    Log(tmp_path / "debug-output").writer.end()
+    (tmp_path / "rule-output").write_text("in the way")
+    with pytest.raises(StorageFailed, match="rule-output"):
+        following(tmp_path).run()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import final
 
 from tintype.errors import TintypeError
@@ -64,7 +64,7 @@ class Following:
                 # The status is out before anything is done about it, and once more after.
                 self.output.write(run, self.clock())
                 done = self._acted.get(run.name) or tuple(self._act(run, one) for one in self.actions.get(run.name, ()))
-                run.state = replace(run.state, actions=done)
+                run.acted(done)
             self.output.write(run, self.clock())
 
     def _act(self, run: RuleRun, action: Action) -> str:

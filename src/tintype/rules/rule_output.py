@@ -32,18 +32,18 @@ class RuleOutput:
 
     def write(self, run: RuleRun, now: float) -> None:
         """Write the files of one rule, those that changed. Raises `StorageFailed`."""
-        known = self._written.get(run.name)
-        same = known is not None and replace(known, last_step=run.state.last_step) == run.state
+        known, state = self._written.get(run.name), run.state
+        same = known is not None and replace(known, last_step=state.last_step) == state
         quiet = now - self._written_at.get(run.name, 0.0) < QUIET_SECONDS
-        if known == run.state or (same and quiet):
+        if known == state or (same and quiet and not run.is_over):
             return
         folder = self.folder / run.name
-        if known is None or known.findings != run.state.findings:
+        if known is None or known.findings != state.findings:
             write_json(folder / FINDINGS, _findings(run), durable=False)
         if run.trace:
             write_bytes(folder / ERROR, run.trace.encode(), durable=False)
-        write_json(folder / STATUS, run.state.to_json(), durable=False)
-        self._written[run.name], self._written_at[run.name] = run.state, now
+        write_json(folder / STATUS, state.to_json(), durable=False)
+        self._written[run.name], self._written_at[run.name] = state, now
 
 
 def _findings(run: RuleRun) -> dict[str, Any]:

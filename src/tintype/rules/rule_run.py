@@ -30,69 +30,83 @@ class RuleRun:
     name: str
     facts: RunFacts
     clock: Callable[[], float]          # seconds since the epoch
-    state: RuleState = field(init=False)
     findings: list[Finding] = field(default_factory=list)
     by_tensor: Counter[str] = field(default_factory=Counter)
     trace: str = ""
+    _state: RuleState = field(init=False)
+    _count: int = 0                     # of all findings
+    _last_step: int | None = None
     _over: bool = False
 
     def __post_init__(self) -> None:
-        self.state = RuleState(self.name, self.rule.title, modified_at=self.clock())
+        self._state = RuleState(self.name, self.rule.title, modified_at=self.clock())
+
+    @property
+    def state(self) -> RuleState:
+        """Where it stands now."""
+        return replace(self._state, findings=self._count, last_step=self._last_step, evaluated=self._evaluated)
 
     @property
     def is_over(self) -> bool:
-        """It has crashed, or its profile stops at the first issue as SageMaker's rules do."""
+        """It judges no more."""
         return self._over
+
+    @property
+    def _evaluated(self) -> bool:
+        return self._count > 0 or (self._state.status is not RuleStatus.ERROR and not self.rule.missing())
 
     def feed(self, log: TensorLog, step: StepView) -> None:
         """Judge one step."""
-        self._judge(log, step.step, lambda: self.rule.check(log, step))
-        self.state = replace(self.state, last_step=step.step)
+        if not self._over:
+            self._judge(log, step.step, self.rule.check, step)
+        self._last_step = step.step
 
     def idle(self, log: TensorLog) -> None:
         """Nothing new has come."""
-        self._judge(log, self.state.last_step or 0, lambda: self.rule.idle(log, self.clock()))
+        if not self._over:
+            self._judge(log, self._last_step or 0, self.rule.idle, self.clock())
 
     def conclude(self, log: TensorLog) -> None:
         """The training has ended well."""
-        self._judge(log, self.state.last_step or 0, lambda: self.rule.conclude(log))
-        if self.state.status is RuleStatus.IN_PROGRESS:
-            details = "" if self.state.evaluated else f"nothing could be judged: {self.rule.missing()}"
+        if not self._over:
+            self._judge(log, self._last_step or 0, self.rule.conclude)
+        if self._state.status is RuleStatus.IN_PROGRESS:
+            details = "" if self._evaluated else f"nothing could be judged: {self.rule.missing()}"
             self._move(RuleStatus.NO_ISSUES_FOUND, details)
         self._over = True
 
     def stop(self, reason: str) -> None:
         """The training has ended otherwise."""
-        if self.state.status is RuleStatus.IN_PROGRESS:
+        if self._state.status is RuleStatus.IN_PROGRESS:
             self._move(RuleStatus.STOPPED, reason)
         self._over = True
 
-    def _judge(self, log: TensorLog, at: int, look: Callable[[], Iterable[Finding]]) -> None:
-        if self._over:
-            return
+    def acted(self, done: Iterable[str]) -> None:
+        """Note what was done about it, a line each."""
+        self._state = replace(self._state, actions=tuple(done))
+
+    def _judge(self, log: TensorLog, at: int, look: Callable[..., Iterable[Finding]], *told: object) -> None:
         try:
-            for finding in look():
+            for finding in look(log, *told):
                 self._take(finding, log)
-                if self.rule.profile is Profile.SAGEMAKER:
+                if self.rule.profile is Profile.SAGEMAKER:      # theirs end at the first
                     self._over = True
                     break
-            self.state = replace(self.state, evaluated=bool(self.state.findings) or not self.rule.missing())
         except Exception as error:      # whatever a rule does, the others and the training go on
             self.trace = traceback.format_exc()
             self._over = True
-            said = f"{type(error).__name__}: {error}"
-            if self.state.status is RuleStatus.IN_PROGRESS:
+            if self._state.status is RuleStatus.IN_PROGRESS:
+                said = f"{type(error).__name__}: {error}"
                 self._move(RuleStatus.ERROR, f"the rule {self.rule.title} crashed at step {at}: {said}")
 
     def _take(self, finding: Finding, log: TensorLog) -> None:
-        count = self.state.findings + 1
-        first = finding.step if self.state.first_step is None else self.state.first_step
-        self.state = replace(self.state, findings=count, first_step=first, evaluated=True)
+        self._count += 1
         self.by_tensor[finding.tensor] += 1
         if len(self.findings) < KEPT and self.by_tensor[finding.tensor] <= KEPT_PER_TENSOR:
             self.findings.append(self.facts.explained(finding, log))
-        if self.state.status is RuleStatus.IN_PROGRESS:
+        if self._state.status is RuleStatus.IN_PROGRESS:
+            self._state = replace(self._state, first_step=finding.step)
             self._move(RuleStatus.ISSUES_FOUND, condition_met(self.rule.title, finding.step))
 
     def _move(self, status: RuleStatus, details: str) -> None:
-        self.state = self.state.moved(status, at=self.clock(), details=details)
+        self._state = self._state.moved(status, at=self.clock(), details=details)
