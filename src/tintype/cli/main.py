@@ -9,7 +9,7 @@ import traceback
 import typer
 
 from tintype import __version__
-from tintype.cli import data, deploy, endpoints, jobs, predict, report, train, tune, tuning
+from tintype.cli import data, debug, deploy, endpoints, jobs, predict, report, train, tune, tuning
 from tintype.cli import run as run_command
 from tintype.cli.invocation import command
 from tintype.errors import JobFailed, TintypeError
@@ -32,6 +32,7 @@ for name, function in (
     ("run", run_command.run),
     ("train", train.train),
     ("tune", tune.tune),
+    ("debug", debug.debug),
     ("report", report.report),
     ("deploy", deploy.deploy),
     ("predict", predict.predict),

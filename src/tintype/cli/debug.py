@@ -1,0 +1,140 @@
+"""`tintype debug`: what the rules found in a job, and its tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from tintype.cli.display import Display
+from tintype.cli.invocation import Invocation
+from tintype.errors import JobFailed
+from tintype.jobs.job import Status
+from tintype.jobs.names import checked
+from tintype.pipeline.debug_view import DebugView, TensorSeries, debug_view
+from tintype.pipeline.fixing import comparison, fix_of, fixed_spec
+from tintype.pipeline.following import wait_for
+from tintype.rules.finding import Finding
+from tintype.rules.status import RuleState, RuleStatus
+from tintype.workspace import Workspace
+
+BARS = "▁▂▃▄▅▆▇█"
+WIDTH = 24                              # characters of a sparkline
+TENSORS_SHOWN = 60
+FINDINGS_SHOWN = 3                      # of each rule; --json has all that were kept
+COLOURS = {
+    RuleStatus.ISSUES_FOUND: "bold red",
+    RuleStatus.ERROR: "bold magenta",
+    RuleStatus.NO_ISSUES_FOUND: "green",
+}  # fmt: skip
+
+
+def debug(
+    call: Invocation,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The training job's name.")],
+    tensor: Annotated[str | None, typer.Option(metavar="REGEX", help="Show these tensors; the losses if none.")] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Train again with what the findings propose.")] = False,
+    fix_name: Annotated[str | None, typer.Option("--name", help="Of the new job of --fix.")] = None,
+) -> None:
+    """What the rules found in a job, why, and what to do; and its tensors over the steps."""
+    with call.workspace() as workspace:
+        view = debug_view(workspace.jobs.get(name), tensor)
+        say(call, view)
+        document = view.to_json()
+        if fix:
+            document["fix"] = _fix(call, workspace, view, fix_name)
+    call.answer(document)
+
+
+def say(call: Invocation, view: DebugView) -> None:
+    """The view for a person."""
+    if view.states:
+        call.say(rule_table(view.states))
+    for state in view.states:
+        for finding in view.findings[state.name][:FINDINGS_SHOWN]:
+            say_finding(call, state.name, finding)
+        if state.findings > FINDINGS_SHOWN:
+            call.say(f"  [dim]{state.name} has {state.findings:,} findings; --json shows more[/]")
+    if view.tensors:
+        call.say(tensor_table(view.tensors[:TENSORS_SHOWN]))
+    call.say(f"[dim]{view.tensor_count:,} tensors in the log; --tensor REGEX shows others[/]")
+    for path, problem in list(view.problems.items())[:FINDINGS_SHOWN]:
+        call.say(f"  [yellow]![/] {escape(path)}: {escape(problem)}")
+
+
+def rule_table(states: Sequence[RuleState]) -> Table:
+    """One row a rule."""
+    table = Table(box=None, padding=(0, 2))
+    for column in ("rule", "status", "findings", "first at step", ""):
+        right = column in ("findings", "first at step")
+        table.add_column(column, justify="right" if right else "left", no_wrap=column in ("rule", "status"))
+    for one in states:
+        colour = COLOURS.get(one.status, "yellow")
+        status = one.status.value if one.evaluated or one.status is not RuleStatus.NO_ISSUES_FOUND else "no data"
+        first = "" if one.first_step is None else f"{one.first_step:,}"
+        details = "" if one.status is RuleStatus.ISSUES_FOUND else one.details
+        table.add_row(one.name, f"[{colour}]{status}[/]", f"{one.findings:,}", first, f"[dim]{escape(details)}[/]")
+    return table
+
+
+def say_finding(call: Invocation, rule: str, finding: Finding) -> None:
+    """What, why, and what to do."""
+    where = f"{finding.mode.name.lower()} step {finding.mode_step:,}"
+    call.say(f"\n[bold]{rule}[/] at {where}: {escape(finding.message)}")
+    if finding.cause:
+        call.say(f"  [dim]why:[/] {escape(finding.cause)}")
+    if finding.remedy is not None:
+        values = " ".join(f"{name}={value}" for name, value in finding.remedy.hyperparameters.items())
+        call.say(f"  [dim]do:[/]  {escape(finding.remedy.text)}" + (f" [cyan]({escape(values)})[/]" if values else ""))
+    if finding.samples:
+        call.say(f"  [dim]samples:[/] {escape(', '.join(finding.samples[:5]))}")
+
+
+def tensor_table(tensors: Sequence[TensorSeries]) -> Table:
+    """One row a tensor and mode, with its course as a sparkline."""
+    table = Table(box=None, padding=(0, 2))
+    for column in ("tensor", "mode", "steps", "of", "first", "last", ""):
+        right = column in ("steps", "first", "last")
+        table.add_column(column, justify="right" if right else "left", no_wrap=column != "tensor", overflow="fold")
+    for one in tensors:
+        first, last = (f"{one.numbers[at]:.4g}" for at in (0, -1))
+        row = (escape(one.name), one.mode.name, f"{len(one.steps):,}", one.what, first, last)
+        table.add_row(*row, f"[cyan]{sparkline(one.numbers)}[/]")
+    return table
+
+
+def sparkline(numbers: Sequence[float], width: int = WIDTH) -> str:
+    """A series in one line of text: the mean of each of `width` equal parts; `×` where a part is not finite."""
+    parts = [numbers[len(numbers) * at // width : len(numbers) * (at + 1) // width] for at in range(width)]
+    means = [sum(part) / len(part) for part in parts if len(part)]
+    finite = [one for one in means if math.isfinite(one)]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[round((one - low) * scale)] if math.isfinite(one) else "×" for one in means)
+
+
+def _fix(call: Invocation, workspace: Workspace, view: DebugView, name: str | None) -> dict[str, Any]:
+    fix = fix_of(view)
+    new_name = checked("job", name or f"{view.job.name[:58]}-fix")
+    spec = fixed_spec(view.job, fix, new_name, workspace.job_directory(new_name), workspace.home)
+    with workspace.engine() as engine, Display(call.console) as display:
+        display.stage(f"Training {new_name} with {' '.join(f'{key}={value}' for key, value in fix.changes.items())}")
+        job = wait_for(workspace, engine, engine.submit(spec, new_name).name, display)
+    if job.status is not Status.COMPLETED:
+        raise JobFailed(f"the new job {new_name} is {job.status}; there is nothing to compare")
+    rows = comparison(workspace.jobs, view.job, job)
+    table = Table(box=None, padding=(0, 2))
+    for column in ("", view.job.name, new_name):
+        table.add_column(column, justify="left" if not column else "right")
+    for row in rows:
+        table.add_row(row["what"], *(_shown(row[side]) for side in ("before", "after")))
+    call.say(table)
+    return {"name": new_name, "changes": dict(fix.changes), "comparison": rows}
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
