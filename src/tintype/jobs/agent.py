@@ -1,7 +1,7 @@
 """The agent of a home: starts jobs when there is room for them, and sees to it that no record says what is not so.
 
-`python -m tintype.jobs.agent HOME PACE PRELOAD`, started by the first client, one at a time. All that it knows is in
-the records and in the processes that are there; it compares the two whenever it is told of a change, and every second.
+Started by the first client (see __main__.py), one at a time. All that it knows is in the records and in the processes
+that are there; it compares the two whenever it is told of a change, and every second.
 When it is killed, the jobs go on, and the next agent finds them. It ends when no client and no unfinished job is left.
 """
 
@@ -32,8 +32,8 @@ from tintype.jobs.starting import Starting
 from tintype.jobs.store import JobStore
 from tintype.records import Lease, LeaseWatch, Owner, Records
 from tintype.settings import Settings
-from tintype.storage import lock_if_free
 
+FIRST_CLIENT_SECONDS = 10.0     # that whoever started us has to connect
 MOST_STARTS = 5                 # of supervisors that end without having taken their job
 
 
@@ -54,6 +54,7 @@ class Agent:
         self._watched: dict[str, int] = {}          # job -> the pidfd of its supervisor
         self._told: set[str] = set()                # jobs whose supervisor knows that it is to stop
         self._idle = False
+        self._has_met = False                       # a client
         starting.on_started = self._watch_process
         starting.on_lost = self._reconcile
 
@@ -61,13 +62,17 @@ class Agent:
         """Serve clients and jobs until neither is left."""
         self._loop.watch(listening.fileno(), lambda: self._welcome(listening))
         self._reconcile()
-        self._loop.run_until(lambda: self._idle and not self._clients)
+        lonely_at = self._loop.timer() + FIRST_CLIENT_SECONDS
+        self._loop.run_until(
+            lambda: self._idle and not self._clients and (self._has_met or self._loop.timer() > lonely_at)
+        )
 
     # clients
 
     def _welcome(self, listening: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError):
             client, _ = listening.accept()
+            self._has_met = True
             client.setblocking(False)
             self._clients[client.fileno()] = client
             self._loop.watch(client.fileno(), lambda: self._listen_to(client))
@@ -221,33 +226,10 @@ def _of(jobs: list[Job], places: dict[str, Place]) -> list[Place]:
     return [places[job.name] for job in jobs if job.name in places]
 
 
-def main() -> None:
-    """Be the agent of a home, unless there is one. Returns at once in the process that was started."""
-    home, pace, preload = sys.argv[1:]
-    settings = Settings.from_environment(os.environ, Path(home))
-    meeting = Rendezvous(settings.home)
-    with lock_if_free(meeting.lock) as is_free:
-        if not is_free:
-            return
-        with meeting.listen() as listening:
-            if os.fork() != 0:                      # clients can connect: let ours go on. The child has the lock, too
-                os._exit(0)
-            serve(settings, Pace.from_text(pace), preload, listening)
-            meeting.leave()
-
-
-def serve(settings: Settings, pace: Pace, preload: str, listening: socket.socket) -> None:
+def serve(meeting: Rendezvous, pace: Pace, starting: Starting, loop: EventLoop, listening: socket.socket) -> None:
     """Be the agent until there is nothing to do."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)   # the kernel buries what ends
-    processes.show_as("tintype-agent")
-    processes.adopt_orphans()
-    loop = EventLoop(time.monotonic)
-    starting = Starting(settings.home, preload, loop)
+    loop.on_signals({signal.SIGCHLD: processes.bury})
+    settings = Settings.from_environment(os.environ, meeting.home)
     store = JobStore(Records.open(settings.records_url))
-    Agent(settings.home, store, pace, starting, loop).run(listening)
-    starting.close()
+    Agent(meeting.home, store, pace, starting, loop).run(listening)
     store.disconnect()
-
-
-if __name__ == "__main__":
-    main()

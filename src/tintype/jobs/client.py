@@ -56,6 +56,7 @@ class Engine:
         self._meeting = Rendezvous(settings.home)
         self._agent: socket.socket | None = None
         self._has_news = False
+        self._is_warm = False               # warm jobs will come, or have
 
     def __enter__(self) -> Self:
         return self
@@ -71,6 +72,7 @@ class Engine:
 
     def warm_up(self) -> None:
         """Have the fork server loaded by the time that it is needed, about three seconds from now."""
+        self._is_warm = True
         self._tell(WARM)
 
     def submit(self, spec: JobSpec, name: str, parent: str = "", directory: Path | None = None) -> Job:
@@ -86,6 +88,7 @@ class Engine:
             raise InvalidRequest("max_runtime_seconds must be over 0, and retries 0 or more")
         where = directory or self._settings.home / "jobs" / name
         hyperparameters = dict(spec.hyperparameters)
+        self._is_warm |= spec.warm
         job = self._store.submit(Job(name, str(where), hyperparameters=hyperparameters, parent=parent, spec=spec))
         self._tell(CHANGED)
         return job
@@ -158,7 +161,7 @@ class Engine:
         return self._agent
 
     def _start_agent(self) -> socket.socket:
-        command = [sys.executable, "-m", "tintype.jobs.agent", str(self._settings.home), self._pace.to_text()]
+        command = [sys.executable, "-m", "tintype.jobs", str(self._settings.home), self._pace.to_text(), self._preload]
         environment = {name: value for name, value in os.environ.items() if name != processes.MARK}
         if self._settings.database_url:
             environment["TINTYPE_DATABASE_URL"] = self._settings.database_url
@@ -167,7 +170,7 @@ class Engine:
             with self._meeting.log.open("ab") as log:
                 # It returns when the agent, a child of it, takes clients; or at once when there is another agent.
                 subprocess.run(
-                    [*command, self._preload],
+                    [*command, WARM.decode() if self._is_warm else ""],
                     env=environment,
                     cwd=self._settings.home,
                     stdin=subprocess.DEVNULL,

@@ -113,6 +113,13 @@ def reap(children: Iterable[int]) -> dict[int, int]:
     return ended
 
 
+def bury(*_: object) -> None:
+    """Forget all children that have ended. A signal handler for SIGCHLD."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def kill_descendants(spared: frozenset[int] = frozenset()) -> dict[int, int]:
     """SIGKILL everything below this process, again until nothing is left, as some may fork meanwhile.
 

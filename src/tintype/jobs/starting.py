@@ -114,5 +114,5 @@ class Starting:
 def _spawn(command: list[str], pass_fds: tuple[int, ...] = ()) -> int:
     environment = {**os.environ, processes.MARK: processes.NO_MARK}
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, pass_fds=pass_fds)
-    process.returncode = 0              # nobody waits for it: the kernel buries it
+    process.returncode = 0              # it is buried with all other children
     return process.pid

@@ -231,7 +231,7 @@ def supervise(assignment: Assignment, store: JobStore, environment: Mapping[str,
     """Be the supervisor of a job: a process of its own, with one thread, that does nothing else ever after."""
     try:
         os.setsid()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)       # the agent and the fork server ignore it
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)       # not as the fork server has it
         processes.adopt_orphans()
         processes.show_as(assignment.name)
         # Forked before anything is opened or started here, as the programs begin in them.
