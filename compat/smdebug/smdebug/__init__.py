@@ -1,0 +1,13 @@
+"""The import names of smdebug 1.0.34 that scripts and notebooks use, over Tintype's debugger.
+
+Every name here has smdebug's spelling, arguments and errors; what happens underneath is Tintype's, and so are the
+files, which real smdebug reads. Where smdebug is known to be wrong, this is not: see docs/debugger.md.
+"""
+
+from smdebug.core.collection import CollectionKeys
+from smdebug.core.modes import ModeKeys as modes
+from smdebug.core.reduction_config import ReductionConfig
+from smdebug.core.save_config import SaveConfig, SaveConfigMode
+
+__version__ = "1.0.34"
+__all__ = ["CollectionKeys", "ReductionConfig", "SaveConfig", "SaveConfigMode", "__version__", "modes"]

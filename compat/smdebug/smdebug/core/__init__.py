@@ -1,0 +1,1 @@
+"""What scripts and notebooks import from smdebug's inside."""

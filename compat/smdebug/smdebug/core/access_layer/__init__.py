@@ -1,0 +1,1 @@
+"""Files of a log, as far as others ask for them."""
