@@ -61,8 +61,16 @@ def test_very_many_files_are_linked_by_folder(tmp_path: Path, monkeypatch: pytes
 def test_a_link_to_itself_in_the_data(tmp_path: Path) -> None:
     source = images(tmp_path / "data")
     (source / "loop").symlink_to(source)
+    (source / "train" / "more").symlink_to(source / "test")
     placed = place_channel(Channel("training", str(source)), tmp_path / "job", ignore)
     assert (placed / "loop").is_symlink()
+    assert (placed / "train" / "more" / "cat" / "1.jpg").read_text() == "test cat"
+
+
+def test_a_home_below_the_data_is_not_part_of_it(tmp_path: Path) -> None:
+    source = images(tmp_path / "data")
+    placed = place_channel(Channel("training", str(source)), source / ".tintype" / "jobs" / "one", ignore)
+    assert sorted(os.listdir(placed)) == ["test", "train"]
 
 
 def test_one_file(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ from tests.jobs.example_jobs import (
     write_weights,
 )
 from tests.jobs.test_requirements import wheel
+from tintype.debugger import compat_path
+from tintype.debugger.modes import Mode
+from tintype.debugger.tensor_log import open_log
 from tintype.jobs.client import Engine
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.job import Job, Status
@@ -96,6 +99,17 @@ def inference_of(example: Example, monkeypatch: pytest.MonkeyPatch) -> ModuleTyp
     return module
 
 
+def watched(spec: JobSpec) -> JobSpec:
+    """The job with a hook as SageMaker configures it, `import smdebug`, and the metric that train_model.py prints."""
+    hook = {
+        "S3OutputPath": "s3://bucket/",
+        "HookParameters": {"train.save_interval": "1", "eval.save_interval": "1"},
+        "CollectionConfigurations": [{"CollectionName": "gradients"}, {"CollectionName": "losses"}],
+    }
+    environment = {**spec.environment, "PYTHONPATH": str(compat_path())}
+    return replace(spec, debugger=hook, environment=environment, metric_definitions=(CNN.metric,))
+
+
 # the example scripts
 
 
@@ -106,8 +120,8 @@ def test_an_example_runs_unchanged(
 ) -> None:
     data = write_images(tmp_path / "data", example.splits)
     spec = example_spec(example, script, data, torch_home)
-    if (example, script) == (RESNET, "train_model.py"):
-        spec = replace(spec, metric_definitions=(CNN.metric,))
+    if script == "train_model.py":
+        spec = watched(spec)
     job, directory = jobs.completed(spec)
     assert "model.pth" in names(directory.archive)
     assert json.loads(directory.hyperparameters.read_text()) == dict(spec.hyperparameters)
@@ -120,6 +134,12 @@ def test_an_example_runs_unchanged(
         body = next(data.rglob("*.jpg")).read_bytes()
         scores = inference.predict_fn(inference.input_fn(body, "image/jpeg"), inference.model_fn(str(directory.model)))
         assert tuple(scores.shape) == (1, 2)
+    if script == "train_model.py":
+        log = open_log(directory.debug_output)
+        assert log.ended
+        assert {Mode.TRAIN, Mode.EVAL} <= set(log.modes())
+        assert log.has("CrossEntropyLoss_output_0")
+        assert [name for name in log.names() if name.startswith("gradient/")]
     if (example, script) == (CNN, "train_model.py"):
         assert names(directory.output_archive) == ["scores.json"]
 

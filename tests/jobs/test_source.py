@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from tintype.errors import BadArchive, InvalidRequest, NotFound, StorageFailed
+from tintype.errors import BadArchive, InvalidRequest, NotFound
 from tintype.jobs.source import EntryKind, Program, check_program, check_source, entry_name, place_source
 
 HELLO = "print('hello')\n"
@@ -185,15 +187,45 @@ def test_what_can_be_seen_before_the_job_is_accepted(tmp_path: Path) -> None:
         check_source("hpo.py", str(tmp_path / "nowhere"))
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+SMALL_DISK = """
+import os, sys
+from pathlib import Path
+from tintype.errors import StorageFailed
+from tintype.jobs.source import place_source
+code = Path(sys.argv[2]) / "job" / "code"
+code.mkdir(parents=True)
+try:
+    place_source(sys.argv[3], sys.argv[1], code)
+except StorageFailed as error:
+    print(error)
+print(os.listdir(code), os.listdir(code.parent))
+"""
+
+
+@pytest.mark.parametrize("kind", ["folder", "archive"])
+def test_a_disk_that_is_really_full(tmp_path: Path, kind: str) -> None:
     source = folder(tmp_path / "src", hpo_py=HELLO)
-    code = code_of(tmp_path)
+    (source / "large.txt").write_text("x" * (1 << 20))
+    if kind == "archive":
+        with tarfile.open(tmp_path / "sourcedir.tar.gz", "w:gz") as bundle:
+            bundle.add(source, "")
+        source = tmp_path / "sourcedir.tar.gz"
+    (tmp_path / "child.py").write_text(SMALL_DISK)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = f"mount -t tmpfs -o size=256k small {disk}"
+    run = f"{mount} && exec {sys.executable} {tmp_path}/child.py {source} {disk} hpo.py"
+    who = ["--map-root-user"] if os.getuid() else []
+    ran = subprocess.run(["unshare", "--mount", *who, "sh", "-c", run], capture_output=True, text=True, check=False)
+    if "Traceback" not in ran.stderr and ran.returncode != 0:
+        pytest.skip(f"no mounts of our own here: {ran.stderr}")
+    assert "the disk is full" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "[] ['code']"
 
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("shutil.copytree", full)
-    with pytest.raises(StorageFailed, match="disk is full"):
-        place_source("hpo.py", str(source), code)
-    assert os.listdir(code) == []
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    source = folder(tmp_path / "src", hpo_py=HELLO)
+    (source / "hpo.py").unlink()
+    (source / "hpo.py").mkdir()
+    with pytest.raises(NotFound, match="entry point"):
+        place_source("hpo.py", str(source), code_of(tmp_path))

@@ -59,7 +59,7 @@ def place_channel(channel: Channel, channels: Path, report: Report) -> Path:
             if source is None:
                 _fetch(channel, target, report)
             elif source.is_dir():
-                _link_tree(source.absolute(), target)
+                _link_tree(source.absolute(), target, channels.resolve())
             else:
                 (target / source.name).symlink_to(source.absolute())
             target.chmod(0o755)             # a temporary folder is for its owner alone
@@ -95,14 +95,19 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _link_tree(source: Path, target: Path) -> None:
-    """Folders of links; breadth first, so that what is linked whole is what lies deepest."""
+def _link_tree(source: Path, target: Path, own: Path) -> None:
+    """Folders of links; breadth first, so that what is linked whole is what lies deepest.
+
+    A folder that `own`, the job's channels, is in is passed over: the home may be below the data.
+    """
     waiting, made = [(source, target)], 0
     while waiting:
         folder, copy = waiting.pop(0)
         with os.scandir(folder) as entries:
             for entry in entries:
                 made += 1
+                if entry.is_dir() and own.is_relative_to(os.path.realpath(entry.path)):
+                    continue
                 if entry.is_dir(follow_symlinks=False) and made <= MOST_LINKS:
                     (copy / entry.name).mkdir()
                     waiting.append((Path(entry.path), copy / entry.name))

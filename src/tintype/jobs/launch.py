@@ -177,11 +177,12 @@ def _fetch_checkpoints(spec: JobSpec, directory: JobDirectory, report: Report) -
 
 def _forget_last_attempt(spec: JobSpec, host: JobDirectory) -> None:
     """A restarted script finds its checkpoints and nothing else, as on a new instance."""
-    host.failure.unlink(missing_ok=True)
-    host.result.unlink(missing_ok=True)
-    if spec.source.kind == SCRIPT:
-        for entry in (*host.model.iterdir(), *host.data.iterdir()):
-            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    with storage_errors(host.root):
+        host.failure.unlink(missing_ok=True)
+        host.result.unlink(missing_ok=True)
+        if spec.source.kind == SCRIPT:
+            for entry in (*host.model.iterdir(), *host.data.iterdir()):
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
 
 def _program(spec: JobSpec, directory: JobDirectory) -> Program | None:

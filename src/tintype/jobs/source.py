@@ -8,6 +8,7 @@ not Python is a command, a folder with `setup.py` is a package whose entry point
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import shutil
 import stat
@@ -19,7 +20,7 @@ from typing import final
 
 from tintype.errors import BadArchive, InvalidRequest, NotFound, not_found
 from tintype.extraction import extract, is_archive
-from tintype.storage import fetch, is_url, local_path, scratch_directory, storage_errors
+from tintype.storage import FULL_DISK, fetch, is_url, local_path, scratch_directory, storage_errors
 
 NOT_COPIED = frozenset({".git", "__pycache__", ".ipynb_checkpoints"})
 COMPLETE = ".tintype-source"            # beside code/: which source is in it, whole
@@ -111,8 +112,10 @@ def check_program(code: Path, entry_point: str) -> Program:
 
 def check_python(path: Path, shown: str) -> None:
     """`InvalidRequest` when the file at `path` does not parse: file, line, the line's text, and what is wrong."""
-    with storage_errors(path):
+    try:
         content = path.read_bytes()
+    except OSError as error:
+        raise InvalidRequest(f"the entry point {shown} cannot be read: {error.strerror}") from error
     if not content.strip():
         raise InvalidRequest(f"the entry point {shown} is empty")
     try:
@@ -157,6 +160,8 @@ def _relative(entry_point: str, source_dir: Path) -> str:
 def _copy_file(script: Path, code: Path) -> None:
     if not script.is_file():
         raise NotFound(f"there is no entry point {script}")
+    if not os.access(script, os.R_OK):
+        raise InvalidRequest(f"the entry point {script} may not be read by this user")
     with storage_errors(code):
         code.mkdir(parents=True, exist_ok=True)
         shutil.copy2(script, code / script.name)
@@ -208,7 +213,9 @@ def _copy_tree(source: Path, filled: Path, code: Path) -> None:
         try:
             shutil.copytree(source, filled, ignore=ignored, ignore_dangling_symlinks=True)
         except shutil.Error as error:       # it goes on past failures, and lists them
-            _, path, reason = error.args[0][0]
+            path, _, reason = error.args[0][0]
+            if any(f"[Errno {number}]" in reason for number in FULL_DISK):
+                raise OSError(errno.ENOSPC, reason) from error
             raise InvalidRequest(f"the source file {path} cannot be copied: {reason}") from error
 
 
