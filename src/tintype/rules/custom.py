@@ -111,7 +111,7 @@ def load_custom(source: str, class_name: str, parameters: Mapping[str, str], scr
         raise NotFound(f"there is no rule file {source}")
     module = _imported(path)
     rule: Any = getattr(module, class_name, None)
-    if not inspect.isclass(rule) or not hasattr(rule, "invoke_at_step"):
+    if not (isinstance(rule, type) and hasattr(rule, "invoke_at_step")):
         known = [name for name, one in vars(module).items() if inspect.isclass(one) and hasattr(one, "invoke_at_step")]
         raise not_found(f"rule in {path.name}", class_name, known)
     _check_parameters(rule, class_name, parameters)
