@@ -1,51 +1,16 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.rules.logs import LOSS, Log
+from tintype.debugger.tensor_log import open_log
 from tintype.errors import InvalidRequest, NotFound
 from tintype.rules.custom import load_custom
 from tintype.rules.evaluation import evaluate
 from tintype.rules.rule_run import RuleRun
 from tintype.rules.status import RuleStatus
-
-# A small smdebug: the names that rule files import, over the reader of logs.
-PACKAGE = {
-    "__init__.py": "",
-    "exceptions.py": """
-class TensorUnavailable(Exception): ...
-class RuleEvaluationConditionMet(Exception): ...
-""",
-    "rules/__init__.py": "",
-    "rules/rule.py": """
-class Required:
-    def __init__(self): self.names = []
-    def add(self, name, steps): self.names.append(name)
-    def clear(self): self.names.clear()
-    def fetch(self): ...
-class Rule:
-    def __init__(self, base_trial, action_str, other_trials=None):
-        self.base_trial, self.req_tensors = base_trial, Required()
-    def set_required_tensors(self, step): ...
-""",
-    "trials/__init__.py": """
-from smdebug.exceptions import TensorUnavailable
-from tintype.debugger.tensor_log import open_log
-class Tensor:
-    def __init__(self, log, name): self.log, self.name = log, name
-    def value(self, step):
-        if step not in self.log.steps_of(self.name): raise TensorUnavailable(self.name)
-        return self.log.value(self.name, step)
-class Trial:
-    def __init__(self, path): self.log = open_log(path)
-    def refresh_data(self): self.log.refresh()
-    def tensor(self, name): return Tensor(self.log, name)
-def create_trial(path): return Trial(path)
-""",
-}
 
 RULE = f'''
 from smdebug.rules.rule import Rule
@@ -62,24 +27,23 @@ class LossTooHigh(Rule):
         loss = self.base_trial.tensor("{LOSS}").value(step)
         return bool(1 / (loss - 7) and loss > self.limit)
 
-class Strict(Rule):
-    def __init__(self, base_trial, action_str, limit):
-        super().__init__(base_trial, action_str)
+class Higher(Rule):
+    def __init__(self, base_trial, action_str, limit="0", other_trials=None):
+        super().__init__(base_trial, action_str, other_trials=other_trials)
+        self.limit = float(limit)
+
+    def set_required_tensors(self, step):
+        for trial in self.trials:
+            self.req_tensors.add("{LOSS}", steps=[step], trial=trial)
 
     def invoke_at_step(self, step):
-        return False
+        mine, other = (trial.tensor("{LOSS}").value(step) for trial in self.trials)
+        return mine > other + self.limit
 '''
 
 
 @pytest.fixture
-def rule_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, content in PACKAGE.items():
-        path = tmp_path / "path" / "smdebug" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-    monkeypatch.syspath_prepend(str(tmp_path / "path"))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "smdebug"]:
-        monkeypatch.delitem(sys.modules, name)
+def rule_file(tmp_path: Path) -> Path:
     path = tmp_path / "my_rules.py"
     path.write_text(RULE)
     return path
@@ -103,6 +67,16 @@ def test_a_users_rule_does_not_fire_or_has_no_data(tmp_path: Path, rule_file: Pa
     assert not judged(tmp_path / "none", rule_file, []).state.evaluated
 
 
+def test_a_users_rule_over_two_runs(tmp_path: Path, rule_file: Path) -> None:
+    for name, losses in {"one": [1.0, 1.0], "two": [1.0, 3.0]}.items():
+        log = Log(tmp_path / name / "debug-output")
+        log.losses(losses)
+        log.read()
+    rule = load_custom(str(rule_file), "Higher", {"other_trials": "one", "limit": "1"}, tmp_path)
+    (run,) = evaluate(open_log(tmp_path / "two" / "debug-output"), {"mine": rule})
+    assert (run.state.status, run.state.first_step) == (RuleStatus.ISSUES_FOUND, 1)
+
+
 def test_a_users_rule_that_crashes_is_an_error(tmp_path: Path, rule_file: Path) -> None:
     run = judged(tmp_path, rule_file, [1.0, 7.0])
     assert run.state.status is RuleStatus.ERROR
@@ -115,7 +89,7 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, rule_file: Path) -> N
     with pytest.raises(NotFound, match="did you mean 'LossTooHigh'"):
         load_custom(str(rule_file), "LossTooHi", {}, tmp_path)
     with pytest.raises(InvalidRequest, match="did you mean 'limit'"):
-        load_custom(str(rule_file), "Strict", {"limits": "3"}, tmp_path)
+        load_custom(str(rule_file), "Higher", {"limits": "3"}, tmp_path)
     broken = tmp_path / "broken.py"
     broken.write_text("import nowhere_to_be_found")
     with pytest.raises(InvalidRequest, match="cannot be imported: ModuleNotFoundError"):

@@ -1,8 +1,8 @@
 """Rules that a user wrote for smdebug: a class with `set_required_tensors(step)` and `invoke_at_step(step) -> bool`.
 
 The file is the user's own code and runs in the process of the rules, as it does in SageMaker's container. Its imports
-(`smdebug.rules.rule.Rule`, `smdebug.exceptions`, ...) are answered by the package `smdebug` that is installed or on the
-path. What goes wrong in it is the rule's Error and nobody else's.
+(`smdebug.rules.rule.Rule`, `smdebug.exceptions`, ...) are answered by the package `smdebug` that is installed, or else
+by ours. What goes wrong in it is the rule's Error and nobody else's.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
+from tintype.debugger import compat_path
 from tintype.errors import InvalidRequest, NotFound, not_found
 from tintype.rules.finding import Finding
 from tintype.rules.parameters import Parameters
 from tintype.rules.rule import Profile, Rule
+from tintype.rules.similar_across_runs import locate
 from tintype.rules.step_view import StepView
 from tintype.storage import fetch, is_url
 
@@ -109,18 +111,30 @@ def load_custom(source: str, class_name: str, parameters: Mapping[str, str], scr
         path = files[0] if len(files) == 1 else path / "__init__.py"
     if not path.is_file():
         raise NotFound(f"there is no rule file {source}")
+    _bring_smdebug()
     module = _imported(path)
     rule: Any = getattr(module, class_name, None)
     if not (isinstance(rule, type) and hasattr(rule, "invoke_at_step")):
         known = [name for name, one in vars(module).items() if inspect.isclass(one) and hasattr(one, "invoke_at_step")]
         raise not_found(f"rule in {path.name}", class_name, known)
     _check_parameters(rule, class_name, parameters)
+    return CustomRule(make=lambda location: _made(rule, location, parameters), class_name=class_name)
 
-    def make(location: str) -> Any:
-        trial = importlib.import_module("smdebug.trials").create_trial(location)
-        return rule(base_trial=trial, **_action(rule), **parameters)
 
-    return CustomRule(make=make, class_name=class_name)
+def _made(rule: Any, location: str, parameters: Mapping[str, str]) -> Any:
+    create_trial = importlib.import_module("smdebug.trials").create_trial
+    given: dict[str, Any] = dict(parameters)
+    accepted = inspect.signature(rule).parameters
+    if "action_str" in accepted:        # rules of different ages take the text of their actions, or do not
+        given.setdefault("action_str", "")
+    if others := given.pop("other_trials", ""):
+        given["other_trials"] = [create_trial(locate(one.strip(), location)) for one in others.split(",")]
+    return rule(base_trial=create_trial(location), **given)
+
+
+def _bring_smdebug() -> None:
+    if importlib.util.find_spec("smdebug") is None:
+        sys.path.append(str(compat_path()))
 
 
 def _imported(path: Path) -> ModuleType:
@@ -143,10 +157,5 @@ def _check_parameters(rule: type, class_name: str, parameters: Mapping[str, str]
         return
     for name in parameters:
         if name not in accepted:
-            known = set(accepted) - {"self", "base_trial", "action_str", "other_trials"}
+            known = set(accepted) - {"self", "base_trial", "action_str"}
             raise InvalidRequest(f"{class_name}: {not_found('parameter', name, known)}")
-
-
-def _action(rule: type) -> dict[str, str]:
-    """Rules of different ages take the text of their actions as an argument, or do not."""
-    return {"action_str": ""} if "action_str" in inspect.signature(rule).parameters else {}
