@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import torch
@@ -21,7 +21,7 @@ from tintype.debugger.capture_gradients import BackwardWatch, unscaled
 from tintype.debugger.capture_losses import LossCall, losses_of_samples
 from tintype.debugger.capture_modules import Guard, ModuleWatch, take
 from tintype.debugger.capture_optimisers import WATCH, learning_rates, states
-from tintype.debugger.capture_plan import BROAD, LEARNING_RATES, OPTIMISER, SAMPLES
+from tintype.debugger.capture_plan import BROAD, LEARNING_RATES, OPTIMISER, SAMPLES, DueCollections
 from tintype.debugger.capture_step import Named, OpenStep
 from tintype.debugger.capture_tensors import tensors_in
 from tintype.debugger.modes import Mode
@@ -67,15 +67,15 @@ class StepCapture:
             return
         self._names.refresh()
         parameters = list(self._names.parameters())
-        self.step.take_all(parameters, "parameters")
-        self._take_buffers()
-        if due.has(OPTIMISER):
-            by_id = {id(parameter): name for name, parameter in parameters}
-            self.step.take_all(states(WATCH.optimisers(), by_id), "optimiser")
-        if self._any_mode or self.step.moment.mode in WITH_GRADIENTS:
-            self._watch_gradients(parameters)
-        modules = ModuleWatch(self._names, due, self._guard)
-        self._modules = modules if modules.wants_anything else None
+        parts: list[Callable[[], None]] = [
+            lambda: self.step.take_all(parameters, "parameters"),
+            self._take_buffers,
+            lambda: self._take_states(parameters),
+            lambda: self._watch_gradients(parameters),
+            lambda: self._watch_modules(due),
+        ]
+        for part in parts:                              # one that fails takes none of the others with it
+            self._guard(part)
 
     def forward(self, root: Module, args: tuple[Any, ...], ids: Sequence[str]) -> None:
         """A root is about to run."""
@@ -122,6 +122,15 @@ class StepCapture:
             else:
                 self.step.put(name, float(rate))
 
+    def _take_states(self, parameters: list[Named]) -> None:
+        if self.step.due is not None and self.step.due.has(OPTIMISER):
+            by_id = {id(parameter): name for name, parameter in parameters}
+            self.step.take_all(states(WATCH.optimisers(), by_id), "optimiser")
+
+    def _watch_modules(self, due: DueCollections) -> None:
+        modules = ModuleWatch(self._names, due, self._guard)
+        self._modules = modules if modules.wants_anything else None
+
     def _take_buffers(self) -> None:
         due = self.step.due
         if due is None or not any(one.name not in BROAD for one in due.collections):
@@ -132,7 +141,8 @@ class StepCapture:
 
     def _watch_gradients(self, parameters: list[Named]) -> None:
         due = self.step.due
-        if due is None or not torch.is_grad_enabled():
+        counts = self._any_mode or self.step.moment.mode in WITH_GRADIENTS
+        if due is None or not counts or not torch.is_grad_enabled():
             return
         learning = [(gradient_name(name), one) for name, one in parameters if one.requires_grad]
         self._parameters = [(name, one) for name, one in learning if due.wants(name)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -40,6 +41,7 @@ class HookLog:
         self._worker = worker
         self._resume = resume
         self._writer: BackgroundWriter | None = None
+        self._is_shut = False                       # it could not be opened
         self._described = -1
 
     @property
@@ -65,11 +67,16 @@ class HookLog:
         """Note what went wrong, in the log where there is one; gives how often anything did."""
         reason = f"{type(error).__name__}: {error}"
         count = self.failures[reason] = self.failures.get(reason, 0) + 1
+        if count == 1:
+            logger.debug("the debugger failed", exc_info=error)
+        if self._writer is None and self.is_ours and not self._is_shut:
+            with contextlib.suppress(Exception):        # what kept the log from being opened is noted below, once
+                self._opened()
         if self._writer is not None:
             self._writer.lose(reason, moment.global_step)
         elif count == 1:
             logger.error("the debugger failed at step %s: %s; the training goes on without it",
-                         moment.global_step, reason, exc_info=error)  # fmt: skip
+                         moment.global_step, reason)  # fmt: skip
         return sum(self.failures.values())
 
     def flush(self) -> None:
@@ -86,11 +93,13 @@ class HookLog:
 
     def _opened(self) -> BackgroundWriter:
         if self._writer is None:
+            self._is_shut = True                        # unless the next lines succeed
             name, workers = self._worker or _distributed_worker()
             count = workers if self._configuration.all_workers else 1
             self._writer = BackgroundWriter(
                 TensorLogWriter(self._configuration.location, name, count, resume=self._resume, clock=self.clock)
             )
+            self._is_shut = False
         return self._writer
 
 
