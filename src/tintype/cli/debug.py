@@ -23,7 +23,8 @@ from tintype.rules.status import RuleState, RuleStatus
 from tintype.workspace import Workspace
 
 BARS = "▁▂▃▄▅▆▇█"
-WIDTH = 24                              # characters of a sparkline
+WIDE, NARROW = 32, 10                   # characters of a sparkline ...
+WIDE_CONSOLE = 110                      # ... and of a console that has room for a wide one
 TENSORS_SHOWN = 60
 FINDINGS_SHOWN = 3                      # of each rule; --json has all that were kept
 COLOURS = {
@@ -60,7 +61,7 @@ def say(call: Invocation, view: DebugView) -> None:
         if state.findings > FINDINGS_SHOWN:
             call.say(f"  [dim]{state.name} has {state.findings:,} findings; --json shows more[/]")
     if view.tensors:
-        call.say(tensor_table(view.tensors[:TENSORS_SHOWN]))
+        call.say(tensor_table(view.tensors[:TENSORS_SHOWN], WIDE if call.console.width >= WIDE_CONSOLE else NARROW))
     call.say(f"[dim]{view.tensor_count:,} tensors in the log; --tensor REGEX shows others[/]")
     for path, problem in list(view.problems.items())[:FINDINGS_SHOWN]:
         call.say(f"  [yellow]![/] {escape(path)}: {escape(problem)}")
@@ -94,20 +95,20 @@ def say_finding(call: Invocation, rule: str, finding: Finding) -> None:
         call.say(f"  [dim]samples:[/] {escape(', '.join(finding.samples[:5]))}")
 
 
-def tensor_table(tensors: Sequence[TensorSeries]) -> Table:
-    """One row a tensor and mode, with its course as a sparkline."""
-    table = Table(box=None, padding=(0, 2))
+def tensor_table(tensors: Sequence[TensorSeries], width: int) -> Table:
+    """One row a tensor and mode, with its course as a sparkline of so many characters."""
+    table = Table(box=None, padding=(0, 1))
     for column in ("tensor", "mode", "steps", "of", "first", "last", ""):
         right = column in ("steps", "first", "last")
         table.add_column(column, justify="right" if right else "left", no_wrap=column != "tensor", overflow="fold")
     for one in tensors:
-        first, last = (f"{one.numbers[at]:.4g}" for at in (0, -1))
-        row = (escape(one.name), one.mode.name, f"{len(one.steps):,}", one.what, first, last)
-        table.add_row(*row, f"[cyan]{sparkline(one.numbers)}[/]")
+        first, last = (f"{one.numbers[at]:.3g}" for at in (0, -1))
+        row = (escape(one.name), one.mode.name.lower(), f"{len(one.steps):,}", one.what, first, last)
+        table.add_row(*row, f"[cyan]{sparkline(one.numbers, width)}[/]")
     return table
 
 
-def sparkline(numbers: Sequence[float], width: int = WIDTH) -> str:
+def sparkline(numbers: Sequence[float], width: int) -> str:
     """A series in one line of text: the mean of each of `width` equal parts; `×` where a part is not finite."""
     parts = [numbers[len(numbers) * at // width : len(numbers) * (at + 1) // width] for at in range(width)]
     means = [sum(part) / len(part) for part in parts if len(part)]

@@ -11,6 +11,7 @@ With torchrun: `torchrun --nproc-per-node 2 -m tintype.training PLAN.json`.
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import signal
 import sys
@@ -119,7 +120,11 @@ def emitter(stream: TextIO) -> Callable[[Event], None]:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process at once. Taking torch down in good order takes a second, and nothing of it would be left."""
+    """End the process at once. Taking torch down in good order takes a second, and nothing of it would be left.
+
+    Whoever asked to be called at the end still is, such as a debugger that closes its log.
+    """
+    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
