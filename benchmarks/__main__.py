@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("decoding", "growth", "frozen_tuning", "fine_tuning", "accuracy", "records")
+NAMES = ("decoding", "growth", "frozen_tuning", "fine_tuning", "accuracy", "records", "engine")
 
 
 def main(arguments: list[str]) -> int:

@@ -154,7 +154,7 @@ class Chaos:
         for job in jobs:
             self._check(job)
             until(lambda job=job: not self.home.processes_of(job), what=lambda job=job: f"{job} has left processes")
-        assert not self.home.store.holders()
+        until(lambda: not self.home.store.holders())
         return Counter(f"{job.status} after {job.attempt}" for job in jobs)
 
     def _check(self, job: Job) -> None:

@@ -103,10 +103,11 @@ class Agent:
     def _reconcile(self) -> None:
         self._loop.set_alarm("tick", self._pace.tick, self._reconcile)
         try:
+            holders = self._store.holders()         # read first: who holds a job lets go of it after its end
             jobs = self._store.unfinished()
-            self._idle = not jobs
-            if jobs:
-                self._see_to(jobs, self._store.holders())
+            self._idle = not jobs and not holders
+            self._tidy(holders, {job.name for job in jobs})
+            self._see_to(jobs, holders)
         except StorageFailed as error:
             self._idle = False                      # the records say nothing; look again
             sys.stderr.write(f"agent: {error}\n")
@@ -129,6 +130,13 @@ class Agent:
                     running.append(job)
                     self._look_after(job, lease)
         self._start_some(queue, running)
+
+    def _tidy(self, holders: dict[str, Lease], unfinished: set[str]) -> None:
+        """Take their leases from those who recorded a job's end and were killed before they let go of it."""
+        for name, lease in holders.items():
+            if name not in unfinished and self._watch.is_lost(lease):
+                self._watch.forget(lease)
+                self._store.release(lease)
 
     def _look_after(self, job: Job, lease: Lease | None) -> None:
         if lease is None:
