@@ -120,6 +120,16 @@ def test_the_second_attempt_keeps_what_the_first_left(tmp_path: Path) -> None:
     assert (code / "state.txt").exists()
 
 
+def test_a_killed_copy_leaves_nothing_to_the_next_attempt(tmp_path: Path) -> None:
+    source = folder(tmp_path / "src", hpo_py=HELLO)
+    code = code_of(tmp_path)
+    (code.parent / ".code.abc" / "code").mkdir(parents=True)
+    (code / "half.py").write_text("def (")
+    place_source("hpo.py", str(source), code)
+    assert os.listdir(code) == ["hpo.py"]
+    assert sorted(os.listdir(code.parent)) == [".tintype-source", "code"]
+
+
 def test_kinds(tmp_path: Path) -> None:
     code = folder(tmp_path / "plain", run_sh="#!/bin/bash\necho\n", main_py=HELLO, go="#!/usr/bin/env python\n")
     assert check_program(code, "run.sh").kind is EntryKind.COMMAND

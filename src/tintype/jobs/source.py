@@ -23,6 +23,7 @@ from tintype.extraction import extract, is_archive
 from tintype.storage import FULL_DISK, fetch, is_url, local_path, scratch_directory, storage_errors
 
 NOT_COPIED = frozenset({".git", "__pycache__", ".ipynb_checkpoints"})
+UNFINISHED = ".code."
 COMPLETE = ".tintype-source"            # beside code/: which source is in it, whole
 
 
@@ -168,7 +169,9 @@ def _copy_file(script: Path, code: Path) -> None:
 
 
 def _replace(entry_point: str, source_dir: str, code: Path) -> None:
-    with scratch_directory(code.parent, ".code.") as scratch:
+    for leftover in code.parent.glob(f"{UNFINISHED}*"):         # of an attempt that was killed while it copied
+        shutil.rmtree(leftover, ignore_errors=True)
+    with scratch_directory(code.parent, UNFINISHED) as scratch:
         filled = _fill(entry_point, source_dir, scratch / "code", code)
         with storage_errors(code):
             shutil.rmtree(code, ignore_errors=True)
