@@ -12,6 +12,7 @@ STALE = ("GradientNotCleared", "LearningRateTooHigh", "ExplodingTensor")
 MODE = ("BatchNormDrift", "EvalModeTraining")
 NORM = ("BatchNormDrift",)
 STALLED = ("StalledTraining",)
+IDLE = ("UnchangedTensor", "UntrainedLayers", "WeightUpdateRatio")
 
 FAULTS = (
     Training(
@@ -53,5 +54,11 @@ FAULTS = (
         Loop(stall_seconds=3.0),
         rules=STALLED,
         parameters={"StalledTraining:threshold": "2"},
+    ),
+    Training("backward forgotten", "digits", mlp, Loop(backward=False), rules=IDLE),
+    Training("optimiser's step forgotten", "shapes", PlainCNN, Loop(step=False), rules=IDLE),
+    Training("schedule stepped per batch", "digits", mlp, Loop(decay=0.5), rules=("LearningRateTooLow",)),
+    Training(
+        "schedule stepped per batch, ResNet", "shapes", SmallResNet, Loop(decay=0.6), rules=("LearningRateTooLow",)
     ),
 )

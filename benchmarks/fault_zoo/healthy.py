@@ -8,7 +8,16 @@ from torch import nn
 
 from benchmarks.fault_zoo import spoilt_images as spoilt
 from benchmarks.fault_zoo.augmentations import flipped, flipped_and_shifted, lightly_noisy, shifted
-from benchmarks.fault_zoo.networks import NormedCNN, PlainCNN, SmallResNet, TinyViT, mlp, with_new_head
+from benchmarks.fault_zoo.networks import (
+    GroupedCNN,
+    NormedCNN,
+    OneScore,
+    PlainCNN,
+    SmallResNet,
+    TinyViT,
+    mlp,
+    with_new_head,
+)
 from benchmarks.fault_zoo.training import Loop, Training
 
 SGD = Loop(optimiser="SGD", learning_rate=0.05, options={"momentum": 0.9})
@@ -124,4 +133,16 @@ HEALTHY = (
     Training("CNN, shifted a little", "large digits", PlainCNN, Loop(epochs=4, augment=shifted)),
     Training("CNN, a little noise", "digits", PlainCNN, Loop(epochs=4, augment=lightly_noisy)),
     Training("MLP, few steps", "digits", mlp, Loop(epochs=1, learning_rate=3e-3)),
+    Training("MLP, twenty epochs", "digits", partial(mlp, width=32), Loop(epochs=20, batch_size=64)),
+    Training("MLP, slow but sure", "digits", mlp, Loop(optimiser="SGD", learning_rate=0.02, epochs=6)),
+    Training("MLP, rate decays", "digits", mlp, Loop(learning_rate=3e-3, decay=0.98)),
+    Training("MLP, no validation", "digits", mlp, Loop(validates=False)),
+    Training("MLP, another seed", "large digits", mlp, Loop(seed=5, learning_rate=5e-4, epochs=5)),
+    Training("CNN with group norms", "shapes", GroupedCNN, Loop(learning_rate=3e-3, epochs=8)),
+    Training("CNN, mixup", "shapes", NormedCNN, Loop(learning_rate=3e-3, epochs=8, mixup=True)),
+    Training("CNN, bfloat16", "digits", PlainCNN, Loop(epochs=5, autocast=True)),
+    Training("CNN, one score", "vehicles and animals", NormedCNN, Loop(criterion=OneScore, augment=flipped)),
+    Training("ResNet, large batches", "shapes", SmallResNet, Loop(batch_size=128, learning_rate=3e-3, epochs=10)),
+    Training("ResNet, another seed, augmented", "vehicles and animals", SmallResNet, Loop(seed=9, augment=flipped)),
+    Training("ViT, small batches", "shapes", TinyViT, Loop(batch_size=16, epochs=4, augment=flipped_and_shifted)),
 )

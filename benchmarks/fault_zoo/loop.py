@@ -6,7 +6,7 @@ import math
 import time
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.fault_zoo.images import Images
@@ -32,23 +32,35 @@ def train(network: nn.Module, images: Images, loop: Loop) -> None:
                 time.sleep(loop.stall_seconds)
             if loop.augment:
                 pictures = loop.augment(pictures)
-            outputs = network(pictures)
-            if isinstance(outputs, tuple):
-                outputs = outputs[loop.loss_output]
-            loss = criterion(outputs, labels)
+            with torch.autocast("cpu", torch.bfloat16, enabled=loop.autocast):
+                loss = loss_of(network, criterion, pictures, labels, loop)
             if loop.scale_accumulated:
-                (loss / loop.accumulate).backward()
-            else:
+                loss = loss / loop.accumulate
+            if loop.backward:
                 loss.backward()
             if (index + 1) % loop.accumulate and index + 1 < len(train_loader):
                 continue
             if loop.clip_norm:
                 nn.utils.clip_grad_norm_(network.parameters(), loop.clip_norm)
-            optimiser.step()
+            if loop.step:
+                optimiser.step()
             schedule.step()
             if loop.zero_grad:
                 optimiser.zero_grad()
-        validate(network, criterion, valid_loader, loop)
+        if loop.validates:
+            validate(network, criterion, valid_loader, loop)
+
+
+def loss_of(network: nn.Module, criterion: nn.Module, pictures: Tensor, labels: Tensor, loop: Loop) -> Tensor:
+    """The loss of a batch of training."""
+    if loop.mixup:
+        share, order = float(torch.distributions.Beta(0.4, 0.4).sample()), torch.randperm(len(labels))
+        outputs = network(share * pictures + (1 - share) * pictures[order])
+        return share * criterion(outputs, labels) + (1 - share) * criterion(outputs, labels[order])
+    outputs = network(pictures)
+    if isinstance(outputs, tuple):
+        outputs = outputs[loop.loss_output]
+    return criterion(outputs, labels)
 
 
 def validate(network: nn.Module, criterion: nn.Module, loader: DataLoader, loop: Loop) -> tuple[float, float]:
@@ -67,9 +79,9 @@ def validate(network: nn.Module, criterion: nn.Module, loader: DataLoader, loop:
 
 
 def rate(step: int, steps: int, loop: Loop) -> float:
-    """The learning rate's factor at a step: a linear warm-up, then a cosine where asked."""
+    """The learning rate's factor at a step: a linear warm-up, then a cosine or a decay where asked."""
     if step < loop.warmup_steps:
         return (step + 1) / loop.warmup_steps
     if not loop.cosine:
-        return 1.0
+        return loop.decay**step
     return 0.5 * (1 + math.cos(math.pi * (step - loop.warmup_steps) / max(1, steps - loop.warmup_steps)))

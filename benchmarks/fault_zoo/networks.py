@@ -66,6 +66,31 @@ class NormedCNN(nn.Module):
         return self.head(self.dropout(self.pool(self.features(x)).flatten(1)))
 
 
+class GroupedCNN(nn.Module):
+    """Group norm, SiLU and dropout of whole channels, as a `Sequential`."""
+
+    def __init__(self, images: Images, width: int = 16) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(images.train.shape[1], width, 3, padding=1), nn.GroupNorm(4, width), nn.SiLU(), nn.MaxPool2d(2),
+            nn.Conv2d(width, 2 * width, 3, padding=1), nn.GroupNorm(4, 2 * width), nn.SiLU(), nn.Dropout2d(0.1),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2 * width, images.classes),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W to N×classes."""
+        return self.body(x)
+
+
+class OneScore(nn.Module):
+    """A loss of two classes on one score: the difference of the two logits."""
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """A mean binary cross entropy."""
+        scores = logits[:, 1] - logits[:, 0]
+        return nn.functional.binary_cross_entropy_with_logits(scores, labels.float())
+
+
 class Block(nn.Module):
     """A residual block (He et al. 2016) that may halve the image."""
 

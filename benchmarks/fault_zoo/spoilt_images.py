@@ -10,8 +10,9 @@ from benchmarks.fault_zoo.images import Images
 
 
 def few(images: Images, count: int) -> Images:
-    """Only the first `count` training images: little data, which is not yet a fault."""
-    return images.with_train(images.train[:count], images.train_labels[:count])
+    """Only `count` training images, evenly taken: little data, which is not yet a fault."""
+    taken = np.linspace(0, len(images.train) - 1, count).astype(int)
+    return images.with_train(images.train[taken], images.train_labels[taken])
 
 
 def shuffled_labels(images: Images, share: float = 1.0) -> Images:

@@ -28,10 +28,16 @@ class Loop:
     clip_norm: float | None = None
     accumulate: int = 1  # batches per optimiser step
     scale_accumulated: bool = True
+    decay: float = 1.0                        # of the rate, at each optimiser step
     zero_grad: bool = True
+    backward: bool = True                     # False: nobody called loss.backward()
+    step: bool = True                         # False: nobody called optimizer.step()
     training_mode: bool = True  # False: nobody called model.train()
     evaluation_mode: bool = True  # False: nobody called model.eval() before validating
+    validates: bool = True                    # False: no validation at all
     shuffle: bool = True
+    mixup: bool = False
+    autocast: bool = False                    # forward in bfloat16
     augment: Augmentation | None = None
     criterion: Criterion = nn.CrossEntropyLoss
     loss_output: int = 0  # of a network with several outputs, the one that the loss is taken of

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from benchmarks.fault_zoo.capture import captured
 from benchmarks.fault_zoo.judging import judge, totals
 from benchmarks.fault_zoo.page import page
 from benchmarks.fault_zoo.zoo import FAULTS, ZOO
+
 from tintype.rules.catalogue import RULES
 
 BROKEN = (

@@ -120,3 +120,16 @@ def test_weights_that_decay_to_nothing(tmp_path: Path) -> None:
     assert training(tmp_path / "flat", decay, flat).judge("WeightDecayTooStrong").findings
     assert not training(tmp_path / "falling", decay, falling).judge("WeightDecayTooStrong").findings
     assert not training(tmp_path / "walk", walk(1e-3), flat).judge("WeightDecayTooStrong").findings
+
+
+@pytest.mark.parametrize(("loss", "fires"), [(lambda step: 1.8 + 0.5 * 0.5**step, True), (falling, False)])
+def test_a_rate_that_decays_to_nothing_too_early(tmp_path: Path, loss: Callable[[int], float], fires: bool) -> None:
+    rng = np.random.default_rng(1)
+
+    def decaying(weights: Weights, step: int) -> None:
+        for name in weights:
+            weights[name] = weights[name] + rng.normal(0, 0.01 * 0.5**step, weights[name].shape).astype(np.float32)
+
+    run = training(tmp_path, decaying, loss).judge("LearningRateTooLow")
+    assert bool(run.findings) is fires
+    assert all("decayed to nothing" in one.cause for one in run.findings)

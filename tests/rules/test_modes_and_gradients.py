@@ -108,3 +108,14 @@ def test_gradients_that_are_mostly_chance(tmp_path: Path, noise: float, falls: b
     assert bool(run.findings) is fires
     assert run.state.evaluated
     assert all("batch of 2" in one.cause for one in run.findings)
+
+
+@pytest.mark.parametrize(("batch", "gathers", "fires"), [(2, True, True), (16, True, False), (2, False, False)])
+def test_batches_too_small_for_figures(tmp_path: Path, batch: int, gathers: bool, fires: bool) -> None:
+    log = Log(tmp_path, [replace(BATCH_NORM, tensor_names=frozenset({NORM, BUFFER}))])
+    for step in range(30):
+        gathered = np.full(8, step if gathers else 0.0)
+        scores = {LOGITS: RNG.normal(0, 1, (batch, 4)), LABELS: np.arange(batch) % 4}
+        log.add({NORM: RNG.normal(0, 1, (batch, 8)), BUFFER: gathered, **scores})
+    run = log.judge("BatchNormDrift")
+    assert bool(run.findings) is fires

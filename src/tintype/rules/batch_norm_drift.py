@@ -12,6 +12,7 @@ import numpy as np
 
 from tintype.debugger.collection import Collection
 from tintype.debugger.modes import Mode
+from tintype.rules.answers import LOSS_INPUTS, Answers
 from tintype.rules.attached import reduced
 from tintype.rules.finding import Change, Finding, Knob, Remedy
 from tintype.rules.parameters import Parameters, parameter
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
 WARM_UP_STEPS = 30                      # with the usual momentum of 0.1 the start is forgotten by then
+TINY_STEPS = 20
 RECENT = 5                              # saved steps of training that evaluation is compared with
 BUFFERS = "running_(mean|var)"
 BATCH_NORM = reduced("batch_norm", "mean,std", r"batchnorm\d*_output", BUFFERS)
@@ -38,6 +40,7 @@ class BatchNormDriftParameters(Parameters):
         1.0, "shift of a layer's output, in its deviation, or doublings of that deviation", low=0
     )
     patience: int = parameter(2, "passes of evaluation in a row", low=1)
+    least_batch: int = parameter(3, "images that a batch must have, for its figures to mean anything", low=1)
 
 
 @final
@@ -52,7 +55,8 @@ class BatchNormDrift(Rule[BatchNormDriftParameters]):
     Fires when, after 30 steps of training, at `patience` passes of evaluation in a row, the output of a batch norm is
     shifted against training by more than `threshold` of its deviation, or its deviation is larger or smaller by more
     than `threshold` doublings. Fires too when the gathered figures change *during* evaluation, in two passes: the
-    network is validated in training mode, and learns the figures of the validation images.
+    network is validated in training mode, and learns the figures of the validation images. And fires when batch norms
+    gather the figures of batches of fewer than `least_batch` images, at 20 saved steps.
 
     **Needs** `mean, std` of the outputs of batch norms (which the hook knows by their class) in both modes, and of
     their buffers in evaluation. SageMaker has no such rule.
@@ -63,7 +67,7 @@ class BatchNormDrift(Rule[BatchNormDriftParameters]):
 
     NAME: ClassVar[str] = "BatchNormDrift"
     PARAMETERS: ClassVar[type[Parameters]] = BatchNormDriftParameters
-    ATTACHES: ClassVar[tuple[Collection, ...]] = (BATCH_NORM,)
+    ATTACHES: ClassVar[tuple[Collection, ...]] = (BATCH_NORM, LOSS_INPUTS)
 
     parameters: BatchNormDriftParameters = field(default_factory=BatchNormDriftParameters)
     profile: Profile = Profile.RIGHT
@@ -76,15 +80,14 @@ class BatchNormDrift(Rule[BatchNormDriftParameters]):
     _learning: int = 0                                          # passes in which buffers changed
     _changed: str = ""                                          # a buffer that did, in the pass under way
     _passes: int = 0
+    _gathered: dict[str, Pair] = field(default_factory=dict)    # buffers at the training step before
+    _tiny: int = 0                                              # training steps with tiny batches that changed buffers
 
     def check(self, log: TensorLog, step: StepView) -> Iterable[Finding]:
         if step.is_training:
             found = list(self._end_pass())
             self._steps = step.mode_step + 1
-            for name, pair in _pairs(step):
-                if not _is_buffer(name):
-                    self._trained[name].append(pair)
-            return found
+            return [*found, *self._train(step)]
         if step.mode is Mode.EVAL and not step.names(collection="gradients"):
             self._evaluate(step)
         return ()
@@ -96,6 +99,24 @@ class BatchNormDrift(Rule[BatchNormDriftParameters]):
         if self._passes >= self.parameters.patience:
             return ""
         return "outputs of batch norms in training and in two passes of evaluation are needed"
+
+    def _train(self, step: StepView) -> Iterator[Finding]:
+        gathers = ""
+        for name, pair in _pairs(step):
+            if not _is_buffer(name):
+                self._trained[name].append(pair)
+                continue
+            gathers = name if self._gathered.get(name, pair) != pair else gathers
+            self._gathered[name] = pair
+        answers = Answers.at(step) if gathers else None
+        if answers is None or len(answers) >= self.parameters.least_batch:
+            return
+        self._tiny += 1
+        if self._tiny == TINY_STEPS:
+            yield Finding(
+                self.NAME, step.step, step.mode, step.mode_step, gathers, len(answers), self.parameters.least_batch,
+                f"batch norms take the figures of batches of {len(answers)}", CAUSE, REMEDY,
+            )  # fmt: skip
 
     def _evaluate(self, step: StepView) -> None:
         for name, pair in _pairs(step):

@@ -55,7 +55,7 @@ class LabelNoise(Rule[LabelNoiseParameters]):
 
     A window in which the accuracy still rises is not judged: its older answers are worse for that reason alone.
 
-    Fires too when after 60 steps, in three passes in a row (two at the end), training images are learned, yet
+    Fires too when after 60 steps, in three passes in a row or the last of all, training images are learned, yet
     validation is answered no better than by always naming its most frequent class, with varied answers: the labels are
     shuffled, or counted differently in the splits.
 
@@ -93,7 +93,7 @@ class LabelNoise(Rule[LabelNoiseParameters]):
 
     def conclude(self, log: TensorLog) -> Iterable[Finding]:
         ended = self._history.close()
-        return self._judge_pass(ended, PATIENCE - 1) if ended else ()
+        return self._judge_pass(ended, patience=1) if ended else ()
 
     def missing(self) -> str:
         if self._looks:

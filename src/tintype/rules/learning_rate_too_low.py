@@ -36,10 +36,13 @@ class LearningRateTooLowParameters(Parameters):
 class LearningRateTooLow(Rule[LearningRateTooLowParameters]):
     """The weights have hardly moved when the training is over, and neither has the loss.
 
-    Fires at the end of a training of at least 50 steps when no weight tensor came farther from its start than
-    `threshold` of its deviation, though at least one did move, and the loss is not lower by 5 % than it was. A healthy
-    training of 50 steps comes 0.3 to 10 deviations far. Gradients that are clipped far below their size look the same
-    and have the same remedy.
+    Fires at the end of a training of at least 50 steps
+
+    - when no weight tensor came farther from its start than `threshold` of its deviation, though at least one did move,
+      and the loss is not lower by 5 % than it was. A healthy training of 50 steps comes 0.3 to 10 deviations far.
+      Gradients that are clipped far below their size look the same and have the same remedy;
+    - when all of the movement was in the first half, the loss did not fall in the second, and lies at more than half of
+      its first level: the rate decayed to nothing too early, as when a schedule for epochs is stepped at each batch.
 
     A training may begin as slowly as that in a warm-up; so nothing is said before it is over. A fine-tuning with a rate
     that is low on purpose lowers its loss and is not reported.
@@ -70,17 +73,27 @@ class LearningRateTooLow(Rule[LearningRateTooLowParameters]):
     def conclude(self, log: TensorLog) -> Iterator[Finding]:
         travelled = self._travel.travelled
         farthest = max(travelled, key=travelled.__getitem__, default="")
-        if self.missing() or self._last is None or not 0 < travelled.get(farthest, 0.0) < self.parameters.threshold:
+        if self.missing() or self._last is None or not travelled.get(farthest):
             return
-        if any(_fell(values) for values in self._losses.values()):
+        step, limit = self._last, self.parameters.threshold
+        late = self._travel.travelled_since(step.mode_step // 2)
+        if travelled[farthest] < limit and not any(map(_fell, self._losses.values())):
+            message = (
+                f"after {step.mode_step + 1} steps no layer is farther from its start than {travelled[farthest]:.2g} "
+                f"of its deviation ({farthest}), and the loss is where it was"
+            )
+            measured, cause = travelled[farthest], CAUSE
+        elif late < limit and not any(map(_fell_late, self._losses.values())):
+            message = (
+                f"in the second half of {step.mode_step + 1} steps no layer moved by more than {late:.2g} of its "
+                "deviation, and the loss stayed at more than half of its first level"
+            )
+            measured, cause = late, DECAYED
+        else:
             return
-        step, measured = self._last, travelled[farthest]
         yield Finding(
-            self.NAME, step.step, step.mode, step.mode_step, farthest, measured, self.parameters.threshold,
-            f"after {step.mode_step + 1} steps no layer is farther from its start than {measured:.2g} of its deviation "
-            f"({farthest}), and the loss is where it was",
-            CAUSE, REMEDY,
-        )  # fmt: skip
+            self.NAME, step.step, step.mode, step.mode_step, farthest, measured, limit, message, cause, REMEDY
+        )
 
     def missing(self) -> str:
         count = max(map(len, self._losses.values()), default=0)
@@ -96,5 +109,11 @@ def _fell(values: list[float]) -> bool:
     return not Drop.between(first, last).amount < SMALL_DROP * abs(first.value)
 
 
+def _fell_late(values: list[float]) -> bool:
+    """The loss went down in the second half, or had come to less than half of its first level."""
+    return _fell(values[len(values) // 2 :]) or not Level.of(values[-10:]).value > 0.5 * Level.of(values[:10]).value
+
+
+DECAYED = "the learning rate has decayed to nothing, as when a schedule that counts epochs is stepped at each batch"
 CAUSE = "each step is far too short: the learning rate is too low, or gradients are clipped to a tiny norm"
 REMEDY = Remedy("raise the learning rate a hundredfold", (Change(Knob.LEARNING_RATE, 100.0),))

@@ -20,6 +20,8 @@ WEIGHTS = reduced("weights", "min,max,mean,std")
 OPS = ("min", "max", "mean", "std")
 FLAT = 1e-3                             # of its size: a tensor of less deviation has none to measure by
 
+KEPT = 64                               # snapshots; of more, every other one is forgotten
+
 Figures = tuple[float, float, float, float]
 
 
@@ -33,6 +35,7 @@ class WeightTravel:
     farthest: dict[str, float] = field(default_factory=dict)            # from its start, in its first deviations
     early_moves: dict[str, list[float]] = field(default_factory=dict)   # per step, in deviations, of the first steps
     unmoved: set[str] = field(default_factory=set)                      # the same at every step so far
+    snapshots: list[tuple[int, dict[str, Figures]]] = field(default_factory=list)      # (mode step, all tensors)
     steps: int = 0                      # of training that saved weights
     _mode_step: int = 0
 
@@ -57,7 +60,20 @@ class WeightTravel:
                     self.early_moves[name].append(distance(before, now) / max(spread(before), 1e-30))
             self.last[name] = now
         self.steps, self._mode_step = self.steps + 1, step.mode_step
+        self.snapshots.append((step.mode_step, found))
+        if len(self.snapshots) > KEPT:
+            del self.snapshots[1::2]
         return True
+
+    def travelled_since(self, mode_step: int) -> float:
+        """How far the fastest tensor is from where it was at the last snapshot up to a step, in first deviations."""
+        then = next((found for at, found in reversed(self.snapshots) if at <= mode_step), {})
+        ways = [
+            distance(one, self.last[name]) / spread(self.first[name])
+            for name, one in then.items()
+            if spread(self.first[name]) > 0
+        ]
+        return max((way for way in ways if np.isfinite(way)), default=0.0)
 
     @property
     def travelled(self) -> Mapping[str, float]:
