@@ -35,6 +35,14 @@ def test_fires_for_a_class_that_is_taken_for_another(tmp_path: Path) -> None:
     assert [finding.message for finding in run.findings] == ["class 1 is taken for class 2: 72 %"]
 
 
+def test_fires_for_a_pair_that_stands_out(tmp_path: Path) -> None:
+    matrix = np.diag([60, 60, 60, 60])
+    matrix[2] = [0, 2, 30, 28]
+    matrix[0, 1] = 3
+    run = passes(tmp_path, matrix).judge(RULE)
+    assert [finding.message for finding in run.findings] == ["class 2 is taken for class 3: 46.7 %"]
+
+
 @pytest.mark.parametrize("last", [GOOD, np.array([[20, 15, 15], [15, 20, 15], [15, 15, 20]])])
 def test_ordinary_errors_pass(tmp_path: Path, last: np.ndarray) -> None:
     run = passes(tmp_path, UNTRAINED, last).judge(RULE)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOSTLY = 0.5                            # share of a class taken for one other, from which something is wrong
 LEAST = 20                              # images of a class
+OUTSTANDING = 3.0                       # times the share of any other pair
 
 
 @final
@@ -45,10 +46,16 @@ class ConfusionParameters(Parameters):
 class Confusion(Rule[ConfusionParameters]):
     """A class is taken for one other class, far more often than errors at large would have it.
 
-    Fires, when the training has ended, for each pair of classes in the newest whole passes of evaluation with at least
-    20 images of the first: when more of them are predicted as the second than as themselves, more than half for
-    certain (two standard errors), and `min_diag` and `max_off_diag` are broken. Labels of two classes were swapped,
-    split and training number their classes differently, or nothing in the images tells the two apart.
+    Fires, when the training has ended, for each pair of classes in the newest whole pass of evaluation with at least 20
+    images of the first, of which less than `min_diag` are predicted as themselves and more than `max_off_diag` as the
+    second. Besides, either
+
+    - more than half are predicted as the second, for certain (two standard errors), and fewer as themselves,
+    - or most classes reach `min_diag`, more than twice `max_off_diag` are taken for the second for certain, and the
+      pair stands out: the share is three times that of any other pair.
+
+    Labels of two classes were swapped, training and validation number their classes differently, or nothing in the
+    images tells the two apart.
 
     **Needs** the inputs of the loss (scores and labels) in the mode EVAL, or tensors of predictions and labels.
 
@@ -112,7 +119,9 @@ class Confusion(Rule[ConfusionParameters]):
                 continue
             share, itself = row[other] / total, row[label] / total
             surely = share - 2 * math.sqrt(share * (1 - share) / total)
-            if surely > max(MOSTLY, given.max_off_diag) and itself < min(share, given.min_diag):
+            mostly = surely > MOSTLY and itself < share
+            alone = surely > 2 * given.max_off_diag and _stands_out(matrix, label, other, given.min_diag)
+            if (mostly or alone) and share > given.max_off_diag and itself < given.min_diag:
                 yield self._finding(step, label, other, share, given.max_off_diag)
 
     def _literal(self, step: StepView) -> Iterator[Finding]:
@@ -138,6 +147,18 @@ class Confusion(Rule[ConfusionParameters]):
             self.NAME, step.step, step.mode, step.mode_step, "", share, limit,
             f"class {label} is taken for class {other}: {100 * share:.3g} %", CAUSE, REMEDY,
         )  # fmt: skip
+
+
+def _stands_out(matrix: Array, label: int, other: int, min_diag: float) -> bool:
+    """Most classes are predicted well, and no other pair is confused a third as often as this one."""
+    total = matrix.sum(axis=1)
+    known = total >= LEAST
+    shares = matrix / np.maximum(total, 1)[:, None]
+    well = np.median(np.diag(shares)[known]) >= min_diag
+    share = shares[label, other]
+    np.fill_diagonal(shares, 0)
+    shares[label, other] = shares[other, label] = 0
+    return bool(well and known.sum() > 2 and share > OUTSTANDING * shares[known].max())
 
 
 def _matrix(counts: ClassCounts) -> Array:
