@@ -204,6 +204,14 @@ class RecordsContract:
         assert names(sort_by=SortBy.NAME, limit=2, offset=1) == ["bee", "ant-2"]
         assert names(offset=4) == names(status=()) == []
 
+    def test_versions_of_a_parents_records(self, records: Records) -> None:
+        for name in "ab":
+            records.create("trial", name, {"n": 0}, parent="p")
+        records.create("trial", "c", {}, parent="q")
+        records.create("job", "d", {}, parent="p")
+        records.update("trial", "b", plus_one)
+        assert records.versions("trial", parent="p") == {"a": 1, "b": 2}
+
     def test_measurements_after_those_that_were_read(self, records: Records) -> None:
         records.measure("one", [Measurement("loss", 1, 0.5), Measurement("loss", 2, 0.25)])
         read = records.measurements("one")

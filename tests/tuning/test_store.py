@@ -102,6 +102,23 @@ class TestRecordTuningStore(TuningStoreContract):
         for records in kept:
             records.close()
 
+    def test_only_what_has_changed_is_read_again(self, tmp_path: Path) -> None:
+        records = Records.open(f"sqlite:///{tmp_path / 'records.db'}")
+        writer, reader = RecordTuningStore(records), RecordTuningStore(records)
+        writer.save(STATE)
+        writer.save_trial(STATE, trial(1))
+        first = reader.load("ants")
+        assert reader.refreshed(first) is first
+        for number in (2, 3):
+            writer.save_trial(STATE, trial(number))
+        writer.save_trial(STATE, trial(1).ended(TrialStatus.FAILED, 7.0, reason="no"))
+        second = reader.refreshed(first)
+        assert second == reader.load("ants")
+        assert [one.status for one in second.trials] == [TrialStatus.FAILED] + [TrialStatus.IN_PROGRESS] * 2
+        writer.save(STATE.moved(TuningStatus.COMPLETED))
+        assert reader.refreshed(second).status is TuningStatus.COMPLETED
+        records.close()
+
     def test_records_are_filed_so_that_others_find_them(self, tmp_path: Path) -> None:
         records = Records.open(f"sqlite:///{tmp_path}/records.db")
         store = RecordTuningStore(records)

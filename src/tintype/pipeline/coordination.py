@@ -82,13 +82,14 @@ class Coordinator:
         coordinator itself failed.
         """
         store = RecordTuningStore(self._workspace.records)
-        asked = False
+        asked, state = False, None
         while True:
             try:
                 ended = self._has_ended()
-                state = store.find(self.name)
-                if state is not None:
-                    watcher.trials(state)
+                newer = store.find(self.name) if state is None else store.refreshed(state)
+                if newer is not None and newer is not state:
+                    watcher.trials(newer)
+                state = newer
                 if ended:
                     self._check_exit()
                     return tuning_state(self._workspace.records, self.name)

@@ -167,7 +167,8 @@ class EngineTrials:
         if followed.again and is_to_be_repeated(job):
             self._run_again(followed.trial, job)
             return
-        yield Ended(job.name, TrialStatus(job.status.value), job.failure_reason, job.result or None)
+        status = TrialStatus(job.status.value)
+        yield Ended(job.name, status, job.failure_reason, job.result or None, job.started_at or None)
 
     def _run_again(self, trial: Trial, job: Job) -> None:
         """Under the same name, without a trace of the time before."""

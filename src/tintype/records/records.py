@@ -192,6 +192,13 @@ class Records:
         with self._transaction() as connection:
             return list(connection.execute(query).scalars())
 
+    def versions(self, kind: str, *, parent: str) -> dict[str, int]:
+        """The versions of a parent's records by name, which tell what has changed since they were read."""
+        columns = documents.c
+        query = sql.select(columns.name, columns.version).where(columns.kind == kind, columns.parent == parent)
+        with self._transaction() as connection:
+            return {row.name: row.version for row in connection.execute(query)}
+
     def _names_near(self, kind: str, name: str) -> Sequence[str]:
         begins_alike = documents.c.name.startswith(name[:3], autoescape=True)
         query = sql.select(documents.c.name).where(documents.c.kind == kind)

@@ -13,7 +13,7 @@ from tintype.tuning.trial import Trial, TrialStatus
 
 def settled(settings: TuningSettings, trial: Trial, event: Ended, at: float) -> Trial:
     """The ended trial with its value. One whose objective was never reported or is not a number has Failed."""
-    trial = replace(trial, result=event.result)
+    trial = replace(trial, result=event.result, started_at=event.started_at or trial.started_at)
     value = settings.counted.pick(trial.history, settings.direction)
     if event.status is TrialStatus.FAILED:
         return trial.ended(TrialStatus.FAILED, at, reason=event.reason)

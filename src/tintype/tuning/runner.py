@@ -26,6 +26,7 @@ class Ended:
     status: TrialStatus
     reason: str = ""                        # why it failed
     result: Mapping[str, Any] | None = None     # any JSON about it, kept with the trial
+    started_at: float | None = None         # when it really began, after its time in a queue; None: not known
 
 
 TrialEvent: TypeAlias = Reported | Ended

@@ -131,9 +131,27 @@ class RecordTuningStore:
         """A tuning job with its trials. `NotFound` lists near names."""
         return self._with_trials(self._records.get(TUNING_KIND, name))
 
+    def refreshed(self, before: TuningState) -> TuningState:
+        """A tuning job that this store has read before, as it is now; only what has changed is read again."""
+        versions = self._records.versions(TRIAL_KIND, parent=before.name)
+        changed = [name for name, version in versions.items() if self._version_read(TRIAL_KIND, name) != version]
+        tuning = self._records.get(TUNING_KIND, before.name)
+        if not changed and tuning.version == self._version_read(TUNING_KIND, before.name):
+            return before
+        trials = [self._records.get(TRIAL_KIND, name) for name in changed]
+        self._known.update({(record.kind, record.name): record for record in (tuning, *trials)})
+        state = TuningState.from_json(tuning.document, before.trials)
+        for trial in sorted((Trial.from_json(one.document) for one in trials), key=lambda one: one.number):
+            state = state.with_trial(trial)
+        return state
+
     def names(self) -> list[str]:
         """All tuning jobs, sorted."""
         return list(self._records.names(TUNING_KIND))
+
+    def _version_read(self, kind: str, name: str) -> int:
+        known = self._known.get((kind, name))
+        return 0 if known is None else known.version
 
     def _with_trials(self, tuning: Record) -> TuningState:
         trials = self._records.list(TRIAL_KIND, parent=tuning.name)
