@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types bench clean
+.PHONY: help setup demo test lint types bench chaos clean
 
 help:            ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## ?/  make \1\t/' | expand -t 20
@@ -35,6 +35,9 @@ types: $(STAMP)  ## types only
 bench: $(STAMP)  ## the benchmarks: ours and the peer's side by side (long; see benchmarks/README.md)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@$(BIN)/python -m benchmarks
+
+chaos: $(STAMP)  ## kill random processes of the job engine 200 times and check that nothing is lost (minutes)
+	@$(BIN)/python -m tests.jobs.chaos --rounds 200
 
 clean:           ## remove what make made
 	rm -rf $(VENV) demo-output .pytest_cache .ruff_cache
