@@ -40,6 +40,10 @@ class Answers:
     @classmethod
     def at(cls, step: StepView) -> Answers | None:
         """The answers at `step`; None when no loss of a classification was saved with its inputs."""
+        return step.derived("answers", cls._at)
+
+    @classmethod
+    def _at(cls, step: StepView) -> Answers | None:
         for name in step.names(PREDICTED.pattern):
             match = PREDICTED.match(name)
             scores, labels = step.value(name), step.value(name.removesuffix("0") + "1")

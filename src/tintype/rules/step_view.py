@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
 Array = np.ndarray[Any, Any]
+T = TypeVar("T")
 NUMBERS = "biufc"                       # kinds of dtypes that can be reduced
 
 
@@ -40,6 +41,7 @@ class StepView:
     _names: dict[tuple[str | None, tuple[str, ...]], list[str]] = field(default_factory=dict, repr=False)
     _values: dict[str, Array | None] = field(default_factory=dict, repr=False)
     _numbers: dict[tuple[str, str, bool], Array | None] = field(default_factory=dict, repr=False)
+    _derived: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def at(cls, log: TensorLog, step: int, membership: Membership | None = None) -> StepView:
@@ -102,6 +104,12 @@ class StepView:
         """As `distribution`, for a reduction to one number."""
         found = self.distribution(name, op, absolute=absolute)
         return None if found is None else float(found)
+
+    def derived(self, name: str, make: Callable[[StepView], T]) -> T:
+        """What `make` makes of this step, made once for all rules; `name` is of the kind of thing."""
+        if name not in self._derived:
+            self._derived[name] = make(self)
+        return self._derived[name]
 
     def shape(self, name: str) -> tuple[int, ...] | None:
         """The shape of a tensor, also of one of which only reductions were saved; None when it was not kept."""
