@@ -18,6 +18,7 @@ from tintype.debugger.journal import ROW, SHAPE_ONLY, VERSION, names_path, read_
 from tintype.debugger.layout import (
     END_MARKER,
     ERRORS_SUFFIX,
+    EVENT_NAME,
     EVENTS,
     INDEX,
     INDEX_NAME,
@@ -43,7 +44,7 @@ class LogLoader:
     ended: bool = False
     _journal_bytes: dict[str, int] = field(default_factory=dict)
     _journal_names: dict[str, list[int]] = field(default_factory=dict)
-    _known: set[str] = field(default_factory=set)                   # names of index files
+    _known: set[str] = field(default_factory=set)                   # names of index files that held nothing
     _folders: dict[str, object] = field(default_factory=dict)
     _scanned: set[str] = field(default_factory=set)
 
@@ -112,13 +113,12 @@ class LogLoader:
 
     def _add_journal_rows(self, worker: str, rows: Rows, ends: Rows, tags: Rows) -> None:
         table_rows = np.zeros(len(rows), TABLE_ROW)
-        for column in ("step", "start", "length", "content", "dtype"):
+        for column in ("step", "mode_step", "start", "length", "content", "mode", "dtype"):
             table_rows[column] = rows[column]
         table_rows["tag"] = tags[rows["name"]]
         firsts = rows[ends - 1]
         steps = firsts["step"].tolist()
         self.table.add(table_rows, self.table.workers.number(worker), steps, ends.tolist())
-        self._known.update(f"{step:012d}_{worker}.json" for step in steps)
         for mode in Mode:
             mask = firsts["mode"] == mode.value
             if mask.any():
@@ -133,10 +133,15 @@ class LogLoader:
             if settled and changed == self._folders[folder]:
                 continue
             self._folders[folder] = changed
-            fresh = sorted(name for name in set(self.files.names(folder)) - self._known if INDEX_NAME.fullmatch(name))
+            fresh = sorted(name for name in self.files.names(folder) if self._is_unread_index(name))
             paths = [f"{folder}/{name}" for name in fresh]
             for name, path, content in zip(fresh, paths, self.files.read_many(paths), strict=True):
                 self._read_index(name, path, content)
+
+    def _is_unread_index(self, name: str) -> bool:
+        if name in self._known or not (match := INDEX_NAME.fullmatch(name)):
+            return False
+        return not self.table.has_step(match[2], int(match[1]))
 
     def _read_index(self, name: str, path: str, content: bytes | None) -> None:
         match = INDEX_NAME.fullmatch(name)
@@ -150,7 +155,6 @@ class LogLoader:
             self.problems[path] = f"{error}; the step is read from its event file"
             self._scan(step, worker)
             return
-        self._known.add(name)
         self._add_step(step, worker, index)
 
     def _add_step(self, step: int, worker: str, index: StepIndex) -> None:
@@ -162,35 +166,38 @@ class LogLoader:
             if tag not in stored:
                 entries.append((self.table.tag(tag), 0, 0, SHAPE_ONLY))
         if not entries:
+            self._known.add(f"{step:012d}_{worker}.json")
             return
         rows = np.zeros(len(entries), TABLE_ROW)
         rows["tag"], rows["start"], rows["length"], rows["dtype"] = zip(*entries, strict=True)
-        rows["step"] = step
+        rows["step"], rows["mode_step"], rows["mode"] = step, index.mode_step, index.mode.value
         self.table.add(rows, number, [step], [len(rows)])
         self.table.add_moments([step], index.mode, [index.mode_step])
         if index.event_file and index.event_file != event_path(step, worker):
             self.table.files[number, step] = index.event_file
 
     def _read_steps_without_index(self, ended: bool) -> None:
-        """Steps whose event file is whole but whose index is gone; the newest may still be about to get theirs."""
+        """Steps whose event file is whole but whose index is gone; the newest may still be about to get theirs.
+
+        A journal has every step that was written to its end. Over a network, a listing for each step is too much.
+        """
         changed = self.files.changed(EVENTS)
-        if changed is None and self._known:
-            return                                  # a listing per step, over a network
+        if (changed is None and self.table.moments) or set(self._journal_bytes) >= self.workers > set():
+            return
         if self._folders.get(EVENTS) == (changed, ended):
             return
         self._folders[EVENTS] = (changed, ended)
         newest = max(self.table.moments, default=-1)
-        for name in self.files.names(EVENTS):
-            if name.isdigit() and (int(name) < newest or ended) and int(name) not in self.table.moments:
-                for worker in self._workers_of_event_folder(name):
-                    self.problems[index_path(int(name), worker)] = "the index is missing; read from the event file"
-                    self._scan(int(name), worker)
+        for step in sorted(map(int, filter(str.isdigit, self.files.names(EVENTS)))):
+            if step not in self.table.moments and (step < newest or ended):
+                for worker in self._workers_of_event_folder(step):
+                    self.problems[index_path(step, worker)] = "the index is missing; read from the event file"
+                    self._scan(step, worker)
 
-    def _workers_of_event_folder(self, name: str) -> Iterable[str]:
-        for file in sorted(self.files.names(f"{EVENTS}/{name}")):
-            step, _, worker = file.removesuffix(".tfevents").partition("_")
-            if file.endswith(".tfevents") and step.isdigit() and worker:
-                yield worker
+    def _workers_of_event_folder(self, step: int) -> Iterable[str]:
+        for file in sorted(self.files.names(f"{EVENTS}/{step:012d}")):
+            if match := EVENT_NAME.fullmatch(file):
+                yield match[2]
 
     def _scan(self, step: int, worker: str) -> None:
         path = event_path(step, worker)

@@ -1,4 +1,4 @@
-"""All that is known of a log without opening its tensors, in one table of 48 bytes a row.
+"""All that is known of a log without opening its tensors, in one table of some 50 bytes a row.
 
 A row is a tensor (or a reduction, or a shape) saved by one worker at one step. The rows of a step of a worker lie side
 by side. Names are numbers: `tags` are the names as stored, `bases` the tensors that they belong to.
@@ -7,6 +7,7 @@ by side. Names are numbers: `tags` are the names as stored, `bases` the tensors 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,14 @@ from tintype.debugger.reductions import read_reduction_tag
 
 TABLE_ROW = np.dtype([
     ("step", "<i8"),
+    ("mode_step", "<i8"),
     ("start", "<i8"),
     ("length", "<i8"),
     ("content", "<u8"),     # the bytes of a single number, when `dtype` is not 0
     ("tag", "<u4"),
     ("base", "<u4"),
     ("worker", "<u2"),
+    ("mode", "u1"),
     ("dtype", "u1"),        # as in the journal: NOT_INLINE, SHAPE_ONLY or a code
 ])  # fmt: skip
 REPLACED = 0xFFFFFFFF       # the tag of rows whose step was written again
@@ -105,9 +108,14 @@ class LogTable:
     def add_moments(self, steps: Iterable[int], mode: Mode, mode_steps: Iterable[int]) -> None:
         """Say of which mode some steps were, and which of its steps."""
         steps, mode_steps = list(steps), list(mode_steps)
-        self.moments.update(zip(steps, ((mode, one) for one in mode_steps), strict=True))
+        self.moments.update(zip(steps, zip(repeat(mode), mode_steps), strict=True))
         if mode is not Mode.GLOBAL:
             self.by_mode.setdefault(mode, {}).update(zip(mode_steps, steps, strict=True))
+
+    def has_step(self, worker: str, step: int) -> bool:
+        """True when what a worker saved at a step is here."""
+        number = self.workers.find(worker)
+        return number is not None and step in self.spans.get(number, ())
 
     def of_step(self, worker: int, step: int) -> Rows:
         """The rows that a worker saved at a step."""

@@ -54,26 +54,36 @@ class LogValues:
 
     def history(self, tag: str, mode: Mode, worker: str | None) -> Iterator[tuple[int, Array]]:
         """The steps (of `mode`) and values of a tag, ascending; what cannot be read is left out and noted."""
-        rows = self._rows_of(tag, worker)
+        rows = self._rows_of(tag, mode, worker)
         inline = _inline_values(rows)
-        moments, last = self.loader.table.moments, self.steps.last_complete
-        for index, (step, code) in enumerate(zip(rows["step"].tolist(), rows["dtype"].tolist(), strict=True)):
-            of, mode_step = moments[step]
-            if step > last or (mode is not Mode.GLOBAL and of is not mode):
-                continue
+        steps = rows[_step_column(mode)].tolist()
+        for index, (step, code) in enumerate(zip(steps, rows["dtype"].tolist(), strict=True)):
             try:
                 value = inline[code][index : index + 1].reshape(()) if code in inline else self.read(rows[index])
             except (StorageFailed, NotFound):
                 continue
-            yield step if mode is Mode.GLOBAL else mode_step, value
+            yield step, value
 
-    def _rows_of(self, tag: str, worker: str | None) -> Rows:
-        """The rows of a tag by ascending step, one for each step: that of the first worker."""
+    def series(self, name: str, mode: Mode, worker: str | None) -> tuple[Array, Array]:
+        """The steps (int64) and values (float64) of a tensor where it is a single number."""
+        rows = self._rows_of(name, mode, worker)
+        inline = _inline_values(rows)
+        codes = np.unique(rows["dtype"])
+        if len(codes) == 1 and int(codes[0]) in inline and inline[int(codes[0])].dtype.kind != "c":
+            return rows[_step_column(mode)].astype(np.int64), inline[int(codes[0])].astype(np.float64)
+        numbers = {step: value for step, value in self.history(name, mode, worker)
+                   if value.size == 1 and value.dtype.kind in "biuf"}  # fmt: skip
+        return np.fromiter(numbers, np.int64), np.array([value.item() for value in numbers.values()], np.float64)
+
+    def _rows_of(self, tag: str, mode: Mode, worker: str | None) -> Rows:
+        """The rows of a tag at complete steps of a mode, ascending, one for each step: that of the first worker."""
         table = self.loader.table
         number = table.tags.find(tag)
         if number is None:
             return table.rows[:0]
-        rows = table.rows[(table.rows["tag"] == number) & (table.rows["dtype"] != SHAPE_ONLY)]
+        rows = table.rows[table.rows["tag"] == number]
+        wanted = (rows["dtype"] != SHAPE_ONLY) & (rows["step"] <= self.steps.last_complete)
+        rows = rows[wanted if mode is Mode.GLOBAL else wanted & (rows["mode"] == mode.value)]
         ranks = np.full(len(table.workers.names) + 1, -1)
         ranks[self.workers(worker)] = np.arange(len(self.workers(worker)))
         rows = rows[ranks[rows["worker"]] >= 0]
@@ -112,6 +122,10 @@ class LogValues:
                 raise StorageFailed(f"{self.loader.files.location}/{path} is damaged: {error}") from error
             table.shapes.update({(worker, step, table.tag(name)): shape for name, shape in index.shapes})
         return table.shapes[worker, step, tag]
+
+
+def _step_column(mode: Mode) -> str:
+    return "step" if mode is Mode.GLOBAL else "mode_step"
 
 
 def _inline_values(rows: Rows) -> dict[int, Array]:
