@@ -117,6 +117,14 @@ def test_weights_that_could_not_be_downloaded(tmp_path: Path) -> None:
     assert "there yourself" not in reason(Ending(1, [*lines[:1], lines[1], "ValueError: other"]), tmp_path)
 
 
+def test_a_channel_that_the_job_does_not_have(tmp_path: Path) -> None:
+    text = reason(said_by(tmp_path, "import os\nos.environ['SM_CHANNEL_TRAIN']\n"), tmp_path)
+    assert text == (
+        "the script ended with exit code 1: KeyError: 'SM_CHANNEL_TRAIN' (hpo.py, line 2); "
+        "the job has no channel 'train', which the script expects"
+    )
+
+
 def test_opt_ml_gets_advice_where_it_could_not_be_made(tmp_path: Path) -> None:
     lines = ["Traceback (most recent call last):", "FileNotFoundError: [Errno 2] No such file: '/opt/ml/model/x' " * 30]
     text = reason(Ending(1, lines, opt_ml="there is no folder /opt"), tmp_path)

@@ -25,6 +25,8 @@ OPT_ML_ADVICE = (
 # What torch.hub says before it fetches weights.
 DOWNLOAD = re.compile(r'^Downloading: "(?P<url>[^"]+)" to (?P<path>.+)$')
 
+NO_CHANNEL = re.compile(r"KeyError: 'SM_CHANNEL_(?P<name>[^']+)'")
+
 # The log's own stamp: a line of training.log is looked at as well as a bare one.
 STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ")
 FRAME = re.compile(r'^\s+File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')
@@ -51,11 +53,11 @@ def failure_reason(ending: Ending, failure_file: Path) -> str:
     said = [STAMP.sub("", line).rstrip() for line in ending.lines]
     reason = written or _without_file(ending, said)
     if ending.opt_ml is not None and _names_opt_ml([reason, *said]):
-        advice = f"; {OPT_ML_ADVICE} ({ending.opt_ml})"
-        reason = _cut(reason, LONGEST - len(advice)) + advice
+        reason = _advised(reason, f"{OPT_ML_ADVICE} ({ending.opt_ml})")
     elif missing := _weights_not_fetched(said):
-        advice = f"; the weights could not be downloaded: put the file there yourself, as {missing}"
-        reason = _cut(reason, LONGEST - len(advice)) + advice
+        reason = _advised(reason, f"the weights could not be downloaded: put the file there yourself, as {missing}")
+    elif channel := NO_CHANNEL.search(reason):
+        reason = _advised(reason, f"the job has no channel {channel['name'].lower()!r}, which the script expects")
     return _cut(reason, LONGEST)
 
 
@@ -160,6 +162,10 @@ def _signal_name(number: int) -> str:
 
 def _names_opt_ml(lines: Sequence[str]) -> bool:
     return any("/opt/ml" in line for line in lines)
+
+
+def _advised(reason: str, advice: str) -> str:
+    return f"{_cut(reason, LONGEST - len(advice) - 2)}; {advice}"
 
 
 def _cut(text: str, longest: int) -> str:
