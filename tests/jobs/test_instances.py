@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tintype.errors import InvalidRequest
-from tintype.jobs.instances import GIB, OTHERS, Machine, instance, is_cpu_only, share
+from tintype.jobs.instances import GIB, OTHERS, Machine, instance, is_cpu_only, nvidia_gpus, share
 from tintype.jobs.specification import Resources
 
 LAPTOP = Machine(8, 16 * GIB)
@@ -77,6 +79,13 @@ def test_numbers_win_over_the_type() -> None:
 def test_cpu_types_hide_the_gpus() -> None:
     assert is_cpu_only("ml.m5.xlarge")
     assert not any(map(is_cpu_only, ["ml.g4dn.xlarge", "", "local"]))
+
+
+def test_gpus_are_counted_by_their_files(tmp_path: Path) -> None:
+    assert nvidia_gpus(tmp_path) == 0
+    for name in ("nvidiactl", "nvidia-uvm", "nvidia0", "nvidia1", "nvidia-caps"):
+        (tmp_path / name).touch()
+    assert nvidia_gpus(tmp_path) == 2
 
 
 def test_this_machine() -> None:

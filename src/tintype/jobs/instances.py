@@ -71,7 +71,7 @@ class Machine:
     @classmethod
     def here(cls) -> Machine:
         """This machine, as far as this process may use it. GPUs are NVIDIA's, counted without loading a driver."""
-        return cls(len(psutil.Process().cpu_affinity()), psutil.virtual_memory().total, _nvidia_gpus())
+        return cls(len(psutil.Process().cpu_affinity()), psutil.virtual_memory().total, nvidia_gpus())
 
 
 @final
@@ -153,6 +153,7 @@ def _notes(wanted: Resources, promised: Machine, got: Machine) -> tuple[str, ...
     return (f"{wanted.instance_type} is {' and '.join(less)} on this machine",) if less else ()
 
 
-def _nvidia_gpus() -> int:
-    listed = Path("/proc/driver/nvidia/gpus")
-    return len(list(listed.iterdir())) if listed.is_dir() else 0
+def nvidia_gpus(devices: Path = Path("/dev")) -> int:
+    """How many GPUs this process may open, by their device files: loading the driver takes a second."""
+    numbered = [path for path in devices.glob("nvidia*") if path.name.removeprefix("nvidia").isdigit()]
+    return len(numbered) or int((devices / "dxg").exists())         # Windows' own Linux has one door for all
