@@ -114,7 +114,7 @@ def diagnose(profile: JobProfile) -> Diagnosis | None:
         (*_wait(profile, times), waiting),
         (Limiter.TRANSFER, "copying batches to the device", seconds[Activity.HOST_TO_DEVICE]),
         (Limiter.LAUNCH if launch else Limiter.COMPUTE, launch or "forward, loss, backward and optimizer", computing),
-        (Limiter.EVALUATION, f"{len(times.evaluation)} evaluated batches", seconds[Activity.EVALUATION]),
+        (Limiter.EVALUATION, "batches that are evaluated, and passes over a whole set", seconds[Activity.EVALUATION]),
         (Limiter.CHECKPOINTING, "spans of saving", seconds[Activity.CHECKPOINT]),
         (Limiter.BETWEEN, "time after a step and before the next", seconds[Activity.BETWEEN]),
     ]

@@ -55,34 +55,36 @@ def render(report: RunReport) -> str:
 
 
 def _render(report: RunReport) -> str:
-    script = _template_text("run_report.js")
-    return _environment().get_template("run_report.html").render(
+    script = template_text("run_report.js")
+    return environment().get_template("run_report.html").render(
         report=report,
         view=view(report),
         sections=SECTIONS,
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        style=Markup(_template_text("run_report.css")),
+        style=Markup(template_text("run_report.css")),
         light=custom_properties("light"),
         dark=custom_properties("dark"),
     )
 
 
 @cache
-def _template_text(name: str) -> str:
+def template_text(name: str) -> str:
+    """A file of the folder `templates`."""
     return (Path(__file__).parent / "templates" / name).read_text()
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Jinja as all pages use it: everything is escaped, and what is not defined is an error."""
+    made = Environment(
         loader=PackageLoader("tintype.reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    made.filters.update(
         display=wording.display,
         percent=wording.percent,
         number=wording.number,
@@ -90,6 +92,6 @@ def _environment() -> Environment:
         seconds=wording.seconds,
         moment=wording.moment,
     )
-    environment.globals.update(readings=readings, concerns=concerns, counted=wording.counted)
-    environment.tests["missing"] = lambda value: isinstance(value, Missing)
-    return environment
+    made.globals.update(readings=readings, concerns=concerns, counted=wording.counted)
+    made.tests["missing"] = lambda value: isinstance(value, Missing)
+    return made

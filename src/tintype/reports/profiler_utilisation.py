@@ -1,0 +1,134 @@
+"""The sections of the profiler's report about the machine: percentiles and timelines of everything it measures."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tintype.profiler.readers import JobProfile
+from tintype.profiler.readers import Table as Samples
+from tintype.profiler.system_metrics import (
+    ALGORITHM,
+    CPU_UTILIZATION,
+    DISK_BUSY,
+    GPU_MEMORY,
+    GPU_POWER,
+    GPU_UTILIZATION,
+    IO_WAIT,
+    MEMORY_USED,
+    PROCESS_CPU,
+    PROCESS_MEMORY,
+    READ_BYTES,
+    WRITE_BYTES,
+)
+from tintype.reports.figures.times import TimeSeries, over_time
+from tintype.reports.profiler_parts import Figure, Lacking, Section, Table, lacking
+from tintype.reports.wording import number
+
+MEGABYTE = 1e6
+NO_METRICS = "No system metrics were recorded; the sampler runs beside a job that is profiled."
+OURS = "Only Tintype's own sampler measures this, and this profile has none of it."
+
+
+@final
+class Line(NamedTuple):
+    """One line of a figure: which numbers, and how they become one for each sample."""
+
+    name: str
+    dimension: str
+    series: str = ""
+    total: bool = False                 # the sum over the names instead of the mean
+    divisor: float = 1.0
+
+
+@final
+class Plan(NamedTuple):
+    """One figure."""
+
+    title: str
+    quantity: str
+    lines: tuple[Line, ...]
+    ceiling: float | None
+    why_not: str
+
+
+PLANS = (
+    Plan("Processors", "per cent", (
+        Line("all cores", CPU_UTILIZATION), Line("waiting for a disk", IO_WAIT)), 100.0, NO_METRICS),
+    Plan("Processors used by the job", "per cent of one core", (Line("the job", PROCESS_CPU),), None, OURS),
+    Plan("Memory", "per cent", (Line("in use", "", MEMORY_USED),), 100.0, NO_METRICS),
+    Plan("Memory of the job's processes", "MB", (Line("the job", PROCESS_MEMORY, divisor=MEGABYTE),), None, OURS),
+    Plan("Disks", "MB per second", (
+        Line("read", "", READ_BYTES, divisor=MEGABYTE), Line("written", "", WRITE_BYTES, divisor=MEGABYTE)), None,
+        "No traffic of disks was recorded."),
+    Plan("Disk busy", "per cent", (Line("busiest disk", DISK_BUSY),), 100.0, OURS),
+    Plan("Network", "MB per second", (Line("received and sent", ALGORITHM, total=True, divisor=MEGABYTE),), None,
+         "No traffic of the network was recorded."),
+    Plan("GPU", "per cent", (Line("all GPUs", GPU_UTILIZATION),), 100.0, ""),
+    Plan("GPU memory", "per cent", (Line("all GPUs", GPU_MEMORY),), 100.0, ""),
+    Plan("GPU power", "watts", (Line("all GPUs", GPU_POWER, total=True),), None, ""),
+)  # fmt: skip
+
+
+def utilisation(job: JobProfile) -> Section:
+    """Percentiles of each node, and a timeline for each thing that is measured."""
+    nodes = job.system().nodes
+    figures = [figure for node in nodes or ("",) for figure in (_figure(job, plan, node, nodes) for plan in PLANS)]
+    rows = [row for node in nodes for plan in PLANS for row in _rows(job, plan, node)]
+    heads = ("Node", "Measure", "Maximum", "99 %", "95 %", "Median", "Minimum")
+    tables = (Table("Percentiles", heads, tuple(rows), frozenset(range(2, 7))),) if rows else ()
+    return Section("utilisation", "Utilisation", _readings(job), tuple(figures), tables)
+
+
+def no_gpu(job: JobProfile) -> str:
+    """Why there is nothing of a GPU, as a sentence."""
+    notes = [one.gpu_note for one in job.machines.values() if one.gpu_note]
+    note = notes[0] if notes else "this profile has no readings of a GPU"
+    return f"{note[:1].upper()}{note[1:]}."
+
+
+def _readings(job: JobProfile) -> tuple[str, ...]:
+    said = []
+    for node in job.system().nodes:
+        cores, memory = job.system().table(CPU_UTILIZATION, node), job.system().table("", node, MEMORY_USED)
+        if cores:
+            cpu = np.percentile(cores.mean(), 50)
+            words = f"On {node} the processors ({len(cores.names)}) were busy {cpu:.0f} % of the time in the median"
+            said.append(f"{words}; memory was never above {np.nanmax(memory.values):.0f} %." if memory else f"{words}.")
+    return tuple(said) or (NO_METRICS,)
+
+
+def _values(table: Samples, line: Line) -> NDArray[Any]:
+    if line.total:
+        return np.nansum(table.values, axis=1) / line.divisor
+    counts = np.isfinite(table.values).sum(axis=1)
+    return np.where(counts > 0, np.nansum(table.values, axis=1) / np.maximum(1, counts), np.nan) / line.divisor
+
+
+def _figure(job: JobProfile, plan: Plan, node: str, nodes: tuple[str, ...]) -> Figure | Lacking:
+    title = f"{plan.title}, {node}" if len(nodes) > 1 else plan.title
+    first, last = job.extent or (0.0, 0.0)
+    found = [(line, job.system().table(line.dimension, node, line.series)) for line in plan.lines]
+    series = [TimeSeries(line.name, table.times - first, _values(table, line)) for line, table in found if table]
+    if len(plan.lines) == 1 and series and 1 < len(found[0][1].names) <= 4 and not plan.lines[0].total:
+        table = found[0][1]
+        series = [TimeSeries(name, table.times - first, table.values[:, n]) for n, name in enumerate(table.names)]
+    if not series:
+        return lacking(title, plan.why_not or no_gpu(job))
+    return Figure(title, over_time(series, last - first, plan.quantity, plan.ceiling))
+
+
+def _rows(job: JobProfile, plan: Plan, node: str) -> list[tuple[str, ...]]:
+    rows = []
+    for line in plan.lines:
+        table = job.system().table(line.dimension, node, line.series)
+        if not table:
+            continue
+        values = _values(table, line)
+        values = values[np.isfinite(values)]
+        figures = (values.max(), *np.percentile(values, (99, 95, 50)), values.min())
+        measure = f"{plan.title}: {line.name}" if len(plan.lines) > 1 else plan.title
+        rows.append((node, f"{measure}, {plan.quantity}", *(number(float(one), 4) for one in figures)))
+    return rows
