@@ -203,3 +203,27 @@ def test_a_pause_ends_when_a_job_does(home: Home) -> None:
         while home.store.get("a").phase is not Phase.COMPLETED:
             engine.pause(30.0)
         assert time.monotonic() - began < 10
+
+
+def test_a_frozen_fork_server_is_replaced(home: Home) -> None:
+    with home.engine() as engine:
+        engine.submit(home.script("print('x')"), "first")
+        engine.wait("first", timeout=SECONDS)
+        os.kill(pid_of(home, "tintype-zygote"), signal.SIGSTOP)
+        engine.submit(home.script("print('x')"), "second")
+        assert engine.wait("second", timeout=SECONDS).status is Status.COMPLETED
+
+
+def test_records_are_settled_without_anybody_waiting(home: Home) -> None:
+    with home.engine() as engine:
+        engine.submit(home.script(SHORT + "time.sleep(600)"), "lost")
+        home.until_said("lost", "begun")
+        for process in (*home.processes(), psutil.Process(home.supervisor_of("lost"))):
+            process.kill()
+    with home.engine() as engine:
+        engine.settle()
+        assert home.store.get("lost").status is Status.FAILED
+    with home.engine() as engine:
+        until(lambda: not home.processes())
+        engine.settle()
+        assert not home.processes()

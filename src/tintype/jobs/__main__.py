@@ -39,7 +39,7 @@ def be_agent(meeting: Rendezvous, pace: Pace, preload: str, listening: socket.so
     processes.show_as(TITLE)
     processes.adopt_orphans()
     loop = EventLoop(time.monotonic)
-    starting = Starting(meeting.home, preload, loop)
+    starting = Starting(meeting.home, preload, loop, pace.lease)
     if warm:
         starting.warm_up()
     # Only now, as it takes a third of a second.

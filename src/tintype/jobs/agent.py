@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import final
 
-from tintype.errors import Conflict, InvalidRequest, StorageFailed
+from tintype.errors import Conflict, InvalidRequest, NotFound, StorageFailed
 from tintype.jobs import processes, reconciliation
 from tintype.jobs.assignment import Assignment
 from tintype.jobs.event_loop import EventLoop
@@ -209,7 +209,8 @@ class Agent:
                 reason = reconciliation.SILENT
                 processes.send(lost.owner.pid, signal.SIGKILL)
         processes.kill_marked([processes.mark_of(self._home, job.name, job.attempt)])
-        self._store.change(job.name, lambda one: reconciliation.recovered(one, reason, at=time.time()), lease)
+        with contextlib.suppress(Conflict, NotFound):       # it was deleted meanwhile
+            self._store.change(job.name, lambda one: reconciliation.recovered(one, reason, at=time.time()), lease)
         self._store.release(lease)
         self._loop.set_alarm("again", 0.0, self._reconcile)
         self._tell()
@@ -219,7 +220,7 @@ class Agent:
 
     def _change(self, job: Job, change: Callable[[Job], Job]) -> None:
         if change(job) != job:
-            with contextlib.suppress(Conflict):     # somebody else changed it; look again
+            with contextlib.suppress(Conflict, NotFound):   # somebody else changed it, or deleted it
                 self._store.change(job.name, change)
             self._tell()
 

@@ -93,6 +93,12 @@ class Engine:
         self._tell(CHANGED)
         return job
 
+    def settle(self) -> None:
+        """Make sure that no record says what is not so: a job that somebody looked after who was killed, or before the
+        machine was restarted, has then ended, or goes on. Costs nothing where all jobs have ended."""
+        if self._store.unfinished():
+            self._tell(CHANGED)
+
     def wait(self, name: str, on_line: OnLine | None = None, timeout: float | None = None) -> Job:
         """Wait for the end of a job and return it; `on_line` is told the lines of its log as they come.
 
@@ -146,14 +152,15 @@ class Engine:
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
             agent = self._connected()
-            with contextlib.suppress(ConnectionError):
+            agent.settimeout(START_SECONDS)
+            with contextlib.suppress(ConnectionError, TimeoutError):
                 agent.sendall(news)
                 while said := agent.recv(CHUNK_BYTES):
                     self._has_news |= CHANGED in said
                     if HEARD in said:
                         return
             self.close()
-        raise StorageFailed(f"the engine does not stay alive; {self._meeting.log} says why")
+        raise StorageFailed(f"the engine does not answer; {self._meeting.log} may say why")
 
     def _connected(self) -> socket.socket:
         if self._agent is None:

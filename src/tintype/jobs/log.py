@@ -47,7 +47,8 @@ class JobLog:
         end = data.rfind(b"\n") + 1
         whole, self._rest = data[:end], data[end:]
         lines = lines_of(whole)
-        if b"\r" in self._rest and at - self._progress_at >= PROGRESS_SECONDS:
+        # Not simply "long enough ago": the clock may be set back.
+        if b"\r" in self._rest and not 0 <= at - self._progress_at < PROGRESS_SECONDS:
             lines += self._progress(at)
         while len(self._rest) > LINE_BYTES:
             lines += self._cut()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -28,14 +29,17 @@ OnStarted = Callable[[str, int], None]      # job, process number
 class Starting:
     """One thread uses it, that of `loop`. `on_started` hears of each supervisor."""
 
-    def __init__(self, home: Path, preload: str, loop: EventLoop) -> None:
+    def __init__(self, home: Path, preload: str, loop: EventLoop, patience_seconds: float) -> None:
         self.on_started: OnStarted = lambda name, pid: None
         self.on_lost: Callable[[], None] = lambda: None
         self._home = home
         self._preload = preload
         self._loop = loop
+        self._patience_seconds = patience_seconds       # with who was started and does nothing
         self._zygote: socket.socket | None = None
-        self._lost = 0
+        self._zygote_pid = 0
+        self._is_ready = False
+        self._lost = 0                              # fork servers, since one was ready
         self._asked: set[str] = set()               # of the fork server, which has not answered
         self._on_the_way: set[str] = set()          # started, and not seen to look after their job
         self._tries: Counter[tuple[str, int]] = Counter()
@@ -66,7 +70,7 @@ class Starting:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         descriptor = str(theirs.fileno())
         command = [sys.executable, "-m", "tintype.jobs.zygote", descriptor, str(os.getpid()), str(self._home)]
-        _spawn([*command, self._preload], pass_fds=(theirs.fileno(),))
+        self._zygote_pid = _spawn([*command, self._preload], pass_fds=(theirs.fileno(),))
         theirs.close()
         self._zygote = ours
         self._loop.watch(ours.fileno(), self._answered)
@@ -74,6 +78,7 @@ class Starting:
     def ended(self, name: str) -> None:
         """The supervisor of the job has ended; or, before that, it was seen to look after its job."""
         self._on_the_way.discard(name)
+        self._loop.cancel(f"start {name}")
 
     def close(self) -> None:
         """Let the fork server go."""
@@ -81,11 +86,14 @@ class Starting:
             self._loop.forget(self._zygote.fileno())
             self._zygote.close()
             self._zygote = None
+            self._loop.cancel("fork")
 
     def _ask(self, assignment: Assignment) -> None:
         if self._zygote is not None:
             with contextlib.suppress(ConnectionError):      # it was killed: the loop will hear of it
                 self._zygote.send(json.dumps(assignment.to_json()).encode())
+            if self._is_ready:
+                self._expect_answer()
 
     def _answered(self) -> None:
         message = b""
@@ -95,19 +103,32 @@ class Starting:
         if not message:
             self._zygote_ended()
         elif (answer := json.loads(message)) == READY:
-            self._lost = 0
+            self._lost, self._is_ready = 0, True
+            self._expect_answer()
         else:
             self._asked.discard(answer["name"])
+            self._expect_answer()
             self._note(answer["name"], answer["pid"])
+
+    def _expect_answer(self) -> None:
+        """A fork server that is ready and does not answer is frozen: it is replaced."""
+        if self._asked:
+            pid = self._zygote_pid
+            self._loop.set_alarm("fork", self._patience_seconds, lambda: processes.send(pid, signal.SIGKILL))
+        else:
+            self._loop.cancel("fork")
 
     def _zygote_ended(self) -> None:
         self.close()
+        self._is_ready = False
         self._lost += 1
         self._asked.clear()                 # if it did fork some, they have the leases or find them taken
         self.on_lost()
 
     def _note(self, name: str, pid: int) -> None:
         self._on_the_way.add(name)
+        # One that was frozen before it took its job would keep others from it.
+        self._loop.set_alarm(f"start {name}", self._patience_seconds, lambda: processes.send(pid, signal.SIGKILL))
         self.on_started(name, pid)
 
 
