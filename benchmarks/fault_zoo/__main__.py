@@ -1,8 +1,8 @@
-"""`python -m benchmarks.fault_zoo [--only TEXT] [--rule NAME] [--fresh] [--write]`: the rules over the zoo.
+"""`python -m benchmarks.fault_zoo [--only TEXT] [--rule NAME] [--drawn N] [--fresh] [--write]`: the rules over the zoo.
 
 Trains what was not trained before (about three minutes for all, on one core), evaluates all rules with their defaults
 and prints the tables. `--only` takes trainings whose name contains a text, `--rule` one rule, `--write` writes
-`docs/fault_zoo.md`.
+`docs/fault_zoo.md`. `--drawn 20` takes 20 healthy and 20 broken trainings that are drawn at random instead.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.fault_zoo.capture import captured
+from benchmarks.fault_zoo.drawn import broken, healthy
 from benchmarks.fault_zoo.judging import Verdict, judge
 from benchmarks.fault_zoo.page import page
 from benchmarks.fault_zoo.zoo import ZOO
@@ -26,6 +27,7 @@ def main(arguments: list[str]) -> int:
     """Train, judge, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="trainings whose name contains this")
+    parser.add_argument("--drawn", type=int, default=0, help="so many healthy and broken trainings, drawn at random")
     parser.add_argument("--rule", action="append", help="judge by this rule (may be given again)")
     parser.add_argument("--logs", type=Path, default=LOGS, help="where tensor logs are kept")
     parser.add_argument("--fresh", action="store_true", help="train again")
@@ -34,7 +36,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     rules = [find_rule(name).NAME for name in options.rule] if options.rule else sorted(RULES)
     verdicts = []
-    for training in ZOO.values():
+    drawn = [make(number) for make in (broken, healthy) for number in range(options.drawn)]
+    for training in drawn or ZOO.values():
         if options.only in training.name:
             log = captured(training, options.logs, fresh=options.fresh, kept=options.kept)
             verdicts.append(judge(training, log, rules))

@@ -36,7 +36,7 @@ class PlainCNN(nn.Module):
         self.act3 = activation()
         self.pool = nn.AdaptiveAvgPool2d(2)
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(8 * width, images.classes)
+        self.fc: nn.Module = nn.Linear(8 * width, images.classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """N×C×H×W to N×classes."""
