@@ -13,7 +13,11 @@ from typing import Any, final
 import torch
 from torch import Tensor
 from torch.nn import Module
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.modules.module import (
+    _global_forward_hooks_with_kwargs,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 
 from tintype.debugger.capture_plan import DueCollections
 from tintype.debugger.capture_step import OpenStep
@@ -59,6 +63,7 @@ class ModuleWatch:
         """Stop watching; the second time does nothing."""
         for handle in self._handles:
             handle.remove()
+            _global_forward_hooks_with_kwargs.pop(handle.id, None)      # which remove() forgets, in torch 2.15
         self._handles, self._root, self._step = [], None, None
 
     def _before(self, module: Module, args: tuple[Any, ...]) -> None:

@@ -9,7 +9,7 @@ time.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from itertools import count
 from typing import Any, Literal, final
@@ -21,62 +21,52 @@ Slot = Literal["_forward_pre_hooks", "_forward_hooks"]
 
 
 class HookDictionary(OrderedDict[int, Hook]):
-    """The hooks of a module, `theirs`, and hidden ones in its own storage: called, and not pickled, copied or scripted.
+    """The hooks of a module with hidden ones among them: called, and not pickled, copied or scripted.
 
-    Whatever is done to it is done to `theirs`, the dictionary that was there before: handles that others got from it
-    go on working.
+    `theirs` is the dictionary that was there before, without the hidden ones: handles that others got from it go on
+    working, and whatever is done to this one is done to it too.
     """
 
     def __init__(self, theirs: OrderedDict[int, Hook]) -> None:
-        super().__init__()
+        super().__init__(theirs)
         self.theirs = theirs
+        self.hidden: set[int] = set()
 
     def hide(self, key: int, hook: Hook) -> None:
         """Add a hook that only a call of the module sees."""
+        self.hidden.add(key)
         super().__setitem__(key, hook)
 
     def reveal(self, key: int) -> None:
         """Take a hidden hook away, if it is there."""
-        if super().__contains__(key):
+        if key in self.hidden:
+            self.hidden.remove(key)
             super().__delitem__(key)
 
     def items(self) -> Any:
         """What a call of the module goes through: all hooks."""
-        return [*self.theirs.items(), *super().items()]
-
-    def __len__(self) -> int:
-        return len(self.theirs) + super().__len__()
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.theirs)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.theirs
-
-    def __getitem__(self, key: int) -> Hook:
-        return self.theirs[key]
-
-    def __setitem__(self, key: int, hook: Hook) -> None:
-        self.theirs[key] = hook
-
-    def __delitem__(self, key: int) -> None:
-        del self.theirs[key]
-
-    def keys(self) -> Any:
-        """Of the hooks of others."""
-        return self.theirs.keys()
+        if len(self) != len(self.theirs) + len(self.hidden):        # one was removed by a handle from before
+            for key in [key for key in self if key not in self.theirs and key not in self.hidden]:
+                super().__delitem__(key)
+        return super().items()
 
     def values(self) -> Any:
         """The hooks of others: TorchScript compiles these."""
         return self.theirs.values()
 
+    def __setitem__(self, key: int, hook: Hook) -> None:
+        super().__setitem__(key, hook)
+        if "theirs" in self.__dict__:                               # not while it is being made
+            self.theirs[key] = hook
+
+    def __delitem__(self, key: int) -> None:
+        super().__delitem__(key)
+        self.theirs.pop(key, None)
+
     def clear(self) -> None:
         """Remove the hooks of others."""
-        self.theirs.clear()
-
-    def move_to_end(self, key: int, last: bool = True) -> None:
-        """As of `theirs`: how a hook is put before the others."""
-        self.theirs.move_to_end(key, last=last)
+        for key in list(self.theirs):
+            del self[key]
 
     def copy(self) -> Any:
         """A plain copy, without the hidden ones."""

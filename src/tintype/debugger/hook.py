@@ -273,7 +273,7 @@ class Hook:
         """An optimiser made its step, or a GradScaler skipped it. Whoever has neither may call this."""
         if not self._is_on or os.getpid() != self._process:
             return
-        silent, self._calls_at[optimiser] = self._calls_at.get(optimiser) == self._calls, self._calls
+        silent, self._calls_at[optimiser] = self._calls_at.get(optimiser, 0) == self._calls, self._calls
         if optimiser not in self._ours:
             self._ours[optimiser] = any(capture_optimisers.trains(optimiser, root) for _, root in self.names.roots())
         if not self._ours[optimiser]:
