@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("decoding", "growth", "frozen_tuning", "fine_tuning", "accuracy", "records", "engine")
+NAMES = ("decoding", "growth", "frozen_tuning", "fine_tuning", "accuracy", "records", "engine", "tensor_log")
 
 
 def main(arguments: list[str]) -> int:
