@@ -18,6 +18,7 @@ from tintype.jobs.names import checked
 from tintype.pipeline.debug_view import DebugView, TensorSeries, debug_view
 from tintype.pipeline.fixing import comparison, fix_of, fixed_spec
 from tintype.pipeline.following import wait_for
+from tintype.pipeline.reports_by_name import debug_page
 from tintype.rules.finding import Finding
 from tintype.rules.status import RuleState, RuleStatus
 from tintype.workspace import Workspace
@@ -45,7 +46,9 @@ def debug(
     with call.workspace() as workspace:
         view = debug_view(workspace.jobs.get(name), tensor)
         say(call, view)
-        document = view.to_json()
+        page = debug_page(workspace, view.job)
+        call.say(f"page: {escape(str(page))}")
+        document = view.to_json() | {"page": str(page)}
         if fix:
             document["fix"] = _fix(call, workspace, view, fix_name)
     call.answer(document)

@@ -9,8 +9,10 @@ from tintype.datasets.folder import open_dataset
 from tintype.errors import InvalidRequest, not_found
 from tintype.jobs.job import Job
 from tintype.pipeline.coordination import find_tuning
+from tintype.pipeline.debug_evidence import debug_evidence
 from tintype.pipeline.reporting import Story, write
-from tintype.pipeline.training_jobs import plan_of
+from tintype.pipeline.training_jobs import has_plan, plan_of
+from tintype.reports.debug_report import write_debug_report
 from tintype.training.plan import parse_plan
 from tintype.tuning.state import TuningState
 from tintype.workspace import RUN_KIND, Workspace
@@ -26,6 +28,8 @@ def report_path(workspace: Workspace, name: str) -> Path:
         return _write(workspace, workspace.jobs.get(tuning.best.name), tuning, path)
     if workspace.jobs.exists(name):
         job = workspace.jobs.get(name)
+        if job.spec is not None and not has_plan(job):
+            return debug_page(workspace, job)
         return _write(workspace, job, None, Path(job.directory) / "report.html")
     run = workspace.records.find(RUN_KIND, name)
     if run is not None:
@@ -33,6 +37,12 @@ def report_path(workspace: Workspace, name: str) -> Path:
         raise InvalidRequest(f"run {name!r} is {run.status} and has no report: {reason}")
     jobs = [job.name for job in workspace.jobs.list(limit=1000)]
     raise not_found("run or job", name, [*workspace.records.names(RUN_KIND), *jobs])
+
+
+def debug_page(workspace: Workspace, job: Job) -> Path:
+    """What the debugger knows of a job, written anew each time, as the job may be running."""
+    path = Path(job.directory) / "debugger.html"
+    return write_debug_report(debug_evidence(workspace.jobs, job, time.time()), path)
 
 
 def _write(workspace: Workspace, job: Job, tuning: TuningState | None, path: Path) -> Path:

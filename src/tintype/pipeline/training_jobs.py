@@ -23,6 +23,7 @@ from tintype.training.narration import metric_definitions
 from tintype.training.plan import DataPlan, TrainingPlan, parse_plan
 from tintype.workspace import Workspace
 
+PLAN_FILE = "plan.json"         # of a job's input/config
 RETRIES = 1                     # the trainer goes on from its checkpoint, bit for bit
 FINDING = "find-weights"
 ERRORS: dict[str, type[TintypeError]] = {one.__name__: one for one in (NotFound, InvalidRequest, BadArchive)}
@@ -56,11 +57,16 @@ def pack(job: Job) -> None:
         raise JobFailed(f"the model of {job.name} could not be packed: {last}", tuple(lines[-20:]))
 
 
+def has_plan(job: Job) -> bool:
+    """The job is one of the built-in trainer."""
+    return bool(job.plan) or (job.spec is not None and PLAN_FILE in job.spec.configuration)
+
+
 def plan_of(job: Job) -> dict[str, Any]:
     """The plan of a job of the built-in trainer. `InvalidRequest` when it is somebody's own script."""
     if job.plan:
         return job.plan
-    plan = job.spec.configuration.get("plan.json") if job.spec is not None else None
+    plan = job.spec.configuration.get(PLAN_FILE) if job.spec is not None else None
     if plan is None:
         raise InvalidRequest(f"job {job.name!r} ran a script of your own; only the built-in trainer has a plan")
     return plan
@@ -127,7 +133,7 @@ def spec_of(plan: TrainingPlan, hyperparameters: Mapping[str, Value], *, retries
         resources=Resources(cores=plan.compute.threads),
         metric_definitions=tuple(MetricDefinition(*one) for one in metric_definitions().items()),
         retries=retries,
-        configuration={directory.plan.name: plan.model_dump(mode="json")},
+        configuration={PLAN_FILE: plan.model_dump(mode="json")},
     )
 
 
