@@ -6,13 +6,12 @@ import subprocess
 import sys
 import time
 import zipfile
-from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from tintype.errors import InvalidRequest, NotFound
-from tintype.jobs.requirements import base_constraints, is_met, python_for, requirement_lines
+from tintype.errors import InvalidRequest
+from tintype.jobs.requirements import python_for
 
 
 def wheel(folder: Path, name: str = "tinything", version: str = "1.0", requires: str = "") -> Path:
@@ -38,37 +37,6 @@ def code(tmp_path: Path, requirements: str) -> Path:
 
 def offline(tmp_path: Path) -> str:
     return f"--no-index\n--find-links {tmp_path / 'wheels'}\n"
-
-
-@pytest.mark.parametrize(
-    ("line", "met"),
-    [
-        ("numpy", True),
-        ("NumPy>=1.0", True),
-        ("numpy==0.0.1", False),
-        ("nosuchthing", False),
-        ("nosuchthing; python_version < '3'", True),
-        ("pydantic[email]", None),
-        ("fsspec[nosuchextra]", True),
-        ("-e .", False),
-        ("./lib", False),
-        ("thing @ https://example.invalid/thing.whl", False),
-    ],
-)
-def test_what_is_met(line: str, met: bool | None) -> None:
-    assert is_met(line) in ({True, False} if met is None else {met})
-
-
-def test_lines_with_comments_continuations_and_includes(tmp_path: Path) -> None:
-    text = "\ufeff# why\ntqdm==4 \\\n  ; python_version > '3'  # bar\n\n-r more/extra.txt\n--no-index\n"
-    folder = code(tmp_path, text)
-    (folder / "more").mkdir()
-    (folder / "more" / "extra.txt").write_text("requests\n")
-    lines = list(requirement_lines(folder / "requirements.txt"))
-    assert [line.split(" ")[0] for line in lines] == ["tqdm==4", "requests", "--no-index"]
-    (folder / "more" / "extra.txt").write_text("-r extra.txt\n")
-    with pytest.raises(NotFound, match=r"extra\.txt"):
-        list(requirement_lines(folder / "requirements.txt"))
 
 
 def test_nothing_is_made_when_all_is_there(tmp_path: Path) -> None:
@@ -122,20 +90,6 @@ def test_what_cannot_be_had_is_pips_last_word(tmp_path: Path) -> None:
 def test_a_line_that_is_nonsense(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match=r"requirements\.txt cannot be installed"):
         python_for(code(tmp_path, "==what is this==\n"), tmp_path / "environments", lambda _: None, os.environ)
-
-
-def test_a_script_that_calls_pip_cannot_change_what_all_jobs_share(tmp_path: Path) -> None:
-    wheel(tmp_path / "wheels", "numpy", "99.0")
-    constraints = base_constraints(tmp_path / "environments")
-    assert base_constraints(tmp_path / "environments") == constraints
-    assert f"numpy=={metadata.version('numpy')}\n" in constraints.read_text()
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--find-links", tmp_path / "wheels"]
-    for requirement, fails in (("numpy", False), ("numpy==99.0", True)):
-        ran = subprocess.run(
-            [*command, requirement], env={**os.environ, "PIP_CONSTRAINT": str(constraints)}, capture_output=True,
-            check=False,
-        )  # fmt: skip
-        assert (ran.returncode != 0) is fails
 
 
 SLOW = """

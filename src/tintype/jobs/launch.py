@@ -22,7 +22,8 @@ from tintype.jobs.directory import JobDirectory, host_name
 from tintype.jobs.instances import Machine, share
 from tintype.jobs.job import Job
 from tintype.jobs.packing import Packed, pack, publish
-from tintype.jobs.requirements import base_constraints, python_for
+from tintype.jobs.provided import base_constraints
+from tintype.jobs.requirements import python_for
 from tintype.jobs.source import EntryKind, Program, check_source, place_source
 from tintype.jobs.specification import Channel, JobSpec
 from tintype.storage import storage_errors, write_bytes

@@ -3,9 +3,6 @@
 The environment has what was missing, and sees everything of the base one besides; so a script that asks for `tqdm`
 costs seconds and not a second torch. It is made once for the same requirements, under a lock, in a folder of its own
 that is named in the file `current` when it is whole: a build that was cut off is never used.
-
-Packages that the platform itself brings (torch, smdebug, ...) are taken as they are, whatever version is asked for: the
-versions that scripts for SageMaker's containers name run on no Python of today.
 """
 
 from __future__ import annotations
@@ -18,25 +15,19 @@ import sys
 import sysconfig
 import tempfile
 import venv
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import metadata
-from importlib.machinery import PathFinder
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from tintype.errors import InvalidRequest, NotFound
+from tintype.errors import InvalidRequest
 from tintype.jobs.processes import die_with
+from tintype.jobs.provided import is_provided, provided_constraints, provided_version
+from tintype.jobs.requirement_lines import is_met, is_option, is_portable, requirement_lines
 from tintype.storage import exclusive_lock, file_sha256, storage_errors, write_bytes
 
-# distribution -> the module that shows whether it is there (a stand-in for smdebug has no distribution of that name)
-PROVIDED: Mapping[str, str] = {
-    "torch": "torch", "torchvision": "torchvision", "timm": "timm", "numpy": "numpy", "smdebug": "smdebug",
-}  # fmt: skip
-INCLUDES = ("-r ", "--requirement ", "--requirement=")
-DEEPEST_INCLUDE = 8
 CURRENT = "current"
 PTH = "tintype-base.pth"
 
@@ -55,7 +46,7 @@ def python_for(
     asked = list(requirement_lines(code / "requirements.txt")) if (code / "requirements.txt").is_file() else []
     search = [*sys.path, *inherited.get("PYTHONPATH", "").split(os.pathsep)]
     lines = [line for line in asked if not _is_provided(line, search, report)]
-    missing = [line for line in lines if not _is_option(line) and not is_met(line)]
+    missing = [line for line in lines if not is_option(line) and not is_met(line)]
     if not is_package and not missing:
         if asked:
             report(f"requirements.txt: all that it asks for is installed ({len(asked)} lines)")
@@ -72,111 +63,27 @@ def python_for(
     return ready / "bin" / "python"
 
 
-def base_constraints(environments: Path) -> Path:
-    """A file that holds pip to what is installed here, for scripts that call it themselves (`PIP_CONSTRAINT`).
-
-    They may add packages to the environment that all jobs share, but not put other versions in place of its own.
-    """
-    site = Path(sysconfig.get_paths()["purelib"])
-    with storage_errors(site):
-        changed = f"{sys.prefix} {site.stat().st_mtime_ns}"
-    path = environments / f"base-{hashlib.sha256(changed.encode()).hexdigest()[:24]}.txt"
-    if not path.exists():
-        found = {one.name: one.version for one in metadata.distributions() if _is_pinned(one)}
-        write_bytes(path, "".join(f"{name}=={found[name]}\n" for name in sorted(found)).encode(), durable=False)
-    return path
-
-
-def requirement_lines(path: Path, depth: int = 0) -> Iterator[str]:
-    """The lines that say something, those of included files (`-r`) among them."""
-    if not path.is_file() or depth > DEEPEST_INCLUDE:
-        raise NotFound(f"the requirements file {path.name} is not there, or includes itself")
-    for line in path.read_text(encoding="utf-8-sig", errors="replace").replace("\\\n", " ").splitlines():
-        line = line.split(" #")[0].strip()
-        if line.startswith(INCLUDES):
-            included = line.replace("=", " ").split(None, 1)[1]
-            yield from requirement_lines(path.parent / included, depth + 1)
-        elif line and not line.startswith("#"):
-            yield line
-
-
-def is_met(line: str) -> bool:
-    """The environment that we run in has it, extras and all. Options, paths and URLs are never taken to be met."""
-    try:
-        requirement = Requirement(line)
-    except InvalidRequirement:
-        return False
-    return requirement.url is None and _has(requirement)
-
-
-def _has(requirement: Requirement, extra: str = "") -> bool:
-    if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
-        return True
-    try:
-        found = metadata.distribution(requirement.name)
-    except metadata.PackageNotFoundError:
-        return False
-    if not requirement.specifier.contains(found.version, prereleases=True):
-        return False
-    needs = [Requirement(one) for one in found.requires or ()] if requirement.extras else []
-    return all(
-        _has(need, one)
-        for one in requirement.extras
-        for need in needs
-        if need.marker is not None and "extra" in str(need.marker) and need.marker.evaluate({"extra": one})
-    )
-
-
 def _is_provided(line: str, search: Sequence[str], report: Report) -> bool:
     try:
         requirement = Requirement(line)
     except InvalidRequirement:
         return False
     name = canonicalize_name(requirement.name)
-    if name not in PROVIDED or PathFinder.find_spec(PROVIDED[name], search) is None:
+    if not is_provided(name, search):
         return False
     if not is_met(line):
-        report(f"requirements.txt: {line} is asked for; the platform's own {name}{_version(name)} is used")
-    return True
-
-
-def _version(name: str) -> str:
-    try:
-        return f" {metadata.version(name)}"
-    except metadata.PackageNotFoundError:
-        return ""
-
-
-def _is_pinned(one: metadata.Distribution) -> bool:
-    try:
-        Requirement(f"{one.name}=={one.version}")
-    except (InvalidRequirement, KeyError):          # a folder that a broken installation left
-        return False
+        ours = f"{name} {provided_version(name)}".strip()
+        report(f"requirements.txt: {line} is asked for; the platform's own {ours} is used")
     return True
 
 
 def _key(lines: Sequence[str], code: Path) -> str:
     """The same for the same requirements on the same base; local paths count with what is in them."""
     parts = [sys.version, sys.prefix, *lines]
-    if any(not _is_plain(line) for line in lines):
+    if any(not is_portable(line) for line in lines):
         files = sorted(path for path in code.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
         parts += [f"{path.relative_to(code)} {file_sha256(path)}" for path in files]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
-
-
-def _is_plain(line: str) -> bool:
-    if _is_option(line):
-        return True
-    try:
-        Requirement(line)
-    except InvalidRequirement:
-        return False
-    return True
-
-
-def _is_option(line: str) -> bool:
-    """It says where and how, not what: an index, a constraint."""
-    return line.startswith("-") and not line.startswith(("-e", "--editable"))
 
 
 def _current(place: Path) -> Path | None:
@@ -196,7 +103,7 @@ def _build(place: Path, lines: Sequence[str], code: Path, report: Report, inheri
         venv.EnvBuilder(symlinks=True, with_pip=False).create(target)
         _see_base(target)
         (target / "requirements.txt").write_text("\n".join(lines) + "\n")
-        (target / "constraints.txt").write_text("".join(_constraints()))
+        (target / "constraints.txt").write_text("".join(provided_constraints()))
     _install(target, code, report, inherited)
     write_bytes(place / CURRENT, target.name.encode())
     return target
@@ -208,12 +115,6 @@ def _see_base(target: Path) -> None:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     lines = [f"import site; site.addsitedir({path!r})\n" for path in paths]
     (target / "lib" / version / "site-packages" / PTH).write_text("".join(lines))
-
-
-def _constraints() -> Iterator[str]:
-    for name in PROVIDED:
-        if version := _version(name).strip():
-            yield f"{name}=={version}\n"
 
 
 def _install(target: Path, code: Path, report: Report, inherited: Mapping[str, str]) -> None:
