@@ -145,7 +145,9 @@ def stage_tuning(count: int) -> TuningEvidence:
         HyperparameterRange("epochs", 2, 4, whole=True),
     )
     trials = tuple(stage_trial(n, random) for n in range(1, count + 1))
-    return TuningEvidence("valid:accuracy", True, "Bayesian", ranges, trials)
+    importance = {"lr": 0.75, "batch-size": 0.2, "epochs": 0.05} if count >= 10 else {}
+    note = "" if importance else f"{count} trials have completed; importance needs at least 10"
+    return TuningEvidence("valid:accuracy", True, "Bayesian", ranges, trials, importance, note)
 
 
 def stage_trial(number: int, random: np.random.Generator) -> TrialEvidence:

@@ -97,7 +97,7 @@ def test_hostile_names_are_text_and_nothing_else(stage: Stage, tmp_path: Path) -
         replace(
             evidence,
             name=evil, location=evil, command=evil, environment={evil: evil}, phases={evil: 1.0, HOSTILE[1]: 2.0},
-            tuning=replace(tuned, trials=trials, strategy=evil, objective=evil),
+            tuning=replace(tuned, trials=trials, strategy=evil, objective=evil, importance={evil: 1.0}),
             endpoint=Endpoint(evil, "http://h/" + HOSTILE[1]),
             model=replace(evidence.model, network=evil, weights=evil, freeze=evil),
             album=replace(evidence.album, layout=evil, notes=HOSTILE),
@@ -228,3 +228,15 @@ def test_examples_of_use_can_be_pasted(stage: Stage) -> None:
         if block.startswith("import"):
             compile(block, "example", "exec")
     assert """tintype predict 'it'"'"'s'""" in "\n".join(blocks)
+
+
+def test_the_importance_of_each_hyperparameter_is_a_bar(stage: Stage) -> None:
+    evidence = stage()
+    tuned = evidence.tuning
+    assert tuned is not None
+    many = render(gather(replace(evidence, tuning=replace(tuned, importance={"lr": 0.75, "<epochs>": 0.25}))))
+    assert '<th scope="row">lr</th><td class="n">75.0%</td><td class="bar-cell"><svg class="bar"' in many
+    assert '<th scope="row">&lt;epochs&gt;</th>' in many
+    few = render(gather(replace(evidence, tuning=replace(tuned, importance={}, importance_note="3 trials only"))))
+    assert "3 trials only." in few
+    assert "PED-ANOVA" not in few

@@ -26,6 +26,7 @@ from tintype.reports.evidence import (
 )
 from tintype.reports.gathering import gather
 from tintype.reports.page import write_report
+from tintype.tuning.importance import importance
 from tintype.tuning.objective import Direction
 from tintype.tuning.ranges import Categorical, Range
 from tintype.tuning.scaling import Scaling, resolved
@@ -105,12 +106,15 @@ def evidence_of(story: Story, max_pixels: int) -> RunEvidence:
 
 def tuning_evidence(state: TuningState) -> TuningEvidence:
     """A tuning job in the report's own words."""
+    found = importance(state)
     return TuningEvidence(
         objective=state.settings.objective,
         maximise=state.settings.direction is Direction.MAXIMIZE,
         strategy=state.settings.strategy.value,
         ranges=tuple(_range(one) for one in state.settings.space.ranges),
         trials=tuple(_trial(one) for one in state.trials),
+        importance=found.shares,
+        importance_note=found.reason,
     )
 
 

@@ -108,6 +108,8 @@ class TuningEvidence:
     strategy: str
     ranges: tuple[HyperparameterRange, ...]
     trials: tuple[TrialEvidence, ...]
+    importance: Mapping[str, float] = field(default_factory=dict)   # share of each hyperparameter, the largest first
+    importance_note: str = ""                               # why there is none
 
 
 @dataclass(frozen=True)

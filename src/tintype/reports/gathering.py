@@ -77,7 +77,13 @@ def _tuning(evidence: TuningEvidence | None) -> Tuning | Missing:
     if not evidence.trials:
         return Missing("The tuning job ended before its first trial began.")
     objective = Objective(evidence.objective, evidence.maximise)
-    return Tuning(objective, evidence.strategy, evidence.ranges, evidence.trials, _best(evidence, objective))
+    importance = evidence.importance or Missing(_sentence(evidence.importance_note or "it was not computed"))
+    best = _best(evidence, objective)
+    return Tuning(objective, evidence.strategy, evidence.ranges, evidence.trials, best, importance)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _best(evidence: TuningEvidence, objective: Objective) -> int | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tintype.reports.evidence import HyperparameterRange, TrialEvidence, TrialState
+from tintype.reports.figures.bars import bar
 from tintype.reports.figures.scales import Bands, Scale
 from tintype.reports.figures.trials import (
     Mark,
@@ -17,8 +18,8 @@ from tintype.reports.figures.trials import (
     hyperparameter_scale,
     sparkline,
 )
-from tintype.reports.run_report import Tuning
-from tintype.reports.wording import display, quantity
+from tintype.reports.run_report import Missing, Tuning
+from tintype.reports.wording import display, percent, quantity
 
 TRIALS_LISTED = 500
 
@@ -46,6 +47,7 @@ class TuningView:
     time: Markup | None
     time_is_wide: bool
     figures: tuple[tuple[str, Markup], ...]     # (hyperparameter, figure)
+    importance: tuple[tuple[str, float, Markup], ...]       # (hyperparameter, share, bar), the largest first
 
 
 def tuning_view(tuning: Tuning) -> TuningView:
@@ -62,6 +64,17 @@ def tuning_view(tuning: Tuning) -> TuningView:
         time=_over_time(tuning, scored, wide),
         time_is_wide=wide,
         figures=figures,
+        importance=_importance(tuning),
+    )
+
+
+def _importance(tuning: Tuning) -> tuple[tuple[str, float, Markup], ...]:
+    if isinstance(tuning.importance, Missing):
+        return ()
+    largest = max(tuning.importance.values())
+    return tuple(
+        (name, share, bar(share, largest, "f-time", f"{name}: {percent(share)}"))
+        for name, share in tuning.importance.items()
     )
 
 
