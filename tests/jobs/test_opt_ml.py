@@ -62,6 +62,12 @@ def test_a_job_sees_its_directory_as_opt_ml(job: Path, tmp_path: Path, outside: 
     assert (job / "model" / "model.pth").read_text() == "weights"
 
 
+def test_half_a_view_is_taken_back(tmp_path: Path, outside: list[str]) -> None:
+    seen = entered(tmp_path / "nowhere")
+    assert seen["reason"] is not None
+    assert seen["after"] == outside
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="becomes another user, which only root can")
 def test_a_user_does_by_a_namespace_or_learns_why_not(job: Path, tmp_path: Path, outside: list[str]) -> None:
     for path in (job, job / "model"):

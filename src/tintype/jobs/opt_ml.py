@@ -22,6 +22,7 @@ HOSTS = "/etc/hosts"
 # linux/sched.h, linux/mount.h
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+MNT_DETACH = 2
 
 # Loaded before any fork: a child must not take the dynamic loader's lock.
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -38,10 +39,10 @@ def enter(directory: Path, hosts_file: Path | None = None) -> str | None:
     try:
         _private_namespace()
         working = os.getcwd()
-        _bind_opt_ml(directory)
         if hosts_file is not None and os.path.exists(HOSTS):
             _mount(str(hosts_file), HOSTS, "", MS_BIND)
-        os.chdir(working)
+        _bind_opt_ml(directory)
+        os.chdir(working)           # what was /opt/... before is below what covers it now
     except (OSError, AttributeError) as error:          # AttributeError: no Linux
         return f"this machine does not let a job have a view of its own: {error}"
     return None
@@ -73,9 +74,16 @@ def _private_namespace() -> None:
 
 
 def _bind_opt_ml(directory: Path) -> None:
-    if not os.path.isdir(OPT_ML):
-        _cover_opt()
-    _mount(str(directory.resolve()), OPT_ML, "", MS_BIND | MS_REC)
+    device = os.stat(OPT).st_dev
+    try:
+        if not os.path.isdir(OPT_ML):
+            _cover_opt()
+        _mount(str(directory.resolve()), OPT_ML, "", MS_BIND | MS_REC)
+    except OSError:
+        if os.stat(OPT).st_dev != device:
+            # Half of a view would be worse than none: a model written to it would be lost.
+            _call(f"umount {OPT}", lambda: _libc.umount2(OPT.encode(), MNT_DETACH))
+        raise
 
 
 def _cover_opt() -> None:
