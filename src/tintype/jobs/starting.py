@@ -19,6 +19,7 @@ from tintype.jobs.assignment import Assignment
 from tintype.jobs.event_loop import EventLoop
 
 MESSAGE_BYTES = 1 << 16
+START_SECONDS = 60.0            # for a supervisor to take its job: a new process on a busy machine imports for seconds
 MOST_LOST_ZYGOTES = 3           # in a row, before one was ready: then jobs are started without
 READY = {"ready": True}
 
@@ -35,7 +36,7 @@ class Starting:
         self._home = home
         self._preload = preload
         self._loop = loop
-        self._patience_seconds = patience_seconds       # with who was started and does nothing
+        self._patience_seconds = patience_seconds       # with a fork server that does not answer
         self._zygote: socket.socket | None = None
         self._zygote_pid = 0
         self._is_ready = False
@@ -128,7 +129,7 @@ class Starting:
     def _note(self, name: str, pid: int) -> None:
         self._on_the_way.add(name)
         # One that was frozen before it took its job would keep others from it.
-        self._loop.set_alarm(f"start {name}", self._patience_seconds, lambda: processes.send(pid, signal.SIGKILL))
+        self._loop.set_alarm(f"start {name}", START_SECONDS, lambda: processes.send(pid, signal.SIGKILL))
         self.on_started(name, pid)
 
 

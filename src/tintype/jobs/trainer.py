@@ -9,7 +9,6 @@ streams; no other open file, no thread, no signal handler, no random state that 
 from __future__ import annotations
 
 import atexit
-import importlib
 import json
 import os
 import random
@@ -190,7 +189,6 @@ def _search_as_new(order: Order, here: Mapping[str, str]) -> None:
     given = [one for one in order.environment.get("PYTHONPATH", "").split(os.pathsep) if one]
     sys.path[:] = [_first_path(order), *given, *(entry for entry in installed if entry not in given)]
     sys.orig_argv = list(order.arguments)
-    importlib.invalidate_caches()
     _customise(given)
 
 

@@ -70,8 +70,7 @@ def _forget_exit_functions() -> None:
     """Leave only those that a program needs: torch's take itself apart, for 80 ms at the end of each job."""
     finalizers, processes_of_python = vars(weakref.finalize), vars(multiprocessing.util)    # neither is public
     atexit._clear()
-    for finalizer in list(finalizers["_registry"]):
-        finalizer.atexit = False
+    finalizers["_registry"].clear()         # nor may each job do for itself what this process is to do once
     atexit.register(logging.shutdown)
     atexit.register(processes_of_python["_exit_function"])
     atexit.register(finalizers["_exitfunc"].__get__(None, weakref.finalize))
