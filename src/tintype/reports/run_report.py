@@ -87,7 +87,7 @@ class Tuning:
     ranges: tuple[HyperparameterRange, ...]
     trials: tuple[TrialEvidence, ...]
     best: int | None
-    importance: Mapping[str, float] | Missing               # share of each hyperparameter, the largest first
+    importance: Mapping[str, float] | Missing = Missing("It was not computed.")     # shares, the largest first
 
 
 @dataclass(frozen=True)
