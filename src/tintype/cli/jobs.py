@@ -6,6 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from tintype.cli.invocation import Invocation, command
 from tintype.errors import InvalidRequest, JobFailed
+from tintype.jobs.client import Engine
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.hyperparameters import script_values
 from tintype.jobs.job import Job, Status
@@ -24,6 +26,7 @@ from tintype.records import Measurement
 from tintype.rules.rule_output import read_states
 from tintype.rules.status import RuleState
 from tintype.storage import write_bytes
+from tintype.workspace import Workspace
 
 app = typer.Typer(help="Training jobs: list, show, logs, stop, wait.", no_args_is_help=True)
 
@@ -40,7 +43,7 @@ def list_jobs(
     limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
 ) -> None:
     """Training jobs, newest first."""
-    with call.workspace() as workspace:
+    with settled(call) as (workspace, _):
         jobs = workspace.jobs.list(status=_status(status), parent=None if trials else "", limit=limit)
     table = Table(box=None, padding=(0, 2))
     for column in ("name", "status", "created", "seconds", "hyperparameters"):
@@ -55,7 +58,7 @@ def list_jobs(
 @command(app, "show")
 def show(call: Invocation, name: NameArgument) -> None:
     """One training job: its state, settings and metrics."""
-    with call.workspace() as workspace:
+    with settled(call) as (workspace, _):
         document = described(workspace.jobs, workspace.jobs.get(name))
     table = Table(box=None, padding=(0, 2), show_header=False)
     for key in ("name", "status", "secondary_status", "failure_reason", "created", "seconds", "directory", "archive"):
@@ -79,7 +82,7 @@ def logs(
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write timestamp,message rows to a file.")] = None,
 ) -> None:
     """What a job said, line by line, with times."""
-    with call.workspace() as workspace:
+    with settled(call) as (workspace, _):
         job = workspace.jobs.get(name)
         lines: list[str] = []
         for line in log_lines(workspace.jobs, job, follow=follow):
@@ -95,9 +98,10 @@ def logs(
 
 @command(app, "stop")
 def stop(call: Invocation, name: NameArgument) -> None:
-    """Ask a running job to stop after the step it is in."""
-    with call.workspace() as workspace:
-        job = workspace.jobs.request_stop(name)
+    """Ask a running job to stop: SIGTERM now, SIGKILL to all of it after 120 seconds."""
+    with settled(call) as (workspace, engine):
+        workspace.jobs.get(name)                    # a name that is near is more use than a conflict
+        job = engine.stop(name)
     call.say(f"asked {name} to stop; `tintype jobs wait {name}` waits for it")
     call.answer({"name": name, "status": job.status})
 
@@ -105,13 +109,20 @@ def stop(call: Invocation, name: NameArgument) -> None:
 @command(app, "wait")
 def wait(call: Invocation, name: NameArgument) -> None:
     """Wait for a job to end. Exit code 1 when it failed."""
-    with call.workspace() as workspace:
-        while not (job := workspace.jobs.get(name)).status.is_finished:
-            time.sleep(POLL_SECONDS)
+    with settled(call) as (workspace, engine):
+        job = engine.wait(name)
         call.say(f"{name}: {job.status}")
         call.answer(described(workspace.jobs, job))
     if job.status is Status.FAILED:
         raise JobFailed(f"job {name} failed: {job.failure_reason}", JobDirectory(Path(job.directory)).log_tail())
+
+
+@contextmanager
+def settled(call: Invocation) -> Iterator[tuple[Workspace, Engine]]:
+    """The workspace and its engine, with no record that says what is not so any more."""
+    with call.workspace() as workspace, workspace.engine() as engine:
+        engine.settle()
+        yield workspace, engine
 
 
 def described(store: JobStore, job: Job) -> dict[str, Any]:
