@@ -44,6 +44,13 @@ def test_fires_when_validation_learns_nothing(tmp_path: Path) -> None:
     assert "training began at" in run.findings[0].message
 
 
+def test_fires_when_only_training_learns_on(tmp_path: Path) -> None:
+    training = [1.4, 1.3, 1.2, 1.1, 1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65]
+    validation = [1.4, 1.3, 1.2, 1.1, 1.08, 1.05, 1.07, 1.04, 1.06, 1.03, 1.05, 1.06]
+    run = epochs(tmp_path, training, validation, noise=0.03).judge("Overfit")
+    assert "and validation nothing" in run.findings[0].message
+
+
 @pytest.mark.parametrize(
     "validation",
     [

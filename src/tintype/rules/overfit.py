@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PASSES = 3                              # passes in a row that must agree, or all there are when those are two
 SHARE = 0.4                             # of what training has gained, validation gains at least this much
+STILL = 5                               # passes that validation has stood still
+GAINED = 0.2                            # ... while training lost this share of its first loss
 LEARNED = 0.35                          # of its first loss is left when training has learned its images
 
 
@@ -46,11 +48,13 @@ class Overfit(Rule[OverfitParameters]):
     """The network learns its training images by heart: validation gets worse while training gets better.
 
     Judged after each pass of evaluation. Fires when for `patience` passes in a row the mean loss of validation is above
-    that of training by more than `ratio_threshold` of it, and, over the newest three passes, either
+    that of training by more than `ratio_threshold` of it, and, over the newest three passes,
 
     - validation is above its best pass by more than `ratio_threshold` and by more than chance, while training has
-      fallen since then, or
-    - training has lost 65 % of its first loss, and validation less than 40 % of what training has lost.
+      fallen since then,
+    - training has lost 65 % of its first loss, and validation less than 40 % of what training has lost,
+    - or validation has stood still for five passes (within half of `ratio_threshold`), in which training lost 20 % of
+      its first loss: it learns what does not carry over.
 
     **Needs** losses of the modes TRAIN and EVAL, of at least two passes of evaluation.
 
@@ -99,7 +103,7 @@ class Overfit(Rule[OverfitParameters]):
             return
         self._compared = True
         apart = newest.gap > given.ratio_threshold
-        why = (self._worse(points) or self._behind(name, points)) if apart else ""
+        why = (self._worse(points) or self._behind(name, points) or self._still(name, points)) if apart else ""
         self._in_a_row[name] = self._in_a_row[name] + 1 if why else 0
         if self._in_a_row[name] >= given.patience:
             yield self._finding(name, newest, why)
@@ -120,6 +124,19 @@ class Overfit(Rule[OverfitParameters]):
             one.training < LEARNED * start and start - one.validation < SHARE * (start - one.training) for one in newest
         )
         return f"training began at {start:.4g}" if behind else ""
+
+    def _still(self, name: str, points: list[Checkpoint]) -> str:
+        if len(points) < PASSES + STILL or any(one.gap <= self.parameters.ratio_threshold for one in points[-PASSES:]):
+            return ""
+        validation = _smooth([one.validation for one in points])
+        training = _smooth([one.training for one in points])
+        limit = validation[-1] + self.parameters.ratio_threshold / 2 * abs(validation[-1])
+        since = next(place for place, level in enumerate(validation) if level <= limit)
+        gained = training[since] - training[-1]
+        if len(validation) - 1 - since < STILL or gained < GAINED * start_of(self._history, name):
+            return ""
+        place = points[since + PASSES - 1].passed.last_step
+        return f"since step {place} training has lost {gained:.3g}, and validation nothing"
 
     def _compare(self, step: StepView, names: Iterable[str]) -> Iterator[Finding]:
         losses = [loss for name in names if (loss := step.number(name, "mean")) is not None]
@@ -153,6 +170,11 @@ class Overfit(Rule[OverfitParameters]):
             f"the loss of validation is {point.validation:.4g}, that of training {point.training:.4g}; {why}",
             CAUSE, REMEDY,
         )  # fmt: skip
+
+
+def _smooth(levels: list[float]) -> list[float]:
+    """Means of each three neighbours."""
+    return [float(np.mean(levels[place : place + PASSES])) for place in range(len(levels) - PASSES + 1)]
 
 
 CAUSE = "the network is large for so few images, or sees them too often and too much alike"
