@@ -92,7 +92,7 @@ def save_plan(records: Records, plan: TuningPlan) -> None:
 def load_plan(records: Records, name: str) -> TuningPlan:
     """The plan of a tuning job. `NotFound` lists near names."""
     document = records.get(PLAN_KIND, name).document
-    if "settings" in document:
+    if "spec" in document or "base" in document:
         return TuningPlan.from_json(document)
     # As the first release wrote it: the built-in trainer's plan alone.
     settings = RecordTuningStore(records).load(name).settings
