@@ -15,9 +15,13 @@ import numpy as np
 import pytest
 
 from tintype.debugger.collection import BUILT_IN, Collection
+from tintype.debugger.layout import event_path
+from tintype.debugger.log_files import log_files
 from tintype.debugger.log_writer import TensorLogWriter
 from tintype.debugger.modes import Mode
+from tintype.debugger.record_reading import scan
 from tintype.debugger.reductions import Reductions
+from tintype.debugger.step_record import DatedNumber
 from tintype.debugger.tensor_log import open_log
 from tintype.errors import Conflict, InvalidRequest, StorageFailed
 
@@ -181,3 +185,12 @@ def test_a_url(tmp_path: Path) -> None:
     assert log.ended
     assert log.value("x", 5).sum() == np.arange(3 << 20, dtype=np.uint8).sum()
     assert log.problems == {}
+
+
+def test_a_number_may_have_a_time_of_its_own(tmp_path: Path) -> None:
+    with TensorLogWriter(tmp_path, clock=lambda: 5.0).step(0) as record:
+        record.add("scalar/rate", DatedNumber(0.5, 77.0))
+        record.add("loss", 1.0)
+    heads = [head for head, _, _ in scan(log_files(tmp_path), event_path(0, "worker_0"))]
+    assert [(head.tag, head.wall_time) for head in heads] == [("scalar/rate", 77.0), ("loss", 5.0)]
+    assert open_log(tmp_path).value("scalar/rate", 0) == 0.5

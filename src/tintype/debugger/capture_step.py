@@ -17,7 +17,7 @@ from tintype.debugger.capture_reductions import SMALL, reduce_all, size_of
 from tintype.debugger.capture_staging import BufferPool, Snapshot, as_array
 from tintype.debugger.capture_tensors import readable
 from tintype.debugger.event import Moment
-from tintype.debugger.step_record import StepRecord
+from tintype.debugger.step_record import DatedNumber, StepRecord
 
 SMALL_BYTES = 1 << 14           # up to here a tensor waits for the end of the step on its device
 
@@ -38,7 +38,7 @@ class OpenStep:
         self._small: dict[str, Tensor] = {}
         self._numbers: dict[str, tuple[Treatment, Tensor]] = {}
         self._to_reduce: list[tuple[str, Tensor, Treatment]] = []
-        self._values: dict[str, np.ndarray[Any, Any]] = {}
+        self._values: dict[str, np.ndarray[Any, Any] | DatedNumber] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
 
     def next_number(self, stem: str) -> int:
@@ -48,8 +48,8 @@ class OpenStep:
         return number
 
     def put(self, name: str, value: Any) -> None:
-        """Save a number or an array of the host's memory, whatever the collections say."""
-        self._values[name] = np.array(value)
+        """Save a number (it may be dated) or an array of the host's memory, whatever the collections say."""
+        self._values[name] = value if isinstance(value, DatedNumber) else np.array(value)
 
     def take(self, name: str, tensor: Tensor, aliases: Iterable[str] = ()) -> None:
         """Save of a tensor what its collections want: nothing, it whole, reductions of it, its shape."""

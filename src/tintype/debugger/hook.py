@@ -41,6 +41,7 @@ from tintype.debugger.configuration import HookConfiguration
 from tintype.debugger.hook_log import HookLog
 from tintype.debugger.modes import Mode
 from tintype.debugger.naming import ModuleNames, scalar_name
+from tintype.debugger.step_record import DatedNumber
 from tintype.debugger.steps import Accounting, StepCount
 from tintype.errors import Conflict, InvalidRequest
 
@@ -187,19 +188,23 @@ class Hook:
         """Whether anything that the configuration asks for is due at the present step."""
         return self._capture is not None and self._capture.step.due is not None
 
-    def save_scalar(self, name: str, value: Any) -> None:
-        """Save one number in the present step, whatever is due. `InvalidRequest` for more than one number."""
+    def save_scalar(self, name: str, value: Any, *, wall_time: float | None = None) -> None:
+        """Save one number in the present step, whatever is due. `InvalidRequest` for more than one number.
+
+        `wall_time` (seconds since the epoch) is the time it belongs to, where that is not the time of the step.
+        """
         if isinstance(value, Tensor):
             value = value.detach().cpu()
         number = getattr(value, "item", lambda: value)() if getattr(value, "size", 1) == 1 or (
             isinstance(value, Tensor) and value.numel() == 1) else value  # fmt: skip
         if not isinstance(number, int | float | bool):
             raise InvalidRequest(f"save_scalar({name!r}) takes one number, got {type(value).__name__}")
+        saved = float(number) if wall_time is None else DatedNumber(float(number), wall_time)
         mode = self.mode
         if mode is not None and (self._count.mode is not mode):
-            self._waiting.append((mode, scalar_name(name), float(number)))
+            self._waiting.append((mode, scalar_name(name), saved))
         else:
-            self._guard(lambda: self._put(scalar_name(name), float(number)))
+            self._guard(lambda: self._put(scalar_name(name), saved))
 
     def save_tensor(self, name: str, value: Any, collection: str = "default") -> None:
         """Save a tensor or an array under `name`, at the steps at which `collection` is due."""

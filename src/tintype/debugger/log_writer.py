@@ -10,6 +10,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tintype.debugger.claim import Claim
@@ -113,8 +114,9 @@ def _encode_all(record: StepRecord) -> tuple[list[Buffer], list[Entry], InvalidR
     refusal: InvalidRequest | None = None
     position = 0
     for tensor in record.tensors.values():
+        moment = record.moment if tensor.wall_time is None else replace(record.moment, wall_time=tensor.wall_time)
         try:
-            pieces, length = encode(tensor.tag, tensor.value, record.moment, tensor.original_dtype)
+            pieces, length = encode(tensor.tag, tensor.value, moment, tensor.original_dtype)
         except InvalidRequest as error:
             refusal = refusal or InvalidRequest(f"{tensor.tag}: {error}")
             continue

@@ -15,11 +15,23 @@ from tintype.errors import InvalidRequest
 
 @dataclass(frozen=True)
 class SavedTensor:
-    """A tensor under the name it has in the log. `original_dtype` names its type before it was widened, if it was."""
+    """A tensor under the name it has in the log. `original_dtype` names its type before it was widened, if it was.
+
+    `wall_time` (seconds since the epoch) is its own where somebody gave it one, else that of its step.
+    """
 
     tag: str
     value: np.ndarray[Any, Any]
     original_dtype: str = ""
+    wall_time: float | None = None
+
+
+@dataclass(frozen=True)
+class DatedNumber:
+    """A number with the time that it belongs to, in seconds since the epoch."""
+
+    number: float
+    wall_time: float
 
 
 class LateTensors(Protocol):
@@ -57,8 +69,11 @@ class StepRecord:
         return StepRecord(Moment(global_step, mode, mode_step, wall_time))
 
     def add(self, name: str, value: Any, *, original_dtype: str = "") -> None:
-        """A tensor, whole: anything that `np.asarray` takes, strings among it."""
-        self.tensors[name] = SavedTensor(name, np.asarray(value), original_dtype)
+        """A tensor, whole: anything that `np.asarray` takes, strings among it; or a `DatedNumber`."""
+        if isinstance(value, DatedNumber):
+            self.tensors[name] = SavedTensor(name, np.asarray(value.number), original_dtype, value.wall_time)
+        else:
+            self.tensors[name] = SavedTensor(name, np.asarray(value), original_dtype)
 
     def add_reduction(self, name: str, op: str, value: Any, *, absolute: bool = False) -> None:
         """A reduction of the tensor `name`; numbers are kept as float32 unless `value` has a type."""

@@ -29,9 +29,11 @@ class FileReader:
             yield head.tag, head.step, value, head.mode, head.mode_step
 
     def read_events(self, check: str = "minimal", regex_list: list[str] | None = None) -> list[dict[str, Any]]:
-        """`timestamp` (seconds), `step`, `name` and `value` of each, or of those that match an expression."""
+        """`timestamp` (seconds), `step`, `name` and `value` (a number as an array of one, as smdebug's hook saves it)
+        of each, or of those that match an expression.
+        """
         return [
-            {"timestamp": head.wall_time, "step": head.step, "name": head.tag, "value": value}
+            {"timestamp": head.wall_time, "step": head.step, "name": head.tag, "value": np.atleast_1d(value)}
             for head, value in self._read()
             if regex_list is None or any(re.search(one, head.tag) for one in regex_list)
         ]

@@ -218,12 +218,12 @@ class Hook:
         return f"worker_{distributed.get_rank()}" if is_on else "worker_0"
 
     def save_scalar(self, name: str, value: Any, sm_metric: bool = False, timestamp: float | None = None) -> None:
-        """Save one number in the present step, as `scalar/NAME`.
+        """Save one number in the present step, as `scalar/NAME`; `timestamp` is the second it belongs to.
 
-        `sm_metric` and `timestamp` are taken for smdebug's sake: every scalar is in the log, and dated by its step.
+        `sm_metric` is taken for smdebug's sake: every scalar is in the log.
         """
         with spoken_as_smdebug():
-            self._hook().save_scalar(name, value)
+            self._hook().save_scalar(name, value, wall_time=timestamp)
 
     def save_tensor(
         self, tensor_name: str, tensor_value: Any, collections_to_write: str | Sequence[str] = CollectionKeys.DEFAULT
