@@ -122,3 +122,14 @@ def test_logits_that_are_not_finite_do_not_crash(tmp_path: Path) -> None:
         validate(log, np.full((200, 4), np.nan, np.float32), TRUTH)
     read = log.judge("ClassCollapse")
     assert not read.trace
+
+
+def test_mixed_labels_have_no_accuracy(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    for _ in range(5):
+        for _ in range(20):
+            labels = RNG.integers(0, 4, 16)
+            mixed = {"CrossEntropyLoss_input_2": np.zeros((16, 4)), "CrossEntropyLoss_input_3": labels}
+            train(log, answers(labels, 4, RNG, 0.7), labels, **mixed)
+        validate(log, answers(TRUTH, 4, RNG), TRUTH)
+    assert not log.judge("AugmentationTooStrong").findings

@@ -43,6 +43,8 @@ class AugmentationTooStrong(Rule[AugmentationTooStrongParameters]):
     256 training images by more than `threshold`, by more than two standard errors, and by more than training gained
     since the pass before (in the beginning training lags behind because it improves while it is measured).
 
+    Labels that are mixed (mixup, CutMix) have no accuracy, and are not judged.
+
     **Needs** the inputs of the loss in training and evaluation, four passes of at least 100 images.
     SageMaker has no such rule.
     """
@@ -73,7 +75,7 @@ class AugmentationTooStrong(Rule[AugmentationTooStrongParameters]):
 
     def _judge(self, ended: Pass) -> Iterable[Finding]:
         trained, answers = ended.trained, ended.answers
-        if trained is None or min(len(trained), len(answers)) < LEAST_SAMPLES:
+        if trained is None or trained.soft or min(len(trained), len(answers)) < LEAST_SAMPLES:
             return
         self._passes += 1
         before, self._before = self._before, trained.right
