@@ -8,16 +8,14 @@
     reductions    five reductions of every weight, bias, gradient and layer output each 10 steps, the loss at every one
 
 A hook's cost is the processor time of the training thread at the steps that are saved (or at all, where all are alike),
-less that at the same steps of a run without a hook; the runs of the three sides are interleaved. Beside it stands the
-time on the wall, which on a busy machine is mostly noise. What Tintype's writing thread does beside the training is in
-the time of the process.
+less that at the same steps of a run without a hook. Each time is the least of its run, since others on the machine only
+ever add to it, and the runs of the three sides are interleaved. Beside it stands the time on the wall.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,10 +39,9 @@ CASES: dict[str, tuple[int, Callable[[int], bool]]] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """Milliseconds: medians over steps of one run."""
+    """Milliseconds of the quickest of the steps that count."""
 
     thread: float
-    process_of_all: float           # mean over all steps: what the writing thread does falls into the next ones
     wall: float
 
 
@@ -54,8 +51,8 @@ def run(side: str, case: str, python: Path, image_side: int) -> Cost:
     command = [python, "-W", "ignore", SCRIPT, side, case, str(steps), str(image_side)]
     found = json.loads(measure(command, timeout_seconds=600).output.strip().splitlines()[-1])
     chosen = [times for step, times in enumerate(found) if step >= WARM and counts(step)]
-    thread, _, wall = (1000 * statistics.median(column) for column in zip(*chosen, strict=True))
-    return Cost(thread, 1000 * statistics.mean(times[1] for times in found[WARM:]), wall)
+    thread, _, wall = (1000 * min(column) for column in zip(*chosen, strict=True))
+    return Cost(thread, wall)
 
 
 def compare(case: str, theirs: Path, runs: int, image_side: int) -> list[object]:
@@ -65,20 +62,14 @@ def compare(case: str, theirs: Path, runs: int, image_side: int) -> list[object]
     for _ in range(runs):
         for side, python in sides.items():
             found[side].append(run(side, case, python, image_side))
-    added = {
-        side: [statistics.median(getattr(one, what) for one in costs)
-               - statistics.median(getattr(one, what) for one in found["none"])
-               for what in ("thread", "wall", "process_of_all")]
-        for side, costs in found.items()
-    }  # fmt: skip
-    bare = statistics.median(one.thread for one in found["none"])
-    ours, others = added["tintype"], added["smdebug"]
+    least = {side: (min(one.thread for one in costs), min(one.wall for one in costs)) for side, costs in found.items()}
+    bare = least["none"]
+    ours, others = ([now - then for now, then in zip(least[side], bare, strict=True)] for side in ("tintype", "smdebug"))
     return [
         case,
-        f"{bare:.1f} ms",
+        f"{bare[0]:.1f} ({bare[1]:.1f}) ms",
         *(f"{one[0]:+.2f} ({one[1]:+.1f}) ms" for one in (ours, others)),
-        f"{ours[0] / others[0]:.2f}" if others[0] > 0 else "-",
-        f"{100 * ours[2] / bare:+.1f} %",
+        *(f"{mine / them:.2f}" if them > 0 else "-" for mine, them in zip(ours, others, strict=True)),
     ]
 
 
@@ -93,8 +84,8 @@ def main(arguments: list[str]) -> None:
         theirs = environment() / "bin/python"
     except Unavailable as error:
         sys.exit(f"smdebug cannot be run here: {error}")
-    header = ["case", "step without a hook", "added by Tintype: thread (wall)", "added by smdebug: thread (wall)",
-              "ratio", "Tintype's processor time over all steps, both threads"]  # fmt: skip
+    header = ["case", "step without a hook: thread (wall)", "added by Tintype", "added by smdebug",
+              "ratio of threads", "of walls"]  # fmt: skip
     rows = [compare(case, theirs, given.runs, given.image_side) for case in given.case or CASES]
     table(f"ResNet-18, batch of 8 at {given.image_side} px, one thread", header, rows)
 
