@@ -50,7 +50,8 @@ class Confusion(Rule[ConfusionParameters]):
     images of the first, of which less than `min_diag` are predicted as themselves and more than `max_off_diag` as the
     second. Besides, either
 
-    - more than half are predicted as the second, for certain (two standard errors), and fewer as themselves,
+    - more than half are predicted as the second, for certain (two standard errors), fewer as themselves, and no third
+      class mostly as the second as well (which is a network that has collapsed),
     - or most classes reach `min_diag`, more than twice `max_off_diag` are taken for the second for certain, and the
       pair stands out: the share is three times that of any other pair.
 
@@ -119,7 +120,7 @@ class Confusion(Rule[ConfusionParameters]):
                 continue
             share, itself = row[other] / total, row[label] / total
             surely = share - 2 * math.sqrt(share * (1 - share) / total)
-            mostly = surely > MOSTLY and itself < share
+            mostly = surely > MOSTLY and itself < share and np.sum(matrix.argmax(axis=1) == other) <= 2
             alone = surely > 2 * given.max_off_diag and _stands_out(matrix, label, other, given.min_diag)
             if (mostly or alone) and share > given.max_off_diag and itself < given.min_diag:
                 yield self._finding(step, label, other, share, given.max_off_diag)

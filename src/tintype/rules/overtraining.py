@@ -21,7 +21,7 @@ from tintype.rules.step_view import StepView
 if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
-WASTED = 0.4                            # share of the training that brought nothing, from which it was too long
+WASTED = 1 / 3                          # share of the training that brought nothing, from which it was too long
 
 
 @final
@@ -39,7 +39,7 @@ class OvertrainingParameters(Parameters):
 class Overtraining(Rule[OvertrainingParameters]):
     """The training goes on although nothing gets better any more.
 
-    Judged after each pass of evaluation. Fires, once for each loss, when 40 % of the training so far or more brought
+    Judged after each pass of evaluation. Fires, once for each loss, when a third of the training so far or more brought
     nothing: the loss of validation has not fallen by `delta` for `patience_validation` passes, or neither it nor that
     of training (the level of each pass's steps) for `patience_train` passes.
 

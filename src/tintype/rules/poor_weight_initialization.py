@@ -47,8 +47,9 @@ class PoorWeightInitialization(Rule[PoorWeightInitializationParameters]):
     """The weights that training starts from are so large, so small or so alike that it cannot succeed.
 
     The measure is the scale of a layer: the standard deviation of its weights times the square root of the number of
-    inputs of a unit. A scale of 1 to 1.4 keeps the size of signals (Glorot, He); PyTorch's default is 0.58, and layers
-    of trained networks lie between 0.1 and 5.
+    inputs of a unit (or of its outputs, when those are fewer and the question is whether it is too large). A scale of 1
+    to 1.4 keeps the size of signals (Glorot, He); PyTorch's default is 0.58, and layers of trained networks lie between
+    0.1 and 5.
 
     Fires, once for each layer, when within the first `steps` steps of training the weights (of two axes and more, no
     embeddings)
@@ -98,7 +99,8 @@ class PoorWeightInitialization(Rule[PoorWeightInitializationParameters]):
         if shape is None or len(shape) < 2 or std is None or math.isnan(std) or EMBEDDING.search(name):
             return
         self._looked = True
-        scale, most = std * math.sqrt(math.prod(shape[1:])), self.parameters.threshold
+        inputs, outputs = math.prod(shape[1:]), shape[0] * math.prod(shape[2:])
+        scale, most = std * math.sqrt(inputs), self.parameters.threshold
         constant = std == 0 or (low is not None and low == high)
         if constant and not low:
             stays = name in self._zero
@@ -108,8 +110,8 @@ class PoorWeightInitialization(Rule[PoorWeightInitializationParameters]):
         elif constant and shape[0] > 1:
             same = f"the weights {name} are all {low:.4g}: its units are copies of each other"
             yield self._told_of(step, name, 0.0, 0.0, same)
-        elif scale > most:
-            yield self._told_of(step, name, scale, most, f"the weights {name} are too large")
+        elif (large := std * math.sqrt(min(inputs, outputs))) > most:
+            yield self._told_of(step, name, large, most, f"the weights {name} are too large")
         elif scale < TINY / most and not constant:
             yield self._told_of(step, name, scale, TINY / most, f"the weights {name} are too small")
 
