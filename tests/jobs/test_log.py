@@ -76,6 +76,12 @@ def test_an_unfinished_bar_is_shown_now_and_then(tmp_path: Path) -> None:
     assert shown == logged(tmp_path / "l")
 
 
+def test_a_clock_that_is_set_back_hides_no_progress(tmp_path: Path) -> None:
+    log = JobLog(tmp_path / "l")
+    assert log.take(b"\r 1%\r 2%", AT) == [" 1%"]
+    assert log.take(b"\r 3%", AT - 86_400) == [" 2%"]
+
+
 def test_long_lines_are_cut_between_characters(tmp_path: Path) -> None:
     log = JobLog(tmp_path / "l")
     text = "ä" * LINE_BYTES

@@ -16,6 +16,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import psutil
+
 MARK = "TINTYPE_JOB_TOKEN"
 MARK_LENGTH = 32
 NO_MARK = "-" * MARK_LENGTH                 # room for one, in the environment of a process that forks others
@@ -25,6 +27,7 @@ MADV_COLLAPSE = 25
 REAP_SECONDS = 0.005
 KILL_SECONDS = 10.0
 
+_LISTS_CHILDREN = Path("/proc/thread-self/children").exists()      # else all processes have to be looked at
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
@@ -81,6 +84,10 @@ def show_as(title: str) -> None:
 
 def children_of(pid: int) -> list[int]:
     """The children of all threads of a process; none when it is gone."""
+    if not _LISTS_CHILDREN:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return [child.pid for child in psutil.Process(pid).children()]
+        return []
     found: list[int] = []
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for thread in os.listdir(f"/proc/{pid}/task"):

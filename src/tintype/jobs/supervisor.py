@@ -258,7 +258,9 @@ def main() -> NoReturn:
     """The process of a job whose program is not to be forked, started by the agent."""
     assignment = Assignment.from_json(json.loads(sys.argv[1]))
     settings = Settings.from_environment(os.environ, Path(assignment.home))
-    supervise(assignment, JobStore(Records.open(settings.records_url)), dict(os.environ))
+    store = JobStore(Records.open(settings.records_url))
+    store.disconnect()
+    supervise(assignment, store, dict(os.environ))
 
 
 if __name__ == "__main__":
