@@ -64,7 +64,7 @@ def compare(case: str, theirs: Path, runs: int, image_side: int) -> list[object]
             found[side].append(run(side, case, python, image_side))
     least = {side: (min(one.thread for one in costs), min(one.wall for one in costs)) for side, costs in found.items()}
     bare = least["none"]
-    ours, others = ([now - then for now, then in zip(least[side], bare, strict=True)] for side in ("tintype", "smdebug"))
+    ours, others = ([now - then for now, then in zip(least[side], bare, strict=True)] for side in tuple(sides)[1:])
     return [
         case,
         f"{bare[0]:.1f} ({bare[1]:.1f}) ms",

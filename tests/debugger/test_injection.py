@@ -248,3 +248,12 @@ def test_a_log_that_cannot_be_written_costs_only_itself(
     assert all(np.isfinite(losses))
     assert sum(injection.hook.failures.values()) >= 1
     assert len([one for one in caplog.records if one.levelname == "ERROR"]) == 1
+
+
+def test_a_compiled_network_in_a_script(tmp_path: Path, watch: Watch) -> None:
+    watch()
+    losses = train(torch.compile(Net(), backend="aot_eager"), 2)                            # type: ignore[arg-type]
+    log = log_of(tmp_path)
+    assert log.steps(Mode.TRAIN) == [0, 1]
+    assert "gradient/OptimizedModule__orig_mod.fc.weight" in log.names()
+    assert list(log.values("CrossEntropyLoss_output_0").values()) == pytest.approx(losses)

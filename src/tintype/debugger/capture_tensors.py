@@ -38,7 +38,8 @@ def watching_is_safe() -> bool:
     """
     if torch.compiler.is_compiling():
         return False
-    return not (torch._C._get_tracing_state() or maybe_current_level() is not None)
+    tracing = torch._C._get_tracing_state() or maybe_current_level() is not None
+    return not tracing and not torch._C._len_torch_dispatch_stack()         # of the compiler's later stages
 
 
 def readable(tensor: Tensor) -> Tensor | None:
