@@ -40,7 +40,7 @@ EFFICIENTNET = Example(
 EXAMPLES = (CNN, RESNET, EFFICIENTNET)
 
 
-def write_images(root: Path, splits: tuple[str, ...], per_class: int = 2) -> Path:
+def write_images(root: Path, splits: tuple[str, ...], per_class: int = 1) -> Path:
     """`<root>/<split>/<class>/<n>.jpg`, two classes that differ in colour."""
     random = np.random.default_rng(3)
     for split in splits:
