@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image
+
+from tests.records.cluster import Cluster, NoPostgres, running
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
@@ -51,3 +53,19 @@ def write_colours(root: Path, per_class: int = 20, side: int = 24) -> Path:
 def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`write_colours`, once for all tests: do not change it."""
     return write_colours(tmp_path_factory.mktemp("data") / "colours")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server for all tests; they are skipped with the reason where there is none."""
+    try:
+        with running() as started:
+            yield started
+    except NoPostgres as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def postgres_url(cluster: Cluster) -> str:
+    """An empty database."""
+    return cluster.new_database()

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -98,13 +99,13 @@ def test_early_stopping_stops_the_process(home: Home, name: str) -> None:
     text = SCRIPT.replace("abs(given.lr - 0.03)", "(0 if given.lr < 0.5 else 10)").replace("1 / (epoch + 1)", "0.5")
     state = tuned(
         home, name, text=text, ranges=["lr=0.1,0.9,0.2,0.3"], strategy=StrategyName.GRID, max_jobs=None,
-        early_stopping=EarlyStopping.AUTO, parameters={"epochs": "40", "seconds": "0.02"},
+        early_stopping=EarlyStopping.AUTO, parameters={"epochs": "60", "seconds": "0.02"},
     )  # fmt: skip
     last = state.trials[-1]
     assert last.hyperparameters["lr"] == 0.9            # in the order of the grid
     assert last.status is TrialStatus.STOPPED
     assert last.reason.startswith("early stopping: ")
-    assert len(last.history) < 40
+    assert len(last.history) < 60
     assert home[0].jobs.get(last.name).status is Status.STOPPED
 
 
@@ -118,6 +119,14 @@ def test_a_target_ends_it_and_stops_what_runs(home: Home, name: str) -> None:
     assert state.status is TuningStatus.COMPLETED
     assert "reached the target" in state.reason
     assert {str(job.status) for job in workspace.jobs.list(parent=name)} == {"Completed", "Stopped"}
+
+
+def test_a_search_over_postgres(tmp_path: Path, name: str, postgres_url: str) -> None:
+    with opened(tmp_path / "home", database_url=postgres_url) as home:
+        state = tuned(home, name, max_jobs=2, max_parallel_jobs=2)
+        assert [trial.status for trial in state.trials] == [TrialStatus.COMPLETED] * 2
+        assert [len(trial.history) for trial in state.trials] == [2, 2]
+    assert not (tmp_path / "home" / "tintype.db").exists()
 
 
 class TestResuming:

@@ -31,7 +31,7 @@ from tintype.storage import storage_errors
 from tintype.tuning.runner import Ended, Reported, TrialEvent
 from tintype.tuning.trial import Trial, TrialStatus
 
-SHORTEST_SECONDS = 0.05         # between two looks at what a trial has measured ...
+SHORTEST_SECONDS = 0.2          # between two looks at what a trial measured; the engine tells of its end at once ...
 LONGEST_SECONDS = 0.5
 AGE_SHARE = 0.02                # ... and so much of its age, as nobody needs to know sooner
 
