@@ -17,7 +17,7 @@ from tintype.debugger.log_loading import LogLoader
 from tintype.debugger.log_steps import LogSteps
 from tintype.debugger.log_table import Rows
 from tintype.debugger.modes import Mode
-from tintype.debugger.record_reading import read_tensor
+from tintype.debugger.record_reading import read_tensor, wall_time
 from tintype.errors import NotFound, StorageFailed, not_found
 
 Array = np.ndarray[Any, Any]
@@ -94,8 +94,7 @@ class LogValues:
         """What a row points at. Raises `StorageFailed` when it is damaged and `NotFound` when its file is gone."""
         if int(row["dtype"]) in DTYPES:
             return _inline_values(row.reshape(1))[int(row["dtype"])].reshape(())
-        table, step, worker = self.loader.table, int(row["step"]), int(row["worker"])
-        path = table.files.get((worker, step)) or event_path(step, table.workers.names[worker])
+        path = self._path(int(row["worker"]), int(row["step"]))
         try:
             return read_tensor(self.loader.files, path, int(row["start"]), int(row["length"]))
         except Damaged as error:
@@ -104,6 +103,17 @@ class LogValues:
         except NotFound:
             self.loader.problems.setdefault(path, "the event file is missing")
             raise
+
+    def _path(self, worker: int, step: int) -> str:
+        table = self.loader.table
+        return table.files.get((worker, step)) or event_path(step, table.workers.names[worker])
+
+    def time_of(self, step: int) -> float | None:
+        """When a global step was saved, in seconds since the epoch; None when nothing but shapes was."""
+        for worker in self.loader.table.spans:
+            if (self.loader.table.of_step(worker, step)["dtype"] != SHAPE_ONLY).any():
+                return wall_time(self.loader.files, self._path(worker, step))
+        return None
 
     def stored_shape(self, name: str, step: int, mode: Mode, worker: str | None) -> tuple[int, ...] | None:
         """The shape of a tensor that was saved as such; None when there is none. Raises `StorageFailed`."""

@@ -10,7 +10,6 @@ otherwise in steps of that mode. Reading one tensor's history opens no other ten
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -19,14 +18,12 @@ from typing import Any
 import numpy as np
 
 from tintype.debugger.collection import Collection
-from tintype.debugger.journal import SHAPE_ONLY
-from tintype.debugger.layout import event_path
 from tintype.debugger.log_files import log_files
 from tintype.debugger.log_loading import LogLoader
+from tintype.debugger.log_names import LogNames
 from tintype.debugger.log_steps import LogSteps, spelt
 from tintype.debugger.log_values import LogValues
 from tintype.debugger.modes import Mode
-from tintype.debugger.record_reading import wall_time
 from tintype.debugger.reductions import REDUCTIONS, reduce, reduction_tag
 from tintype.errors import InvalidRequest, NotFound, not_found
 
@@ -49,6 +46,7 @@ class TensorLog:
     def __init__(self, loader: LogLoader) -> None:
         self._loader = loader
         self._steps = LogSteps(loader)
+        self._names = LogNames(loader, self._steps)
         self._values = LogValues(loader, self._steps)
 
     def __repr__(self) -> str:
@@ -151,68 +149,30 @@ class TensorLog:
         """The names of the tensors, sorted: those that match an expression (anywhere in the name), belong to a
         collection, and were saved in a mode or at a step of it. A tensor counts when only a reduction of it was saved.
         """
-        names = self._names_saved(mode or Mode.GLOBAL, step)
-        if collection is not None:
-            known = self._loader.collections.merged
-            group = collection if isinstance(collection, Collection) else known.named(collection)
-            names = [name for name in names if group.matches(name)]
-        if regex is not None:
-            try:
-                wanted = [re.compile(one) for one in ([regex] if isinstance(regex, str) else regex)]
-            except re.error as error:
-                raise InvalidRequest(f"{regex!r} is not a regular expression: {error}") from error
-            names = [name for name in names if any(one.search(name) for one in wanted)]
-        return sorted(names)
+        return self._names.matching(regex, collection, mode or Mode.GLOBAL, step)
 
     def has(self, name: str) -> bool:
         """True when a tensor, or a reduction of it, was saved under that name."""
         return self._loader.table.bases.find(name) is not None
 
-    def _names_saved(self, mode: Mode, step: int | None) -> list[str]:
-        table = self._loader.table
-        if step is not None:
-            at = self.global_step(mode, step)
-            rows = [table.of_step(worker, -1 if at is None else at) for worker in table.spans]
-        elif mode is Mode.GLOBAL:
-            return list(table.bases.names)
-        else:
-            steps = np.fromiter(table.by_mode.get(mode, {}).values(), np.int64)
-            rows = [table.rows[np.isin(table.rows["step"], steps)]]
-        numbers = {int(number) for one in rows for number in np.unique(one["base"])}
-        return [table.bases.names[number] for number in numbers if number < len(table.bases.names)]
-
     def steps_of(self, name: str, mode: Mode = Mode.GLOBAL, *, complete: bool = True) -> list[int]:
         """The steps at which a tensor, or a reduction of it, was saved, ascending. Raises `NotFound`."""
-        rows = self._loader.table.rows
-        at = np.unique(rows["step"][rows["base"] == self._known(name)]).tolist()
-        steps = sorted(self._steps.in_mode(at, mode))
+        steps = self._names.steps_of(name, mode)
         return self._steps.complete(steps, mode) if complete else steps
+
+    def workers_of(self, name: str, step: int, mode: Mode = Mode.GLOBAL) -> list[str]:
+        """The workers that saved a tensor, or a reduction of it, at a step. Raises `NotFound` for an unknown tensor."""
+        return self._names.workers_of(name, step, mode)
 
     def contents(self, step: int) -> list[tuple[str, str, bool]]:
         """What was saved at a global step, in the order in which it was written: (tensor, op, absolute) of each
         reduction; op is "" for the tensor itself, and "shape" where nothing but its shape is there.
         """
-        table, found = self._loader.table, []
-        for worker in table.spans:
-            for row in table.of_step(worker, step):
-                operation = table.operation(int(row["tag"])) or ("shape" if row["dtype"] == SHAPE_ONLY else "", False)
-                found.append((table.bases.names[row["base"]], *operation))
-        return list(dict.fromkeys(found))
+        return self._names.contents(step)
 
     def time_of(self, step: int) -> float | None:
         """When a global step was saved, in seconds since the epoch; None when nothing but shapes was."""
-        table = self._loader.table
-        for worker in table.spans:
-            if (table.of_step(worker, step)["dtype"] != SHAPE_ONLY).any():
-                path = table.files.get((worker, step)) or event_path(step, table.workers.names[worker])
-                return wall_time(self._loader.files, path)
-        return None
-
-    def workers_of(self, name: str, step: int, mode: Mode = Mode.GLOBAL) -> list[str]:
-        """The workers that saved a tensor, or a reduction of it, at a step."""
-        table, base, at = self._loader.table, self._known(name), self.global_step(mode, step)
-        saved = (worker for worker in table.spans if at is not None and base in table.of_step(worker, at)["base"])
-        return sorted(table.workers.names[worker] for worker in saved)
+        return self._values.time_of(step)
 
     def value(self, name: str, step: int, mode: Mode = Mode.GLOBAL, worker: str | None = None) -> Array:
         """A tensor as it was saved (0-d for a number), of the first worker unless one is named.
@@ -230,7 +190,7 @@ class TensorLog:
 
         Raises `NotFound` for a tensor that is not in the log at all.
         """
-        self._known(name)
+        self._names.known(name)
         return dict(self._values.history(name, mode, worker))
 
     def series(self, name: str, mode: Mode = Mode.GLOBAL, worker: str | None = None) -> tuple[Array, Array]:
@@ -238,7 +198,7 @@ class TensorLog:
 
         What is not a single real number is left out. Raises `NotFound` for a tensor that is not in the log at all.
         """
-        self._known(name)
+        self._names.known(name)
         return self._values.series(name, mode, worker)
 
     def shape(self, name: str, step: int, mode: Mode = Mode.GLOBAL, worker: str | None = None) -> tuple[int, ...]:
@@ -285,7 +245,7 @@ class TensorLog:
         """The stored reductions to one number of a tensor: (op, absolute) → step → value. Raises `NotFound`."""
         return {
             (op, absolute): {step: value.item() for step, value in self._values.history(tag, mode, None)}
-            for op, absolute, tag in self._stored(name)
+            for op, absolute, tag in self._names.reductions_of(name)
             if op not in SEVERAL_NUMBERS
         }
 
@@ -293,14 +253,14 @@ class TensorLog:
         self, name: str, op: str, mode: Mode = Mode.GLOBAL, *, absolute: bool = False
     ) -> dict[int, Array]:
         """The stored `quantiles` or `histogram` of a tensor by step; empty when none were stored."""
-        self._known(name)
+        self._names.known(name)
         return dict(self._values.history(reduction_tag(name, op, absolute=absolute), mode, None))
 
     def stored_reductions(self, name: str, step: int, mode: Mode = Mode.GLOBAL) -> list[tuple[str, bool]]:
         """(op, absolute) of the reductions of a tensor that were stored at a step."""
         return [
             (op, absolute)
-            for op, absolute, tag in self._stored(name)
+            for op, absolute, tag in self._names.reductions_of(name)
             if self._values.find(tag, step, mode, None) is not None
         ]
 
@@ -317,18 +277,6 @@ class TensorLog:
                 if mode in (None, Mode.GLOBAL, of):
                     rows.append((name, of.name, step, mode_step, value))
         return pandas.DataFrame(rows, columns=["name", "mode", "step", "mode_step", "value"])
-
-    def _known(self, name: str) -> int:
-        bases = self._loader.table.bases
-        if (number := bases.find(name)) is None:
-            raise not_found("tensor", name, bases.names)
-        return number
-
-    def _stored(self, name: str) -> list[tuple[str, bool, str]]:
-        self._known(name)
-        tags = [(op, absolute, reduction_tag(name, op, absolute=absolute))
-                for absolute in (False, True) for op in REDUCTIONS]  # fmt: skip
-        return [one for one in tags if self._loader.table.tags.find(one[2]) is not None]
 
     def _not_saved(self, name: str, step: int, mode: Mode) -> NotFound:
         steps, of = self.steps_of(name, mode, complete=False), "" if mode is Mode.GLOBAL else f" of {mode.name}"
