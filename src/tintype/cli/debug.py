@@ -59,6 +59,9 @@ def say(call: Invocation, view: DebugView) -> None:
     if view.states:
         call.say(rule_table(view.states))
     for state in view.states:
+        if state.details and state.status is not RuleStatus.ISSUES_FOUND:
+            call.say(f"  [dim]{state.name}: {escape(state.details)}[/]")
+    for state in view.states:
         for finding in view.findings[state.name][:FINDINGS_SHOWN]:
             say_finding(call, state.name, finding)
         if state.findings > FINDINGS_SHOWN:
@@ -73,15 +76,14 @@ def say(call: Invocation, view: DebugView) -> None:
 def rule_table(states: Sequence[RuleState]) -> Table:
     """One row a rule."""
     table = Table(box=None, padding=(0, 2))
-    for column in ("rule", "status", "findings", "first at step", ""):
+    for column in ("rule", "status", "findings", "first at step"):
         right = column in ("findings", "first at step")
-        table.add_column(column, justify="right" if right else "left", no_wrap=column in ("rule", "status"))
+        table.add_column(column, justify="right" if right else "left", no_wrap=True)
     for one in states:
-        colour = COLOURS.get(one.status, "yellow")
+        colour = COLOURS.get(one.status, "yellow") if one.evaluated else "yellow"
         status = one.status.value if one.evaluated or one.status is not RuleStatus.NO_ISSUES_FOUND else "no data"
         first = "" if one.first_step is None else f"{one.first_step:,}"
-        details = "" if one.status is RuleStatus.ISSUES_FOUND else one.details
-        table.add_row(one.name, f"[{colour}]{status}[/]", f"{one.findings:,}", first, f"[dim]{escape(details)}[/]")
+        table.add_row(one.name, f"[{colour}]{status}[/]", f"{one.findings:,}", first)
     return table
 
 
