@@ -50,6 +50,12 @@ class EventLoop:
         self._waker.setblocking(False)
         self.watch(self._woken.fileno(), self._hear)
 
+    def close(self) -> None:
+        """Give its own descriptors back."""
+        self._selector.close()
+        self._woken.close()
+        self._waker.close()
+
     def watch(self, descriptor: int, act: Act) -> None:
         """Call `act` whenever there is something to read."""
         self._selector.register(descriptor, selectors.EVENT_READ, act)
