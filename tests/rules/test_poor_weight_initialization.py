@@ -54,7 +54,7 @@ def test_a_pretrained_backbone(tmp_path: Path, profile: Profile) -> None:
 def test_a_head_that_begins_at_zero_and_moves_is_none(tmp_path: Path) -> None:
     log = Log(tmp_path)
     log.add({"Net_head.weight": np.zeros((4, 8), np.float32), "Net_embedding.weight": drawn(9, 8, scale=30.0)})
-    log.add({"Net_head.weight": drawn(4, 8, scale=0.05)})
+    log.add({"Net_head.weight": drawn(4, 8, scale=0.005)})
     run = log.judge(RULE)
     assert run.state.status is RuleStatus.NO_ISSUES_FOUND
     assert run.state.evaluated

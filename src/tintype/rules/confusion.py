@@ -51,14 +51,16 @@ class Confusion(Rule[ConfusionParameters]):
     second. Besides, either
 
     - more than half are predicted as the second, for certain (two standard errors), fewer as themselves, and no third
-      class mostly as the second as well (which is a network that has collapsed),
+      class mostly as the second as well (which is a network that has collapsed), while most of the newest training
+      images of the class are answered right (otherwise the network has not learned it yet),
     - or most classes reach `min_diag`, more than twice `max_off_diag` are taken for the second for certain, and the
       pair stands out: the share is three times that of any other pair.
 
     Labels of two classes were swapped, training and validation number their classes differently, or nothing in the
     images tells the two apart.
 
-    **Needs** the inputs of the loss (scores and labels) in the mode EVAL, or tensors of predictions and labels.
+    **Needs** the inputs of the loss (scores and labels) in training and evaluation, or tensors of predictions and
+    labels.
 
     **Differs from SageMaker's**, which adds up all predictions from the first step on, those of the untrained network
     too, and takes every class below 90 % for a fault, which a network of 90 % accuracy has several of. The profile
@@ -74,28 +76,34 @@ class Confusion(Rule[ConfusionParameters]):
     profile: Profile = Profile.RIGHT
     _counts: ClassCounts = field(default_factory=ClassCounts)           # of all steps, or of the pass that goes on
     _last: ClassCounts = field(default_factory=ClassCounts)             # of the pass before
+    _trained: ClassCounts = field(default_factory=ClassCounts)          # of training since the pass before
     _others: int = -1                                                   # steps of other modes before the pass
     _step: StepView | None = None
 
     def check(self, log: TensorLog, step: StepView) -> Iterable[Finding]:
         if self.profile is Profile.SAGEMAKER:
-            return list(self._literal(step)) if self._add(step) else ()
-        if step.mode is Mode.EVAL:
+            return list(self._literal(step)) if self._add(step, self._counts) else ()
+        if step.is_training:
+            if self._step is not None and self._step.mode is Mode.EVAL:
+                self._trained = ClassCounts()
+            if self._add(step, self._trained):
+                self._step = step
+        elif step.mode is Mode.EVAL:
             others = step.step - step.mode_step
             if others != self._others:
                 self._last, self._counts, self._others = self._counts, ClassCounts(), others
-            if self._add(step):
+            if self._add(step, self._counts):
                 self._step = step
         return ()
 
     def conclude(self, log: TensorLog) -> Iterable[Finding]:
-        if self._step is None or self.profile is Profile.SAGEMAKER:
+        if self._step is None or self.profile is Profile.SAGEMAKER or not self._counts.pairs:
             return ()
         # A last pass that was cut short has fewer images than the one before it.
         whole = self._counts if self._counts.seen >= self._last.seen else self._last
         return list(self._taken(self._step, whole))
 
-    def _add(self, step: StepView) -> bool:
+    def _add(self, step: StepView, counts: ClassCounts) -> bool:
         given = self.parameters
         names = (*step.names(collection=given.labels_collection), given.labels)
         labels = labels_at(step, [_exactly(name) for name in names])
@@ -103,12 +111,12 @@ class Confusion(Rule[ConfusionParameters]):
             found = (*step.names(collection=given.predictions_collection), given.predictions)
             predictions = predictions_at(step, [_exactly(name) for name in found], False, len(labels))
             if predictions is not None:
-                self._counts.add(labels, predictions, given.category_no or 0)
+                counts.add(labels, predictions, given.category_no or 0)
                 return True
         answers = Answers.at(step)
         if answers is None or self.profile is Profile.SAGEMAKER:
             return False
-        self._counts.add(answers.labels, answers.predicted, answers.classes)
+        counts.add(answers.labels, answers.predicted, answers.classes)
         return True
 
     def _taken(self, step: StepView, counts: ClassCounts) -> Iterator[Finding]:
@@ -121,6 +129,7 @@ class Confusion(Rule[ConfusionParameters]):
             share, itself = row[other] / total, row[label] / total
             surely = share - 2 * math.sqrt(share * (1 - share) / total)
             mostly = surely > MOSTLY and itself < share and np.sum(matrix.argmax(axis=1) == other) <= 2
+            mostly = mostly and self._trained.mispredicted().get(label, 1.0) < MOSTLY
             alone = surely > 2 * given.max_off_diag and _stands_out(matrix, label, other, given.min_diag)
             if (mostly or alone) and share > given.max_off_diag and itself < given.min_diag:
                 yield self._finding(step, label, other, share, given.max_off_diag)

@@ -112,7 +112,7 @@ class PoorWeightInitialization(Rule[PoorWeightInitializationParameters]):
             yield self._told_of(step, name, 0.0, 0.0, same)
         elif (large := std * math.sqrt(min(inputs, outputs))) > most:
             yield self._told_of(step, name, large, most, f"the weights {name} are too large")
-        elif scale < TINY / most and not constant:
+        elif scale < TINY / most and not constant and name not in self._zero:
             yield self._told_of(step, name, scale, TINY / most, f"the weights {name} are too small")
 
     def _told_of(self, step: StepView, name: str, measured: float, threshold: float, message: str) -> Finding:
