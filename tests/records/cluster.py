@@ -49,7 +49,7 @@ class Cluster:
         self._programs = programs
         self._folder = folder
         self._user = user
-        self._databases = 0
+        self._schemas = 0
 
     def call(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), *arguments]
@@ -74,11 +74,11 @@ class Cluster:
         self.call("pg_ctl", "-D", "data", "-m", "fast", "-w", "-l", "postgres.log", "restart")
 
     def new_database(self) -> str:
-        """The URL of an empty database."""
-        self._databases += 1
-        name = f"tintype_{self._databases}"
-        self.call("psql", "-h", str(self._folder), "-U", "tintype", "-d", "postgres", "-c", f"CREATE DATABASE {name}")
-        return f"postgresql://tintype@/{name}?host={self._folder}"
+        """The URL of an empty schema, which is as good as a database and made a hundred times as fast."""
+        self._schemas += 1
+        name = f"tintype_{self._schemas}"
+        self.call("psql", "-h", str(self._folder), "-U", "tintype", "-d", "postgres", "-c", f"CREATE SCHEMA {name}")
+        return f"postgresql://tintype@/postgres?host={self._folder}&options=-csearch_path%3D{name}"
 
 
 @contextmanager

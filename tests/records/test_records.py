@@ -77,7 +77,7 @@ class TestPostgres(RecordsContract):
 
     def test_no_such_database(self, url: str) -> None:
         with pytest.raises(StorageFailed, match="cannot be used as a store"):
-            Records.open(url.replace("/tintype_", "/nothing_"))
+            Records.open(url.replace("/postgres?", "/nothing?"))
 
 
 def in_processes(count: int, target: Callable[..., None], *arguments: object) -> list[int | None]:
