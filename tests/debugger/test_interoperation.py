@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.debugger import real_smdebug
+from tintype.debugger import compat_path
 from tintype.debugger.collection import BUILT_IN, Collection
 from tintype.debugger.dtypes import CODES
 from tintype.debugger.log_writer import TensorLogWriter
@@ -148,3 +152,30 @@ def test_we_read_what_smdebugs_hook_writes(smdebug: Callable[..., str], tmp_path
             ours = reduce(log.value(name, step), op, absolute=absolute).item()
             assert stored == pytest.approx(ours, rel=1e-4, abs=1e-6)
     assert len(log.reductions(name)) == 11
+
+
+def test_our_hook_and_smdebugs_save_the_same(smdebug: Callable[..., str], tmp_path: Path) -> None:
+    """The same script, once with each: the same names, steps, values, reductions and members of collections.
+
+    But for scalars: smdebug keeps them until a step that is saved anyway, and then under its number.
+    """
+    smdebug("train.py", tmp_path / "theirs")
+    command = [sys.executable, str(real_smdebug.SCRIPTS / "train.py"), str(tmp_path / "ours")]
+    path = {"PYTHONPATH": str(compat_path()), "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, env={**os.environ, **path}, check=True, timeout=200, capture_output=True)
+    ours, theirs = open_log(tmp_path / "ours"), open_log(tmp_path / "theirs")
+    assert ours.names() == theirs.names()
+    assert ours.steps_of("scalar/rate", Mode.TRAIN) == [0, 1, 2, 3, 4]
+    for name in theirs.names("^(?!scalar/)"):
+        assert ours.steps_of(name, Mode.EVAL) == theirs.steps_of(name, Mode.EVAL), name
+        assert ours.steps_of(name) == theirs.steps_of(name), name
+        for step, value in theirs.values(name).items():
+            np.testing.assert_allclose(ours.value(name, step).reshape(value.shape), value, rtol=1e-5, atol=1e-7)
+        stored = theirs.reductions(name)
+        assert ours.reductions(name).keys() == stored.keys()
+        for operation, history in stored.items():
+            assert ours.reductions(name)[operation] == pytest.approx(history, rel=1e-4, abs=1e-6, nan_ok=True)
+    for name in ("weights", "biases", "gradients", "losses"):
+        assert ours.collections[name].tensor_names == theirs.collections[name].tensor_names
+    seen = json.loads(smdebug("read_log.py", tmp_path / "ours"))
+    assert seen["names"] == theirs.names()

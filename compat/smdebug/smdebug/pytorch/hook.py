@@ -174,7 +174,10 @@ class Hook:
 
     def _saved(self) -> list[Saved]:
         default = self.save_config.windows(DEFAULT_WINDOWS)
-        return [self.get_collection(name).saved_of(self._modules, default) for name in sorted(self.include_collections)]
+        # with everything saved, each collection that there is says how its own tensors are
+        everything = self.get_collections() if CollectionKeys.ALL in self.include_collections else ()
+        names = {*self.include_collections, *everything}
+        return [self.get_collection(name).saved_of(self._modules, default) for name in sorted(names)]
 
     def _take_collections(self) -> None:
         if self._first_call is not None:
