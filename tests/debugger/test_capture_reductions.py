@@ -89,10 +89,12 @@ def test_sizes() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", TENSORS)
 def test_on_the_device_and_without_waiting(name: str) -> None:
     tensor = TENSORS[name]
     there = tensor.cuda()
+    reduce_all([there], EVERY)                                  # what is constant is brought over once
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:

@@ -75,6 +75,7 @@ def test_buffers_are_given_back_by_another_thread() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_from_a_device_without_waiting() -> None:
     here = torch.arange(1_000_000.0)
     there, other = here.cuda(), torch.ones(3, dtype=torch.bfloat16).cuda()

@@ -10,6 +10,7 @@ the distances to the mean.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import final
@@ -168,13 +169,20 @@ class _Sums:
 def _by_rows(rows: Tensor, wanted: Wanted) -> Tensor:
     """(tensors, elements) float -> (tensors, numbers) float32, without waiting for the device."""
     if not rows.shape[1]:
-        nothing = [REDUCTIONS[op].of_nothing for op, _ in wanted for _ in range(size_of(op))]
-        return torch.tensor(nothing, dtype=torch.float32, device=rows.device).expand(rows.shape[0], -1)
+        nothing = tuple(REDUCTIONS[op].of_nothing for op, _ in wanted for _ in range(size_of(op)))
+        return _constant(nothing, rows.device).float().expand(rows.shape[0], -1)
     if rows.shape[1] <= SMALL and rows.device.type == "cpu":
         rows = rows.double()
     magnitudes = rows.abs() if any(absolute for _, absolute in wanted) else rows
     parts = [_ROWS[op](magnitudes if absolute else rows).float() for op, absolute in wanted]
     return torch.cat([one if one.ndim == 2 else one[:, None] for one in parts], dim=1)
+
+
+@functools.cache
+def _constant(numbers: tuple[float, ...], device: torch.device) -> Tensor:
+    """float64, brought to its device once: that is waited for."""
+    with torch.inference_mode(False):
+        return torch.tensor(numbers, dtype=torch.float64, device=device)
 
 
 def _variance(rows: Tensor) -> Tensor:
@@ -185,7 +193,7 @@ def _quantiles(rows: Tensor) -> Tensor:
     finite = torch.isfinite(rows)
     ordered = torch.where(finite, rows, math.inf).sort(dim=1).values    # what is not finite comes last
     last = finite.sum(dim=1, keepdim=True).sub(1).clamp(min=0)
-    places = torch.tensor(QUANTILES, device=rows.device, dtype=torch.float64) * last
+    places = _constant(QUANTILES, rows.device) * last
     below = places.floor().long()
     lower, upper = (ordered.gather(1, index).double() for index in (below, torch.minimum(below + 1, last)))
     return torch.where(finite.any(dim=1, keepdim=True), torch.lerp(lower, upper, places - below), math.nan)
