@@ -7,7 +7,6 @@ import pytest
 from tintype.errors import InvalidRequest
 from tintype.training.events import (
     EVENTS,
-    Answer,
     End,
     Epoch,
     Event,
@@ -17,7 +16,6 @@ from tintype.training.events import (
     Phase,
     Progress,
     Quarantined,
-    Ready,
     Result,
     TrainingResult,
     Warning,
@@ -44,10 +42,8 @@ SAMPLES: list[Event] = [
     Warning("1 file is set aside"),
     Result(RESULT),
     Failure("the disk is full"),
-    Ready({"torch": "2"}),
-    Answer({"pretrained": True}),
     End("job", Outcome.STOPPED),
-    End("job", Outcome.FAILED, "no such file", "NotFound"),
+    End("job", Outcome.FAILED, "no such file"),
 ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.training.small_jobs import PlanMaker
 from tintype.errors import BadData
 from tintype.training.events import Event, Warning
-from tintype.training.material import Material, material_key, measure_colours, open_material
+from tintype.training.material import Material, measure_colours, open_material
 from tintype.training.phases import Phases
 from tintype.training.plan import TrainingPlan
 
@@ -102,12 +102,3 @@ def test_one_class_is_no_choice(make_plan: PlanMaker, tmp_path: Path, colours: P
     shutil.copytree(colours / "blue", tmp_path / "photos" / "blue")
     with pytest.raises(BadData, match="at least two"):
         opened(make_plan(data=tmp_path / "photos"))
-
-
-def test_trials_that_differ_in_training_share_their_material(make_plan: PlanMaker) -> None:
-    def key(**hyperparameters: str | float) -> tuple[object, ...]:
-        return material_key(make_plan(hyperparameters), None)
-
-    assert key(lr=0.1, epochs=3) == key(lr=0.2, optimizer="sgd")
-    assert key() != key(augmentation="flip")
-    assert key() != key(resize="stretch")

@@ -8,7 +8,6 @@ from tintype.errors import NotFound
 from tintype.training.distributed import World
 from tintype.training.events import Event, Note
 from tintype.training.session import Host, open_session
-from tintype.training.shelf import Shelf
 
 
 def test_it_says_where_it_computes_and_where_weights_come_from(make_plan: PlanMaker) -> None:
@@ -44,13 +43,6 @@ def test_a_network_is_laid_out_as_its_images_are(make_plan: PlanMaker) -> None:
 def test_pretrained_weights_that_are_nowhere_are_an_error(make_plan: PlanMaker) -> None:
     with pytest.raises(NotFound, match="no weights for efficientnet_lite0"):
         open_session(make_plan({"model": "efficientnet_lite0", "weights": "auto"}), print, Host())
-
-
-def test_jobs_share_what_is_on_the_shelf(make_plan: PlanMaker) -> None:
-    host = Host(shelf=Shelf())
-    one, other = (open_session(make_plan({"lr": rate}), print, host) for rate in (0.1, 0.2))
-    assert one.material is other.material
-    assert open_session(make_plan({"augmentation": "flip"}), print, host).material is not one.material
 
 
 def test_the_learning_rate_is_found_when_it_is_left_open(make_plan: PlanMaker) -> None:

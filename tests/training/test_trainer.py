@@ -16,7 +16,6 @@ from tintype.models.weights import restore
 from tintype.training import feed
 from tintype.training.events import Epoch, Event, Note, Phase
 from tintype.training.session import Host
-from tintype.training.shelf import Shelf
 from tintype.training.stop import Patience, Stop
 from tintype.training.trainer import train
 
@@ -178,12 +177,10 @@ def test_bad_files_are_named_in_the_result(make_plan: PlanMaker, colours: Path, 
 
 def test_two_jobs_in_one_process_do_not_touch_each_other(make_plan: PlanMaker) -> None:
     alone = best_weights(run(make_plan({"epochs": 1})).plan)
-    shelf = Shelf()
-    run(make_plan({"epochs": 1, "lr": 0.05, "drop-rate": 0.5}, seed=5), host=Host(shelf=shelf))
+    run(make_plan({"epochs": 1, "lr": 0.05, "drop-rate": 0.5}, seed=5))
     torch.manual_seed(99)
-    second = run(make_plan({"epochs": 1}), host=Host(shelf=shelf))
+    second = run(make_plan({"epochs": 1}))
     assert are_equal(alone, best_weights(second.plan))
-    assert not any(isinstance(event, Phase) and event.name == "decode the images" for event in second.events)
 
 
 def test_what_cannot_be_asked_for_is_said_before_the_first_step(make_plan: PlanMaker) -> None:

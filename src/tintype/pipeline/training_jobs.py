@@ -13,7 +13,6 @@ from typing import Any, final
 from tintype.errors import BadArchive, InvalidRequest, JobFailed, NotFound, TintypeError
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.job import Job, JobSpec, MetricDefinition, Resources, Source
-from tintype.jobs.workers import WorkerPool
 from tintype.models.at_hand import are_at_hand
 from tintype.pipeline.recipe import PRETRAINED_NETWORK, Finder
 from tintype.settings import Settings
@@ -140,22 +139,6 @@ def spec_of(plan: TrainingPlan, hyperparameters: Mapping[str, Value], *, retries
 def wire(value: Value) -> str:
     """A hyperparameter as a job has it: text as it is, everything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def job_of(plan: TrainingPlan, hyperparameters: Mapping[str, Value], parent: str = "") -> Job:
-    """The job that carries out a plan in a pool's worker."""
-    return Job(
-        name=plan.name,
-        directory=str(plan.directory),
-        plan=plan.model_dump(mode="json"),
-        hyperparameters=dict(hyperparameters),
-        parent=parent,
-    )
-
-
-def training_pool(size: int = 1) -> WorkerPool:
-    """Processes that have torch loaded and run one training job after another."""
-    return WorkerPool((sys.executable, "-m", "tintype.training", "--worker"), size)
 
 
 def parse_assignments(option: str, assignments: list[str]) -> dict[str, Value]:

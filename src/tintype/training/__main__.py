@@ -1,4 +1,4 @@
-"""`python -m tintype.training PLAN.json` runs one job; `--worker` runs those that arrive on the standard input.
+"""`python -m tintype.training PLAN.json` runs one training job.
 
 Events go to the standard output, one JSON object per line; whatever a library prints goes to the standard error. With
 `--events FILE` they are appended to that file, the standard output is a log for people, and the result is written to
@@ -32,15 +32,11 @@ STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse `arguments` (without the program's name), run, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tintype.training", description=(__doc__ or "").split("\n\n")[0])
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("plan", nargs="?", type=Path, help="a training plan as JSON")
-    what.add_argument("--worker", action="store_true", help="run the plans that arrive on the standard input")
+    parser.add_argument("plan", type=Path, help="a training plan as JSON")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint of the plan's directory")
     parser.add_argument("--events", type=Path, help="append the events to this file, and write a log for people")
     options, hyperparameters = parser.parse_known_args(arguments)
     keep_freed_memory()
-    if options.worker:
-        return serve(emitter(private_output()))
     if options.events is not None:
         return run_once(options.plan, options.resume, narrator(options.events), hyperparameters)
     return run_once(options.plan, options.resume, emitter(private_output()), hyperparameters)
@@ -66,16 +62,6 @@ def run_once(path: Path, resume: bool, emit: Callable[[Event], None], hyperparam
     with join(os.environ) as world:
         outcome = run_job(plan, emit, resume=resume, host=Host(world, stop))
     return 1 if outcome is Outcome.FAILED else 0
-
-
-def serve(emit: Callable[[Event], None]) -> int:
-    """Be a worker until the standard input ends."""
-    from tintype.training.worker import Worker
-
-    worker = Worker(emit)
-    on_signals(worker.leave)
-    worker.serve(sys.stdin)
-    return 0
 
 
 def on_signals(act: Callable[[], None]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
@@ -106,30 +106,15 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A worker has loaded what it needs and reads plans."""
-
-    libraries: Mapping[str, str] = field(default_factory=dict)     # name -> version
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer of an errand, see `errands`."""
-
-    answer: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
 class End:
-    """The last event of a job or an errand. `error` is the name of the class in `tintype.errors`, of an errand only."""
+    """The last event of a job."""
 
     job: str
     status: Outcome
     reason: str | None = None
-    error: str | None = None
 
 
-Event = Phase | Progress | Epoch | Note | Warning | Result | Failure | Ready | Answer | End
+Event = Phase | Progress | Epoch | Note | Warning | Result | Failure | End
 
 EVENTS: dict[str, type[Event]] = {
     "phase": Phase,
@@ -139,8 +124,6 @@ EVENTS: dict[str, type[Event]] = {
     "warning": Warning,
     "result": Result,
     "failure": Failure,
-    "ready": Ready,
-    "answer": Answer,
     "end": End,
 }
 _NAMES = {kind: name for name, kind in EVENTS.items()}

@@ -25,7 +25,7 @@ from tintype.training.evaluation import Evaluation, Evaluator
 from tintype.training.events import Epoch, Note, TrainingResult
 from tintype.training.features import FeaturesStopped, SplitFeatures
 from tintype.training.feed import reseed
-from tintype.training.frozen_start import Start, open_start, start_key
+from tintype.training.frozen_start import Start, open_start
 from tintype.training.losses import LossGuard, create_loss
 from tintype.training.material import Split
 from tintype.training.metrics import Meter, metrics_of, score
@@ -44,7 +44,7 @@ def train_frozen(session: Session, resume: bool) -> TrainingResult:
     """Train the head of the session's network. Raises as `trainer.train` does."""
     plan, place, world, stop = session.plan, session.place, session.host.world, session.host.stop
     try:
-        start = session.host.shelf.take(start_key(session), lambda: open_start(session))
+        start = open_start(session)
     except FeaturesStopped:
         return conclude(session, None, (), best_epoch=0, epochs=0, stopped=True)
     head = copy.deepcopy(start.head).to(place.device)

@@ -15,7 +15,6 @@ from torch import nn
 
 from tintype.models import networks
 from tintype.training.features import Features, compute_features, find_features, weights_key
-from tintype.training.material import material_key
 from tintype.training.remembered import Remembered
 from tintype.training.session import Session
 
@@ -29,13 +28,6 @@ class Start:
     features: Features
     head: nn.Module         # (n, dim) -> (n, classes), before the first step; copied, never changed
     head_name: str          # in the network's module, e.g. "fc"
-
-
-def start_key(session: Session) -> tuple[object, ...]:
-    """Equal for sessions that may share one `Start`."""
-    plan = session.plan
-    depends_on = (plan.network, plan.seed, plan.compute, plan.augmentation.kind)
-    return ("frozen", *depends_on, *material_key(plan, session.weights.sha256))
 
 
 def open_start(session: Session) -> Start:

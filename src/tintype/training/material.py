@@ -60,13 +60,6 @@ class Material:
         return (self.train, self.valid) if self.test is None else (self.train, self.valid, self.test)
 
 
-def material_key(plan: TrainingPlan, weights: str | None) -> tuple[object, ...]:
-    """Equal for plans that may share one `Material`; `weights` is the hash of their file."""
-    network = plan.network
-    where = ("material", plan.data, plan.settings, plan.augmentation.crops)
-    return (*where, network.name, network.image_size, network.resize, weights)
-
-
 def open_material(
     plan: TrainingPlan, pretrained_colours: Colours | None, strided: bool, phases: Phases, emit: Emit
 ) -> Material:

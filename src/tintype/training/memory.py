@@ -22,9 +22,3 @@ def keep_freed_memory() -> bool:
         return False
     settings = {MMAP_MAX: 0, TRIM_THRESHOLD: LARGEST_INT, TOP_PAD: HEAP_STEP_BYTES}
     return all(library.mallopt(name, value) for name, value in settings.items())
-
-
-def give_back_memory() -> bool:
-    """Return freed memory to the kernel now, as after a job. False where there was none, or the library is another."""
-    library = ctypes.CDLL(None)
-    return bool(library.malloc_trim(0)) if hasattr(library, "malloc_trim") else False

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 
 import torch
 
 from tintype.errors import TintypeError
 from tintype.training.events import End, Failure, Outcome, Result
-from tintype.training.memory import give_back_memory
 from tintype.training.outputs import write_failure, write_result
 from tintype.training.phases import Emit
 from tintype.training.plan import TrainingPlan
@@ -35,12 +33,6 @@ def run_job(plan: TrainingPlan, emit: Emit, *, resume: bool, host: Host) -> Outc
     if host.world.leads:
         emit(End(plan.name, outcome, reason))
     return outcome
-
-
-def tidy_up() -> None:
-    """Give memory back after a job, so that the next one of this process begins with it as it was."""
-    gc.collect()
-    give_back_memory()
 
 
 def reason_of(error: Exception, plan: TrainingPlan) -> str:

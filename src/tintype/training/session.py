@@ -16,11 +16,10 @@ from tintype.models.weights import Weights
 from tintype.training.device import Place, choose_place, settle
 from tintype.training.distributed import ALONE, World
 from tintype.training.events import Event, Note
-from tintype.training.material import Colours, Material, material_key, open_material
+from tintype.training.material import Colours, Material, open_material
 from tintype.training.optimisers import learning_rate
 from tintype.training.phases import Emit, Phases
 from tintype.training.plan import TrainingPlan
-from tintype.training.shelf import Shelf
 from tintype.training.stop import Stop
 
 SMALL_CNN = "small_cnn"         # the one network that is not made for images of 64 pixels and more
@@ -30,11 +29,10 @@ PUBLISHED_SIZE = 224            # pixels; any network of the zoo can be built fo
 @final
 @dataclass(frozen=True)
 class Host:
-    """What surrounds a job in its process: other ranks, a request to stop, what earlier jobs left on the shelf."""
+    """What surrounds a job in its process: other ranks, and a request to stop."""
 
     world: World = ALONE
     stop: Stop = field(default_factory=Stop)
-    shelf: Shelf = field(default_factory=Shelf)
 
 
 @final
@@ -79,15 +77,9 @@ def open_session(plan: TrainingPlan, emit: Emit, host: Host) -> Session:
     place = choose_place(plan.compute, local_rank=host.world.local_rank)
     settle(place, deterministic=plan.compute.deterministic)
     speak(Note(f"computing on {place}"))
-    chosen = host.shelf.take(
-        ("weights", plan.network.name, plan.network.weights, plan.settings),
-        lambda: weights.resolve(plan.network.name, plan.network.weights, settings=plan.settings),
-    )
+    chosen = weights.resolve(plan.network.name, plan.network.weights, settings=plan.settings)
     speak(Note(f"{plan.network.name} starts from {chosen.source}"))
-    material = host.shelf.take(
-        material_key(plan, chosen.sha256),
-        lambda: open_material(plan, _colours(plan, chosen), plan.network.name != SMALL_CNN, phases, speak),
-    )
+    material = open_material(plan, _colours(plan, chosen), plan.network.name != SMALL_CNN, phases, speak)
     return Session(plan, host, speak, phases, place, material, chosen)
 
 
