@@ -2,7 +2,7 @@
 
 Trains what was not trained before (about three minutes for all, on one core), evaluates all rules with their defaults
 and prints the tables. `--only` takes trainings whose name contains a text, `--rule` one rule, `--write` writes
-`docs/fault_zoo.md`. `--drawn 20` takes 20 healthy and 20 broken trainings that are drawn at random instead.
+`docs/fault_zoo.md`. `--drawn 20` adds 20 healthy and 20 broken trainings that are drawn at random.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.fault_zoo.capture import captured
 from benchmarks.fault_zoo.drawn import broken, healthy
 from benchmarks.fault_zoo.judging import Verdict, judge
-from benchmarks.fault_zoo.page import page
+from benchmarks.fault_zoo.page import DRAWN, page
+from benchmarks.fault_zoo.training import Training
 from benchmarks.fault_zoo.zoo import ZOO
 from benchmarks.measuring import REPOSITORY
 from tintype.rules.catalogue import RULES, find_rule
@@ -35,18 +37,26 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--write", action="store_true", help="write docs/fault_zoo.md")
     options = parser.parse_args(arguments)
     rules = [find_rule(name).NAME for name in options.rule] if options.rule else sorted(RULES)
-    verdicts = []
-    drawn = [make(number) for make in (broken, healthy) for number in range(options.drawn)]
-    for training in drawn or ZOO.values():
-        if options.only in training.name:
-            log = captured(training, options.logs, fresh=options.fresh, kept=options.kept)
-            verdicts.append(judge(training, log, rules))
-            print(line(verdicts[-1]), file=sys.stderr, flush=True)
-    text = page(verdicts, rules)
+    parts = [page(judged(ZOO.values(), rules, options), rules)]
+    if options.drawn:
+        drawn = [make(number) for make in (broken, healthy) for number in range(options.drawn)]
+        parts.append(page(judged(drawn, rules, options), rules, DRAWN))
+    text = "\n".join(parts)
     print(text)
     if options.write:
         (REPOSITORY / "docs" / "fault_zoo.md").write_text(text)
     return 0
+
+
+def judged(trainings: Iterable[Training], rules: Sequence[str], options: argparse.Namespace) -> list[Verdict]:
+    """Those whose name contains what was asked for, one after another."""
+    verdicts = []
+    for training in trainings:
+        if options.only in training.name:
+            log = captured(training, options.logs, fresh=options.fresh, kept=options.kept)
+            verdicts.append(judge(training, log, rules))
+            print(line(verdicts[-1]), file=sys.stderr, flush=True)
+    return verdicts
 
 
 def line(verdict: Verdict) -> str:

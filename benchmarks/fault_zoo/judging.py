@@ -53,6 +53,7 @@ class Score:
     rule: str
     due: int                                # faults that it may name
     caught: int                             # of those
+    missed: int                             # of those, named by no right rule at all
     elsewhere: int                          # other faults at which it fired: side effects, not counted as wrong
     false_alarms: int                       # healthy trainings at which it fired
 
@@ -65,7 +66,8 @@ def scores(verdicts: Sequence[Verdict], rules: Iterable[str]) -> list[Score]:
         fired = [one for one in verdicts if rule in one.fired]
         elsewhere = sum(one.training.broken and rule not in one.training.rules for one in fired)
         alarms = sum(not one.training.broken for one in fired)
-        found.append(Score(rule, len(due), sum(rule in one.fired for one in due), elsewhere, alarms))
+        caught, missed = sum(rule in one.fired for one in due), sum(not one.named for one in due)
+        found.append(Score(rule, len(due), caught, missed, elsewhere, alarms))
     return found
 
 

@@ -16,7 +16,7 @@ LEVEL = 0.45                            # errors among the surest, as a share of
 RANDOM_RANK = 0.33                      # 0.5 is chance; a network in doubt has the label as its second guess, at 0
 SPREAD_RANK = 0.22
 SETTLED = 0.08                          # rise of the accuracy from the older to the newer half
-COMPETENT = 0.15                        # accuracy above the share of the most frequent class
+COMPETENT = 0.3                         # accuracy above the share of the most frequent class
 FEWER = 3.0                             # standard errors
 
 

@@ -49,7 +49,9 @@ class LearningRateTooHigh(Rule[LearningRateTooHighParameters]):
     the median of its first steps, or came farther than 15 deviations from its start,
 
     - and the loss lies at no less than 90 % of the first loss (after 30 steps at the earliest, two looks in a row),
-    - or rose from its best level to above `spike` times the first loss.
+    - or rose from its best level to above `spike` times the first loss,
+    - or whatever the loss does, when a layer came farther than 50 deviations within the first 300 steps: batch norms
+      can keep a network alive that is thrown about, and it would learn better otherwise.
 
     A healthy run moves its layers by 0.1 % to 10 % of their deviation in a step.
 
@@ -91,8 +93,9 @@ class LearningRateTooHigh(Rule[LearningRateTooHighParameters]):
     def _look(self, step: StepView) -> Iterator[Finding]:
         if (moved := self._moved()) is None:
             return
+        flung = step.mode_step <= EARLY_STEPS and max(self._travel.travelled.values(), default=0.0) > FLUNG
         for name, values in self._losses.items():
-            sentence = self._wrong(values)
+            sentence = self._wrong(values) or (SURVIVED if flung else "")
             if sentence and name in self._suspected:
                 self._said = True
                 layer, measured, threshold, said = moved
@@ -105,14 +108,14 @@ class LearningRateTooHigh(Rule[LearningRateTooHighParameters]):
     def _moved(self) -> tuple[str, float, float, str] | None:
         """The layer that moved too fast: its name, by how much, the limit, and both in words."""
         speed, travelled = self._travel.early_speed, self._travel.travelled
-        fastest = max(speed, key=speed.__getitem__, default="")
-        if fastest and speed[fastest] > self.parameters.threshold:
-            said = f"each of the first steps moved {fastest} by {speed[fastest]:.2g} of its deviation"
-            return fastest, speed[fastest], self.parameters.threshold, said
         farthest = max(travelled, key=travelled.__getitem__, default="")
         if farthest and travelled[farthest] > FAR:
             said = f"{farthest} came {travelled[farthest]:.3g} deviations away from where it began"
             return farthest, travelled[farthest], FAR, said
+        fastest = max(speed, key=speed.__getitem__, default="")
+        if fastest and speed[fastest] > self.parameters.threshold:
+            said = f"each of the first steps moved {fastest} by {speed[fastest]:.2g} of its deviation"
+            return fastest, speed[fastest], self.parameters.threshold, said
         return None
 
     def _wrong(self, values: list[float]) -> str:
@@ -134,6 +137,8 @@ class LearningRateTooHigh(Rule[LearningRateTooHighParameters]):
 
 
 FAR = 15.0                              # deviations from the start; healthy trainings come 1 to 10 deviations far
+FLUNG, EARLY_STEPS = 50.0, 300
+SURVIVED = "the loss has survived so far"
 CAUSE = "the learning rate, or the momentum that adds up steps, is too high for this network and batch size"
 REMEDY = Remedy(
     "lower the learning rate to a tenth; a warm-up and clipped gradients allow a higher one",
