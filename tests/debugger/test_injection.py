@@ -223,6 +223,20 @@ def test_a_second_training_in_one_process(tmp_path: Path, watch: Watch) -> None:
     assert log.names("Net_fc") == ["Net_fc.bias", "Net_fc.weight", "gradient/Net_fc.bias", "gradient/Net_fc.weight"]
 
 
+def test_a_job_that_is_started_again_goes_on_counting(tmp_path: Path, watch: Watch) -> None:
+    for _ in range(2):
+        watch()
+        net = Net()
+        train(net, 2)
+        with torch.no_grad():
+            net.eval()(batch()[0])
+        uninstall()
+    log = log_of(tmp_path)
+    assert log.steps(Mode.TRAIN) == [0, 1, 2, 3]
+    assert log.steps(Mode.EVAL) == [0, 1]
+    assert log.steps() == [0, 1, 2, 3, 4, 5]
+
+
 def test_everything_is_as_before_afterwards(tmp_path: Path, watch: Watch) -> None:
     def replaced() -> list[Any]:
         return [

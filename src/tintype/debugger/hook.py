@@ -42,7 +42,7 @@ from tintype.debugger.hook_log import HookLog
 from tintype.debugger.modes import Mode
 from tintype.debugger.naming import ModuleNames, scalar_name
 from tintype.debugger.step_record import DatedNumber
-from tintype.debugger.steps import Accounting, StepCount
+from tintype.debugger.steps import Accounting
 from tintype.errors import Conflict, InvalidRequest
 
 MOST_FAILURES = 100         # then the debugger stands down
@@ -57,8 +57,9 @@ class Hook:
     """Saves tensors of one training into one log. Its methods are for the thread that trains.
 
     `accounting` says what a step is; `worker` and `workers` are found out from `torch.distributed` unless given;
-    `resume` goes on with a log that has ended. Of several workers only the first writes, unless the configuration
-    says all. Nothing is written before something is saved. A pickled hook is None: a saved network loads without us.
+    `resume` goes on with the numbers of a log that is there already, ended or not. Of several workers only the first
+    writes, unless the configuration says all. Nothing is written before something is saved. A pickled hook is None: a
+    saved network loads without us.
     """
 
     def __init__(
@@ -75,9 +76,9 @@ class Hook:
         self.plan = CapturePlan(configuration, extras=accounting is Accounting.OPTIMISER_STEPS)
         self.names = ModuleNames()
         self.find_ids: Callable[[int], Sequence[str]] = lambda size: ()     # the ids of a batch of that size
-        self._count = StepCount()
-        self._mode: Mode | None = Mode.GLOBAL if accounting is Accounting.FORWARDS else None    # None: the module's
         self._log = HookLog(configuration, worker, resume=resume, clock=clock)
+        self._count = self._log.last_steps()
+        self._mode: Mode | None = Mode.GLOBAL if accounting is Accounting.FORWARDS else None    # None: the module's
         self._pool = BufferPool()
         self._capture: StepCapture | None = None        # of the present step, when anything is saved of it
         self._waiting: list[tuple[Mode, str, Any]] = []     # scalars that came before their mode's first step
@@ -315,6 +316,7 @@ class Hook:
             self._ours.clear()                          # a network may have got another head
         if (due is None and not self._waiting) or not self._log.is_ours:
             return
+        self._log.open()                                # not at the end: an interpreter that exits starts no threads
         step = self._open_step(due)
         here = [(name, value) for one, name, value in self._waiting if one is mode]
         self._waiting = [one for one in self._waiting if one[0] is not mode]
@@ -338,6 +340,7 @@ class Hook:
 
     def _put(self, name: str, value: Any) -> None:
         if self._log.is_ours:
+            self._log.open()
             self._scalar_step().put(name, value)
 
     def _end_last_step(self) -> None:

@@ -16,6 +16,9 @@ from tintype.debugger.configuration import HookConfiguration
 from tintype.debugger.event import Moment
 from tintype.debugger.log_writer import TensorLogWriter
 from tintype.debugger.step_record import StepRecord
+from tintype.debugger.steps import StepCount
+from tintype.debugger.tensor_log import open_log
+from tintype.errors import NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +60,7 @@ class HookLog:
 
         Raises `Conflict` or `StorageFailed` when the log cannot be opened.
         """
-        writer = self._opened()
+        writer = self.open()
         writer.submit(record)
         if members != self._described:
             self._described = members
@@ -71,7 +74,7 @@ class HookLog:
             logger.debug("the debugger failed", exc_info=error)
         if self._writer is None and self.is_ours and not self._is_shut:
             with contextlib.suppress(Exception):        # what kept the log from being opened is noted below, once
-                self._opened()
+                self.open()
         if self._writer is not None:
             self._writer.lose(reason, moment.global_step)
         elif count == 1:
@@ -91,7 +94,8 @@ class HookLog:
             self._writer.close(end=end)
             self._writer = None
 
-    def _opened(self) -> BackgroundWriter:
+    def open(self) -> BackgroundWriter:
+        """The writer, made when there is none yet. Raises `Conflict` or `StorageFailed`."""
         if self._writer is None:
             self._is_shut = True                        # unless the next lines succeed
             name, workers = self._worker or _distributed_worker()
@@ -101,6 +105,20 @@ class HookLog:
             )
             self._is_shut = False
         return self._writer
+
+    def last_steps(self) -> StepCount:
+        """The numbers of the last steps in the log as it is now; those before the first, unless it is resumed."""
+        count = StepCount()
+        if not self._resume:
+            return count
+        try:
+            log = open_log(self._configuration.location)
+        except NotFound:
+            return count
+        for mode in log.modes():
+            count.mode_steps[mode] = max(log.steps(mode), default=-1)
+        count.step = max(log.steps(), default=-1)
+        return count
 
 
 def _distributed_worker() -> tuple[str, int]:

@@ -191,10 +191,15 @@ def parameter_count(module: Module) -> int:
 _ACTIVE: list[Injection] = []
 
 
-def install(configuration: HookConfiguration, *, worker: tuple[str, int] | None = None) -> Injection:
-    """Watch whatever is trained in this process from now on. Another one that is installed is stopped and closed."""
+def install(
+    configuration: HookConfiguration, *, worker: tuple[str, int] | None = None, resume: bool = True
+) -> Injection:
+    """Watch whatever is trained in this process from now on. Another one that is installed is stopped and closed.
+
+    A log that is there already is of the same job, which goes on after it was stopped; without `resume` it is an error.
+    """
     uninstall()
-    injection = Injection(Hook(configuration, accounting=Accounting.OPTIMISER_STEPS, worker=worker))
+    injection = Injection(Hook(configuration, accounting=Accounting.OPTIMISER_STEPS, worker=worker, resume=resume))
     injection.start()
     _ACTIVE.append(injection)
     return injection
