@@ -162,8 +162,11 @@ def test_steps_are_complete_when_all_workers_wrote_them(tmp_path: Path) -> None:
     assert log.workers_of("loss_output_0", 2) == ["worker_0", "worker_1"]
     assert log.workers_of("loss_output_0", 1) == ["worker_0"]
     first.end()
-    second.close()
     log.refresh()
+    assert not log.ended            # the other one may still write
+    second.end()
+    log.refresh()
+    assert log.ended
     assert log.steps() == [0, 1, 2, 3]
 
 
@@ -172,7 +175,7 @@ def test_the_first_worker_answers_unless_one_is_named(tmp_path: Path) -> None:
         writer = TensorLogWriter(tmp_path, worker, 2)
         with writer.step(0) as record:
             record.add("x", worker == "worker_1")
-    writer.end()
+        writer.end()
     log = open_log(tmp_path)
     assert not log.value("x", 0)
     assert log.value("x", 0, worker="worker_1")

@@ -5,6 +5,7 @@
     collections/000000000/{worker}_collections.json
     training_job_end.ts                                     empty: nothing more will come
     tintype/{worker}.rows, .names                           our journal of the index, a cache (journal.py)
+    tintype/{worker}.ended                                  one of several workers is done (log_writer.py)
     tintype/{worker}.errors.json                            what could not be saved (background.py)
 """
 
@@ -18,6 +19,7 @@ COLLECTIONS = "collections/000000000"
 END_MARKER = "training_job_end.ts"
 JOURNAL = "tintype"
 ERRORS_SUFFIX = ".errors.json"
+ENDED_SUFFIX = ".ended"
 
 OWN_PAYLOAD = "tintype_payload"     # a key of the index, for what smdebug would take for tensors of their own
 

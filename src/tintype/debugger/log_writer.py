@@ -17,7 +17,15 @@ from tintype.debugger.claim import Claim
 from tintype.debugger.collection import Collection
 from tintype.debugger.event import encode
 from tintype.debugger.journal import JournalWriter
-from tintype.debugger.layout import END_MARKER, OWN_PAYLOAD, collections_path, event_path, index_path
+from tintype.debugger.layout import (
+    END_MARKER,
+    ENDED_SUFFIX,
+    JOURNAL,
+    OWN_PAYLOAD,
+    collections_path,
+    event_path,
+    index_path,
+)
 from tintype.debugger.log_files import LocalFiles, log_files
 from tintype.debugger.modes import Mode
 from tintype.debugger.reductions import OWN_PREFIX
@@ -55,6 +63,7 @@ class TensorLogWriter:
         self._claim = Claim(root, worker) if root else None
         self._journal = JournalWriter(root, worker) if root else None
         self.files.remove(END_MARKER)
+        self.files.remove(f"{JOURNAL}/{worker}{ENDED_SUFFIX}")
 
     @contextlib.contextmanager
     def step(self, global_step: int, mode: Mode = Mode.GLOBAL, mode_step: int | None = None) -> Iterator[StepRecord]:
@@ -96,9 +105,16 @@ class TensorLogWriter:
         self.files.write(collections_path(self.worker), [json.dumps(document).encode()])
 
     def end(self) -> None:
-        """Say that nothing more will come, and let go of the log."""
-        self.files.write(END_MARKER, [b""])
+        """Say that nothing more will come of this worker, and let go of the log; it ends with its last worker."""
+        if self._is_last():
+            self.files.write(END_MARKER, [b""])
         self.close()
+
+    def _is_last(self) -> bool:
+        if self.workers == 1:
+            return True
+        self.files.write(f"{JOURNAL}/{self.worker}{ENDED_SUFFIX}", [b""])
+        return sum(name.endswith(ENDED_SUFFIX) for name in self.files.names(JOURNAL)) >= self.workers
 
     def close(self) -> None:
         """Let go of the log without ending it, so that another process may go on."""
