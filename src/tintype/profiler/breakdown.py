@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +76,17 @@ class Breakdown:
         return sum(self.seconds[one] for one in activities) / self.loop if self.loop > 0 else 0.0
 
 
+_KNOWN: WeakKeyDictionary[JobProfile, Breakdown | None] = WeakKeyDictionary()     # many ask about the same profile
+
+
 def break_down(profile: JobProfile) -> Breakdown | None:
     """Where the time went, or None when no step was recorded."""
+    if profile not in _KNOWN:
+        _KNOWN[profile] = _break_down(profile)
+    return _KNOWN[profile]
+
+
+def _break_down(profile: JobProfile) -> Breakdown | None:
     found, extent = profile.spans(), profile.extent
     training = of_mode(found.steps, StepMode.TRAIN)
     counted = training if len(training) else found.steps

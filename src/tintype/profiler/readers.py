@@ -62,6 +62,7 @@ class SystemMetrics:
     def __init__(self, found: SystemRows) -> None:
         self.rows, self.series, self.damaged_lines = found.rows, found.series, found.damaged_lines
         self._tables: dict[tuple[str, str, str], Table] = {}
+        self._joint: dict[tuple[str, ...], tuple[Table, ...]] = {}
 
     def __bool__(self) -> bool:
         return len(self.rows) > 0
@@ -83,8 +84,11 @@ class SystemMetrics:
 
     def together(self, node: str, *dimensions: str) -> tuple[Table, ...]:
         """Several dimensions, sample by sample: all tables have the same times, NaN where a sample lacks one."""
-        keys = [(one.dimension, one.node) for one in self.series]
-        return self._tabulate([[n for n, key in enumerate(keys) if key == (one, node)] for one in dimensions])
+        if (node, *dimensions) not in self._joint:
+            keys = [(one.dimension, one.node) for one in self.series]
+            groups = [[n for n, key in enumerate(keys) if key == (one, node)] for one in dimensions]
+            self._joint[(node, *dimensions)] = self._tabulate(groups)
+        return self._joint[(node, *dimensions)]
 
     def _table(self, dimension: str, node: str, name: str) -> Table:
         wanted = [

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tintype.profiler.phases import MODES, PHASES, STEP_PREFIX, Phase, StepMode
 from tintype.profiler.span_files import DECODING, FILE_NAME, FRAMEWORK, SPANS, TEMPORARY_NAME, WAITING_CPU
+from tintype.profiler.step_lines import step_rows
 
 STEP_ROW = np.dtype(
     [
@@ -43,6 +44,7 @@ SPAN_ROW = np.dtype([
     ("cpu", "<f4"),                     # processor time in seconds, NaN where it is not told
     ("decode", "<f4"),                  # seconds in the image decoder
 ])  # fmt: skip
+NO_STEPS = np.zeros(0, STEP_ROW)
 MODE_NUMBERS = {mode.value: number for number, mode in enumerate(MODES)}
 PHASE_PLACES = {phase.value: place for place, phase in enumerate(PHASES)}
 UNKNOWN = (math.nan,) * len(PHASES)
@@ -94,7 +96,7 @@ class SpanReading:
         match = FILE_NAME.fullmatch(path.name)
         temporary = TEMPORARY_NAME.fullmatch(path.name)
         node = self.nodes.number(match[2] if match else temporary[1] if temporary else path.stem)
-        events, damaged = read_events(path)
+        events, fast, damaged = read_events(path)
         self.damaged += damaged
         steps: list[tuple[Any, ...]] = []
         spans: list[tuple[Any, ...]] = []
@@ -109,7 +111,8 @@ class SpanReading:
                     spans.append(self._span(event, base, node, phases))
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
                 self.damaged += 1
-        self.steps.append(np.array(steps, STEP_ROW))
+        fast["start"], fast["node"] = fast["start"] + base, node
+        self.steps += [fast, np.array(steps, STEP_ROW)]
         self.spans.append(np.array(spans, SPAN_ROW))
 
     def result(self) -> FrameworkSpans:
@@ -157,22 +160,29 @@ def span_files(root: Path) -> list[Path]:
     return [*sorted(whole, key=lambda path: path.name), *sorted(open_ones)]
 
 
-def read_events(path: Path) -> tuple[list[Any], int]:
-    """The events of a file, and how many lines could not be read."""
+def read_events(path: Path) -> tuple[list[Any], NDArray[Any], int]:
+    """(events, steps that were read at once, how many lines could not be read).
+
+    The steps are STEP_ROW with their start relative to the base of the file, and are none of the events.
+    """
     try:
         content = path.read_bytes()
     except OSError:                                     # it was just rotated away, or is not ours to read
-        return [], 1
+        return [], NO_STEPS, 1
+    found = step_rows(content, STEP_ROW) if content.startswith(b"[\n") else None
+    unfinished = path.name.endswith(".tmp")
+    if found is not None and len(found[0]):
+        return _events_by_line(found[1], unfinished, found[0])
     try:
-        found = json.loads(content)
-        return (found, 0) if isinstance(found, list) else ([], 1)
+        events = json.loads(content)
+        return (events, NO_STEPS, 0) if isinstance(events, list) else ([], NO_STEPS, 1)
     except (ValueError, RecursionError):
-        return _events_by_line(content, path.name.endswith(".tmp"))
+        return _events_by_line(content.split(b"\n"), unfinished, NO_STEPS)
 
 
-def _events_by_line(content: bytes, unfinished: bool) -> tuple[list[Any], int]:
+def _events_by_line(lines: list[bytes], unfinished: bool, steps: NDArray[Any]) -> tuple[list[Any], NDArray[Any], int]:
     found, damaged = [], 0
-    for line in content.split(b"\n"):
+    for line in lines:
         text = line.strip().rstrip(b",")
         if text in (b"", b"[", b"]"):
             continue
@@ -181,7 +191,7 @@ def _events_by_line(content: bytes, unfinished: bool) -> tuple[list[Any], int]:
         except (ValueError, RecursionError):
             damaged += 1
     # Of a file that is being written the last line may be half there, which is no damage.
-    return found, max(0, damaged - 1) if unfinished else damaged
+    return found, steps, max(0, damaged - 1) if unfinished else damaged
 
 
 def _times(event: Mapping[str, Any], base: float) -> tuple[float, float]:

@@ -21,7 +21,9 @@ SYSTEM_ROW = np.dtype([("time", "<f8"), ("value", "<f8"), ("series", "<u2")])   
 MOST_SERIES = 1 << 16
 VALUE_TAG = b'"Value":'
 VALUE_WIDTH, TIME_WIDTH = 24, 18        # characters that a value and a timestamp may have
-MIXER = np.uint64(0x9E3779B97F4A7C15)
+LONGEST_TEXT = 400                      # before a value
+MIXER, WORD = 0x9E3779B97F4A7C15, (1 << 64) - 1
+MASKS = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
 
 
 @final
@@ -112,12 +114,15 @@ def _read_canonical(content: bytes, numbers: dict[Series, int]) -> NDArray[Any] 
         return None
     combined = heads[0].astype(np.int64) * len(tails[1]) + tails[0]
     kinds, firsts, which = np.unique(combined, return_index=True, return_inverse=True)
-    series = [_first_series(content[starts[n] : ends[n]]) for n in firsts]
-    if any(one is None for one in series) or len(kinds) + len(numbers) > MOST_SERIES:
+    found = [_first_series(content[starts[n] : ends[n]]) for n in firsts]
+    series = [one for one in found if one is not None]
+    if len(series) < len(found) or len(kinds) + len(numbers) > MOST_SERIES:
         return None
     rows = np.empty(len(ends), SYSTEM_ROW)
     rows["time"], rows["value"] = times, values
-    rows["series"] = np.array([_number(one, numbers) for one in series if one is not None], np.uint16)[which]
+    for place in np.argsort(firsts):                    # numbered in the order in which they come
+        _number(series[place], numbers)
+    rows["series"] = np.array([_number(one, numbers) for one in series], np.uint16)[which]
     return rows
 
 
@@ -139,7 +144,7 @@ def _values(
 ) -> tuple[NDArray[np.float64] | None, NDArray[Any]]:
     words = _windows(characters, starts, VALUE_WIDTH)
     beyond = np.maximum.accumulate(words == ord(","), axis=1)
-    return _floats(np.where(beyond, 0, words), beyond[:, -1]), starts + np.argmax(beyond, axis=1)
+    return _floats(np.where(beyond, ord(" "), words), beyond[:, -1]), starts + np.argmax(beyond, axis=1)
 
 
 def _times(
@@ -149,30 +154,39 @@ def _times(
         return None, ends
     words = _windows(characters, ends - 1 - TIME_WIDTH, TIME_WIDTH)
     before = np.maximum.accumulate((words == ord(":"))[:, ::-1], axis=1)[:, ::-1]
-    return _floats(np.where(before, ord(" "), words), before[:, 0]), ends - 1 - TIME_WIDTH + before.sum(axis=1)
+    words = np.where(before, ord(" "), words).astype(np.uint8)
+    # All rows of a sample have the same time: it is read once.
+    new = np.concatenate(([True], (words[1:] != words[:-1]).any(axis=1)))
+    times = _floats(words[new], before[new, 0])
+    starts = ends - 1 - TIME_WIDTH + before.sum(axis=1)
+    return (None if times is None or not before[:, 0].all() else times[np.cumsum(new) - 1]), starts
 
 
 def _floats(words: NDArray[np.uint8], whole: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+    """The number in each row of characters; blanks around it are none of it."""
     if not whole.all():
         return None
     try:
-        numbers = np.ascontiguousarray(words, np.uint8).view(f"S{words.shape[1]}").ravel().astype(np.float64)
-    except ValueError:
+        numbers = np.fromstring(np.ascontiguousarray(words).tobytes(), np.float64, sep=" ")
+    except (ValueError, DeprecationWarning):            # whichever this NumPy says of what is no number
         return None
-    return numbers if np.isfinite(numbers).all() else None
+    return numbers if len(numbers) == len(words) and np.isfinite(numbers).all() else None
 
 
 def _classes(
     characters: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Equal texts get equal numbers: (number of each, first place of each number). By a checksum of 64 bits."""
-    width = -(-int(lengths.max()) // 8) * 8
-    if lengths.min() < 1 or width > 512:
+    if lengths.min() < 1 or lengths.max() > LONGEST_TEXT:
         return None
-    words = np.where(np.arange(width) < lengths[:, None], _windows(characters, starts, width), 0).astype(np.uint8)
-    pieces = np.ascontiguousarray(words).view(np.uint64)
-    weights = np.arange(1, 2 * pieces.shape[1], 2, dtype=np.uint64) * MIXER
-    sums = (pieces * weights).sum(axis=1, dtype=np.uint64)
+    # Eight characters at a time: a view of a number at each character, of which no copy is made.
+    eights = np.lib.stride_tricks.as_strided(characters.view(), (len(characters) - 7, 8), (1, 1))
+    sums = np.zeros(len(starts), np.uint64)
+    for place in range(0, int(lengths.max()), 8):
+        pieces = np.ascontiguousarray(eights[starts + place]).view("<u8").ravel()
+        kept = np.clip(lengths - place, 0, 8)
+        sums += (pieces & MASKS[kept]) * np.uint64((2 * place + 1) * MIXER & WORD)
+        sums ^= sums >> np.uint64(31)
     _, firsts, which = np.unique(sums, return_index=True, return_inverse=True)
     return which.astype(np.int64), firsts
 

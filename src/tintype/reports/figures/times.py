@@ -46,7 +46,7 @@ def over_time(series: Sequence[TimeSeries], duration: float, quantity: str, ceil
     legend = plane.legend([(one.name, f"curve {_style(place)}") for place, one in enumerate(series[: len(LINES)])])
     label = f"{quantity} over {seconds(duration)}: {listed([one.name for one in series])}"
     axes = plane.axes(f"time since the job began, {unit}", quantity)
-    return drawing(RIGHT + 12, BOTTOM + 44, label, (axes, *(legend if len(series) > 1 else ()), *drawn))
+    return drawing(RIGHT + 12, BOTTOM + 44, label, (axes, *([legend] if len(series) > 1 else []), *drawn))
 
 
 def thin(one: TimeSeries, duration: float) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
