@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tintype.debugger.collection import BUILT_IN, Collection
+from tintype.debugger.journal import ROW
 from tintype.debugger.layout import event_path
 from tintype.debugger.log_files import log_files
 from tintype.debugger.log_writer import TensorLogWriter
@@ -194,3 +195,20 @@ def test_a_number_may_have_a_time_of_its_own(tmp_path: Path) -> None:
     heads = [head for head, _, _ in scan(log_files(tmp_path), event_path(0, "worker_0"))]
     assert [(head.tag, head.wall_time) for head in heads] == [("scalar/rate", 77.0), ("loss", 5.0)]
     assert open_log(tmp_path).value("scalar/rate", 0) == 0.5
+
+
+def test_a_journal_that_does_not_fit_is_given_up_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = write_losses(tmp_path, range(3))
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: real(descriptor, content[:20]))
+    for step in (3, 4):
+        with writer.step(step, Mode.TRAIN, step) as record:
+            record.add("loss_output_0", np.float32(step))
+    monkeypatch.undo()
+    writer.end()
+    assert (tmp_path / "tintype/worker_0.rows").stat().st_size == 3 * ROW.itemsize
+    log = open_log(tmp_path)
+    assert log.series("loss_output_0")[1].tolist() == [0, 1, 2, 3, 4]
+    assert log.problems == {}

@@ -139,5 +139,7 @@ def _open_to_append(path: Path) -> int:
 
 
 def _append(descriptor: int, content: bytes) -> None:
-    if os.write(descriptor, content) != len(content):
+    written = os.write(descriptor, content)
+    if written != len(content):
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)        # half a row would shift all that follow
         raise StorageFailed("the disk is full while writing the journal of a tensor log; free some space")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -31,7 +32,9 @@ from tintype.debugger.modes import Mode
 from tintype.debugger.reductions import OWN_PREFIX
 from tintype.debugger.step_record import StepRecord
 from tintype.debugger.tfrecord import Buffer
-from tintype.errors import Conflict, InvalidRequest
+from tintype.errors import Conflict, InvalidRequest, StorageFailed
+
+logger = logging.getLogger(__name__)
 
 Entry = tuple[str, int, int]        # the name of a tensor, where its record begins, how long it is
 
@@ -91,10 +94,19 @@ class TensorLogWriter:
             self.files.write(path, buffers)
         if entries or record.shapes:
             self.files.write(index_path(step, self.worker), [_index(record, path, entries)])
-            if self._journal:
-                self._journal.append(record, entries)
+            self._note_in_journal(record, entries)
         if refusal:
             raise refusal
+
+    def _note_in_journal(self, record: StepRecord, entries: Sequence[Entry]) -> None:
+        if self._journal is None:
+            return
+        try:
+            self._journal.append(record, entries)
+        except StorageFailed as error:          # it is only a cache: what it lacks is read from the index
+            logger.warning("the journal of %s is given up: %s", self.files.location, error)
+            self._journal.close()
+            self._journal = None
 
     def write_collections(self, collections: Iterable[Collection]) -> None:
         """Write the collections of this worker, in the place of those written before."""
