@@ -34,6 +34,19 @@ def home(tmp_path: Path) -> Iterator[Home]:
         yield home
 
 
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """For tests that neither kill anything nor look at how the engine comes and goes."""
+    with home_in(tmp_path_factory.mktemp("shared")) as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def engine(shared_home: Home) -> Iterator[Engine]:
+    with shared_home.engine() as engine:
+        yield engine
+
+
 def pid_of(home: Home, name: str) -> int:
     return next(process.pid for process in home.processes() if process.name() == name)
 
@@ -130,53 +143,50 @@ def test_one_agent_for_many_clients_at_once(home: Home) -> None:
     assert [job.attempt for job in home.store.list()] == [1] * 6
 
 
-def test_no_more_jobs_run_than_there_are_cores(home: Home) -> None:
+def test_no_more_jobs_run_than_there_are_cores(shared_home: Home, engine: Engine) -> None:
     cores = Machine.here().cores
     text = (
         "import os, time\nfrom pathlib import Path\n"
-        f"folder = Path({str(home.scripts)!r})\n(folder / f'{{os.getpid()}}.running').touch()\n"
+        f"folder = Path({str(shared_home.scripts)!r})\n(folder / f'{{os.getpid()}}.running').touch()\n"
         "time.sleep(0.1)\nprint('at once', len(list(folder.glob('*.running'))))\n"
         "(folder / f'{os.getpid()}.running').unlink()\n"
     )
-    spec = home.script(text)
-    with home.engine() as engine:
-        for number in range(2 * cores + 1):
-            engine.submit(spec, f"j{number}", parent="tuning")
-        for number in range(2 * cores + 1):
-            engine.wait(f"j{number}", timeout=SECONDS)
-            assert int(home.log(f"j{number}").split()[2]) <= cores
+    spec = shared_home.script(text)
+    for number in range(2 * cores + 1):
+        engine.submit(spec, f"many{number}", parent="tuning")
+    for number in range(2 * cores + 1):
+        engine.wait(f"many{number}", timeout=SECONDS)
+        assert int(shared_home.log(f"many{number}").split()[2]) <= cores
 
 
-def test_what_is_wrong_at_once_is_refused_at_once(home: Home) -> None:
-    spec = home.script("print('x')")
-    with home.engine() as engine:
-        for wrong, why in (
-            (replace(spec, resources=Resources(cores=10_000)), "asks for 10,000 cores"),
-            (replace(spec, metric_definitions=(MetricDefinition("m", "("),)), "does not compile"),
-            (replace(spec, source=Source("binary", "x")), "script or a module"),
-            (replace(spec, max_runtime_seconds=0), "max_runtime_seconds"),
-        ):
-            with pytest.raises(InvalidRequest, match=why):
-                engine.submit(wrong, "a")
-        with pytest.raises(InvalidRequest, match="job name"):
-            engine.submit(spec, "a/b")
+def test_what_is_wrong_at_once_is_refused_at_once(shared_home: Home, engine: Engine) -> None:
+    spec = shared_home.script("print('x')")
+    for wrong, why in (
+        (replace(spec, resources=Resources(cores=10_000)), "asks for 10,000 cores"),
+        (replace(spec, metric_definitions=(MetricDefinition("m", "("),)), "does not compile"),
+        (replace(spec, source=Source("binary", "x")), "script or a module"),
+        (replace(spec, max_runtime_seconds=0), "max_runtime_seconds"),
+    ):
+        with pytest.raises(InvalidRequest, match=why):
+            engine.submit(wrong, "a")
+    with pytest.raises(InvalidRequest, match="job name"):
+        engine.submit(spec, "a/b")
+    engine.submit(spec, "a")
+    with pytest.raises(Conflict, match="'a' is there already"):
         engine.submit(spec, "a")
-        with pytest.raises(Conflict, match="'a' is there already"):
-            engine.submit(spec, "a")
-        engine.wait("a", timeout=SECONDS)
-        with pytest.raises(Conflict, match="cannot become Stopping"):
-            engine.stop("a")
-        with pytest.raises(NotFound):
-            engine.wait("nobody")
-
-
-def test_waiting_may_have_an_end(home: Home) -> None:
-    with home.engine() as engine:
-        engine.submit(home.script("import time; time.sleep(600)"), "a")
-        with pytest.raises(Busy, match=r"'a' is still InProgress after 0\.3 seconds"):
-            engine.wait("a", timeout=0.3)
+    engine.wait("a", timeout=SECONDS)
+    with pytest.raises(Conflict, match="cannot become Stopping"):
         engine.stop("a")
-        engine.wait("a", timeout=SECONDS)
+    with pytest.raises(NotFound):
+        engine.wait("nobody")
+
+
+def test_waiting_may_have_an_end(shared_home: Home, engine: Engine) -> None:
+    engine.submit(shared_home.script("import time; time.sleep(600)"), "patient")
+    with pytest.raises(Busy, match=r"'patient' is still InProgress after 0\.3 seconds"):
+        engine.wait("patient", timeout=0.3)
+    engine.stop("patient")
+    engine.wait("patient", timeout=SECONDS)
 
 
 def test_a_store_in_memory_is_refused() -> None:
@@ -194,15 +204,14 @@ def test_a_home_with_a_long_path(tmp_path: Path) -> None:
         assert engine.wait("a", timeout=SECONDS).status is Status.COMPLETED
 
 
-def test_a_pause_ends_when_a_job_does(home: Home) -> None:
-    with home.engine() as engine:
-        engine.submit(home.script(SHORT), "a")
-        home.until_said("a", "begun")
-        engine.pause(0.0)
-        began = time.monotonic()
-        while home.store.get("a").phase is not Phase.COMPLETED:
-            engine.pause(30.0)
-        assert time.monotonic() - began < 10
+def test_a_pause_ends_when_a_job_does(shared_home: Home, engine: Engine) -> None:
+    engine.submit(shared_home.script(SHORT), "paused")
+    shared_home.until_said("paused", "begun")
+    engine.pause(0.0)
+    began = time.monotonic()
+    while shared_home.store.get("paused").phase is not Phase.COMPLETED:
+        engine.pause(30.0)
+    assert time.monotonic() - began < 10
 
 
 def test_a_frozen_fork_server_is_replaced(home: Home) -> None:

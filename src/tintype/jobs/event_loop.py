@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -96,7 +97,7 @@ class EventLoop:
 
     def run_errand(self, work: Callable[[], Any], given_up: Callable[[], bool]) -> Errand:
         """Do `work` on a thread and go on waiting and acting until it is done or given up."""
-        errand = Errand(work, lambda: self._waker.send(b"\0"))
+        errand = Errand(work, self._wake)
         self.is_busy = True
         threading.Thread(target=errand.run, name="errand", daemon=True).start()
         self.run_until(lambda: errand.done or given_up())
@@ -106,6 +107,10 @@ class EventLoop:
     def _patience(self) -> float | None:
         due = min((due for due, _ in self._alarms.values()), default=None)
         return None if due is None else max(0.0, due - self.timer())
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):          # it is awake, or was closed without waiting for the errand
+            self._waker.send(b"\0")
 
     def _hear(self) -> None:
         for number in sorted(set(os.read(self._woken.fileno(), 4096))):
