@@ -14,13 +14,14 @@ LAYERS = ("Net_body.weight", "Net_main.weight", "Net_auxiliary.weight")     # in
 
 
 def training(
-    folder: Path, *, learning: set[str], pushed: set[str], reduced: tuple[str, ...] = (), steps: int = 60
-) -> Log:
+    folder: Path, *, learning: set[str], pushed: set[str], reduced: tuple[str, ...] = (), steps: int = 60,
+    push: float = 1.0,
+) -> Log:  # fmt: skip
     """A training in which only `learning` weights change, and only `pushed` ones have gradients."""
     log, rng = Log(folder), np.random.default_rng(0)
     weights = {name: rng.normal(size=(4, 4)).astype(np.float32) for name in LAYERS}
     for _ in range(steps):
-        gradients = {f"gradient/{name}": np.ones((4, 4), np.float32) for name in pushed}
+        gradients = {f"gradient/{name}": np.full((4, 4), push, np.float32) for name in pushed}
         log.add({**weights, **gradients}, reduced=reduced)
         weights = {name: value + np.float32(0.01) * (name in learning) for name, value in weights.items()}
     return log
@@ -31,6 +32,11 @@ def test_an_optimiser_without_some_parameters(tmp_path: Path, reduced: tuple[str
     run = training(tmp_path, learning={LAYERS[2]}, pushed=set(LAYERS), reduced=reduced).judge(RULE)
     assert set(run.by_tensor) == set(LAYERS[:2])
     assert "the optimiser was not given" in run.findings[0].cause
+
+
+def test_gradients_that_are_too_small_to_change_anything(tmp_path: Path) -> None:
+    run = training(tmp_path, learning={LAYERS[2]}, pushed=set(LAYERS), push=1e-9).judge(RULE)
+    assert "they have vanished" in run.findings[0].cause
 
 
 def test_the_loss_on_the_wrong_output(tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 OPS = ("min", "max", "mean", "std", "l2")
 ENOUGH_STEPS = 50                       # of training, after which a weight that should learn has changed ...
 ENOUGH_SAVED = 8                        # ... at one of at least so many saved steps
+FAINT = 1e-6                            # mean size of a gradient that is lost in the last bits of a weight
+NOT_GIVEN = "the optimiser was not given this parameter, or its learning rate is zero"
+TOO_SMALL = "its gradients are so small that no step changes a single bit of it: they have vanished on their way"
 
 
 @final
@@ -26,7 +29,7 @@ class FrozenWeights:
     first: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)          # as the hook wrote them, which is that of the layers
     changed: set[str] = field(default_factory=set)
-    pushed: set[str] = field(default_factory=set)           # those that had a gradient
+    pushed: dict[str, float] = field(default_factory=dict)  # largest mean size of the gradient, of those that had one
     steps: int = 0                                          # at which weights were saved
     step: int = 0                                           # the newest of them, global
     mode: Mode = Mode.TRAIN
@@ -52,19 +55,19 @@ class FrozenWeights:
         for name, image in images.items():
             if image != self.first.setdefault(name, image):
                 self.changed.add(name)
-            if step.number(gradient_of(name), "mean", absolute=True):
-                self.pushed.add(name)
+            if size := step.number(gradient_of(name), "mean", absolute=True):
+                self.pushed[name] = max(size, self.pushed.get(name, 0.0))
 
     def idle(self, log: TensorLog) -> Iterator[tuple[str, str, str]]:
         """(weight, what is wrong, why) of those that should have changed."""
         still = [name for name in self.order if name not in self.changed]
         for name in still:
             if name in self.pushed:
-                cause = "the optimiser was not given this parameter, or its learning rate is zero"
+                cause = TOO_SMALL if self.pushed[name] < FAINT else NOT_GIVEN
                 yield name, f"{name} has gradients and has not changed in {self.mode_step} steps of training", cause
         learning = [place for place, name in enumerate(self.order) if name in self.changed]
         first = learning[0] if learning else len(self.order)
-        behind = [name for name in self.order[first:] if name not in self.changed | self.pushed]
+        behind = [name for name in self.order[first:] if name not in self.changed and name not in self.pushed]
         if len(behind) < len(learning):
             for name in behind:
                 cause = "the loss does not depend on it: it was taken of another output, or the result was detached"
