@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("decoding", "growth", "frozen_tuning", "fine_tuning", "accuracy", "records", "engine", "tensor_log")
+NAMES = (
+    "decoding", "growth", "frozen_tuning", "fine_tuning", "accuracy", "records", "engine", "tensor_log", "debugger_cost",
+)  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:

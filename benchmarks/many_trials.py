@@ -56,7 +56,7 @@ def engine_seconds(home: Path) -> dict[str, float]:
     found: Counter[str] = Counter()
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if str(home) in words and (part := next((one for one in words if one.startswith("tintype.jobs.")), "")):
+        if str(home) in words and (part := next((one for one in words if one.startswith("tintype.jobs")), "")):
             times = process.cpu_times()
             found[part] += times.user + times.system + times.children_user + times.children_system
     return dict(found)
