@@ -14,9 +14,14 @@ LAYERS = ("Net_body.weight", "Net_main.weight", "Net_auxiliary.weight")     # in
 
 
 def training(
-    folder: Path, *, learning: set[str], pushed: set[str], reduced: tuple[str, ...] = (), steps: int = 60,
+    folder: Path,
+    *,
+    learning: set[str],
+    pushed: set[str],
+    reduced: tuple[str, ...] = (),
+    steps: int = 60,
     push: float = 1.0,
-) -> Log:  # fmt: skip
+) -> Log:
     """A training in which only `learning` weights change, and only `pushed` ones have gradients."""
     log, rng = Log(folder), np.random.default_rng(0)
     weights = {name: rng.normal(size=(4, 4)).astype(np.float32) for name in LAYERS}

@@ -17,6 +17,7 @@ from tintype.errors import InvalidRequest, not_found
 TRUE = {"true", "1", "yes", "on"}
 FALSE = {"false", "0", "no", "off"}
 NONE = {"", "none", "null"}
+WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "words with commas"}
 COMMA_OUTSIDE_BRACKETS = re.compile(r",(?![^{\[(]*[}\])])")
 
 
@@ -52,10 +53,9 @@ class Description:
     @property
     def range(self) -> str:
         """The values allowed, in words."""
-        words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "words with commas"}
         if self.choices:
             return ", ".join(self.choices)
-        said = words[self.kind]
+        said = WORDS[self.kind]
         if self.low is not None and self.high is not None:
             said += f" from {self.low:g} to {self.high:g}"
         elif self.low is not None:
