@@ -6,7 +6,8 @@ import importlib
 import sys
 
 NAMES = (
-    "decoding", "growth", "frozen_tuning", "fine_tuning", "accuracy", "records", "engine", "tensor_log", "debugger_cost",
+    "decoding", "growth", "frozen_tuning", "fine_tuning", "accuracy", "records", "engine", "tensor_log",
+    "debugger_cost",
 )  # fmt: skip
 
 
