@@ -205,3 +205,16 @@ def test_a_loaders_workers_tell_what_they_fetch(tmp_path: Path) -> None:
     workers = {found.nodes[one] for one in fetches["node"]}
     assert len(workers) == 1
     assert next(iter(workers)).startswith("0-algo-1-loader")
+
+
+def test_saving_is_no_part_of_a_step(tmp_path: Path) -> None:
+    network = nn.Linear(8, 2)
+    with Watched(tmp_path) as watched:
+        for _ in range(2):
+            train(network, loader(16))
+            torch.save(network.state_dict(), tmp_path / "weights.pt")
+    found = watched.found
+    saving = found.spans[found.spans["name"] == found.names.index("Checkpoint")]
+    assert len(saving) == 2
+    ends = found.steps["start"] + found.steps["duration"]
+    assert all(not ((found.steps["start"] < one["start"]) & (ends > one["start"])).any() for one in saving)

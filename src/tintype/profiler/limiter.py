@@ -36,6 +36,7 @@ class Limiter(StrEnum):
 
 
 LEAST_SHARE = 0.15                      # of the loop: what takes less limits nothing
+MOST_OF_A_JOB, LONG_START = 0.5, 20.0   # of the job, and seconds: a start that takes less is only a start
 DECODING_SHARE = 0.4                    # of the wait
 WORKING_SHARE = 0.5
 BUSY_DISK = 50.0                        # per cent
@@ -81,6 +82,13 @@ class Candidate:
         return 1 / (1 - min(self.share, 0.999))
 
     @property
+    def limits(self) -> bool:
+        """Whether it is worth taking away. Every short job has a start that takes a large share of it."""
+        if self.limiter is Limiter.INITIALIZATION:
+            return self.share >= MOST_OF_A_JOB and self.seconds >= LONG_START
+        return self.limiter is not Limiter.COMPUTE and self.share >= LEAST_SHARE
+
+    @property
     def change(self) -> str:
         """What to do about it."""
         return CHANGES[self.limiter]
@@ -96,7 +104,7 @@ class Diagnosis:
     @property
     def limiter(self) -> Candidate:
         """What limits it: the largest that can be taken away, or the computing that would remain."""
-        avoidable = [one for one in self.candidates if one.limiter is not Limiter.COMPUTE and one.share >= LEAST_SHARE]
+        avoidable = [one for one in self.candidates if one.limits]
         computing = next((one for one in self.candidates if one.limiter is Limiter.COMPUTE), None)
         return avoidable[0] if avoidable else computing or self.candidates[0]
 

@@ -1,9 +1,9 @@
 """Spans of any training with torch, without a change of its script.
 
 What is watched: the loaders' `__next__` (data wait), the forward of the modules that the script calls itself (forward;
-loss, for a module of `torch.nn.modules.loss`), `torch.autograd.backward`, and the optimisers' `step`. On a device, the
-time between having a batch and the forward is that of its copy. A step is over when the script asks for its next batch
-after an optimiser has moved; gradient accumulation is one step, as is a batch of a GAN with two optimisers.
+loss, for a module of `torch.nn.modules.loss`), `torch.autograd.backward`, the optimisers' `step`, and `torch.save`. On
+a device, the time between having a batch and the forward is that of its copy. A step is over when the script asks for
+its next batch after an optimiser has moved; accumulated gradients are one step, and so is a GAN's batch.
 
 Times are those of the Python thread: on a GPU a phase is the time to *launch* its kernels, until something waits.
 """
@@ -63,6 +63,7 @@ class TorchSpans:
         self._replace(dataloader._BaseDataLoaderIter, "__next__", self._timed_next)
         self._replace(dataloader.DataLoader, "__iter__", self._timed_iter)
         self._replace(torch.autograd, "backward", self._timed_backward)
+        self._replace(torch, "save", self._timed_save)
         self._replace(ImageFile.ImageFile, "load", self._timed_decode)
         self._undo.append(watch_workers(self.spans.writer))
 
@@ -193,6 +194,18 @@ class TorchSpans:
             finally:
                 self._inside -= 1
                 self.spans.add(Phase.BACKWARD, start, self._steady())
+
+        return timed
+
+    def _timed_save(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*given: Any, **named: Any) -> Any:
+            start = self._steady()
+            try:
+                return original(*given, **named)
+            finally:
+                if self._mine():
+                    what = Outside.CHECKPOINT
+                    self.spans.writer.add(Span(what, what, start, self._steady()))
 
         return timed
 
