@@ -9,7 +9,7 @@ import io
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class Slowed:
     evaluate_every: int = 0                 # steps
     start_seconds: float = 0.0
     threads: int = 0                        # that spin beside the training
+    in_memory: bool = False                 # batches are there already
     slow_rank: float = 0.0                  # seconds that the last of two ranks takes longer for each step
 
 
@@ -65,7 +66,7 @@ CASES: dict[str, Slowed] = {
     "healthy, more images": Slowed(batch=64),
     "sleep in the loader": Slowed(item=sleep(0.01)),
     "one slow sample in a hundred": Slowed(batch=4, item=sleep(0.5, 100)),
-    "tiny batches": Slowed(batch=1, width=8, side=8),
+    "tiny batches": Slowed(batch=1, width=8, side=8, in_memory=True),
     "huge images": Slowed(jpeg_side=1600, batch=4),
     "heavy transforms": Slowed(item=transform),
     "evaluation every step": Slowed(evaluate_every=1),
@@ -113,6 +114,13 @@ def network_of(slowed: Slowed) -> nn.Module:
     )  # fmt: skip
 
 
+def batches_of(slowed: Slowed) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
+    """An epoch."""
+    if slowed.in_memory:
+        return [(torch.zeros(slowed.batch, 3, slowed.side, slowed.side), torch.zeros(slowed.batch).long())] * 1000
+    return DataLoader(Samples(slowed), batch_size=slowed.batch, num_workers=slowed.workers)
+
+
 def spin(until: float) -> None:
     """Keep a core busy outside of the interpreter's lock."""
     matrix = np.ones((300, 300))
@@ -145,7 +153,7 @@ def main(case: str, root: Path, rank: int) -> None:
         threading.Thread(target=spin, args=(until,), daemon=True).start()
     number = 0
     while time.monotonic() < until:
-        for images, labels in DataLoader(Samples(slowed), batch_size=slowed.batch, num_workers=slowed.workers):
+        for images, labels in batches_of(slowed):
             optimizer.zero_grad()
             loss_of(network(images), labels).backward()
             optimizer.step()

@@ -66,3 +66,9 @@ def test_without_steps_nothing_is_said(tmp_path: Path) -> None:
     assert diagnose(Told(seconds=10).write(tmp_path / "a")) is None
     (tmp_path / "b").mkdir()
     assert break_down(open_profile(tmp_path / "b")) is None
+
+
+def test_a_thread_that_waits_for_its_turn_is_working(tmp_path: Path) -> None:
+    crowded, quiet = (replace(WAITS, waiting_cpu=0.3, cpu=cpu) for cpu in (99.0, 40.0))
+    found = [diagnose(told.write(tmp_path / name)) for name, told in (("crowded", crowded), ("quiet", quiet))]
+    assert [one.limiter.limiter for one in found if one] == [Limiter.PREPARATION, Limiter.LOADER_LATENCY]

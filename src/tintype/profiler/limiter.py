@@ -16,7 +16,7 @@ import numpy as np
 
 from tintype.profiler.breakdown import COMPUTING, Activity, Breakdown, break_down, worker_fetches
 from tintype.profiler.readers import JobProfile
-from tintype.profiler.system_metrics import DISK_BUSY, GPU_UTILIZATION, IO_WAIT
+from tintype.profiler.system_metrics import CPU_UTILIZATION, DISK_BUSY, GPU_UTILIZATION, IO_WAIT
 
 
 class Limiter(StrEnum):
@@ -39,6 +39,7 @@ LEAST_SHARE = 0.15                      # of the loop: what takes less limits no
 MOST_OF_A_JOB, LONG_START = 0.5, 20.0   # of the job, and seconds: a start that takes less is only a start
 DECODING_SHARE = 0.4                    # of the wait
 WORKING_SHARE = 0.5
+CROWDED_SHARE, CROWDED = 0.2, 90.0      # the same where other programs want the processors too, from this use on
 BUSY_DISK = 50.0                        # per cent
 WAITING_CORE = 25.0                     # per cent of one core in I/O wait, in the mean
 SMALL_STEP = 0.010                      # seconds; the fixed cost of a step in Python and torch is about a millisecond
@@ -146,11 +147,22 @@ def _wait(profile: JobProfile, times: Breakdown) -> tuple[Limiter, str]:
     whole = max(whole, 1e-9)
     if decoding > DECODING_SHARE * whole:
         return Limiter.DECODE, f"{who} spent {decoding / whole:.0%} of the fetching in the image decoder"
-    if working > WORKING_SHARE * whole:
+    if working > (CROWDED_SHARE if _is_crowded(profile, times) else WORKING_SHARE) * whole:
         return Limiter.PREPARATION, f"{who} used a processor for {working / whole:.0%} of the fetching"
     if disk := _disk(profile, times):
         return Limiter.DISK, disk
     return Limiter.LOADER_LATENCY, f"{who} used a processor for only {working / whole:.0%} of the fetching"
+
+
+def _is_crowded(profile: JobProfile, times: Breakdown) -> bool:
+    """Whether the processors are full: a thread that has work then often waits for its turn."""
+    system = profile.system()
+    for node in system.nodes:
+        table = system.table(CPU_UTILIZATION, node)
+        inside = (table.times >= times.loop_start) & (table.times <= times.loop_end)
+        if table and inside.any() and float(np.nanmedian(table.values[inside])) > CROWDED:
+            return True
+    return False
 
 
 def _disk(profile: JobProfile, times: Breakdown) -> str:
