@@ -218,3 +218,19 @@ def test_saving_is_no_part_of_a_step(tmp_path: Path) -> None:
     assert len(saving) == 2
     ends = found.steps["start"] + found.steps["duration"]
     assert all(not ((found.steps["start"] < one["start"]) & (ends > one["start"])).any() for one in saving)
+
+
+def test_an_evaluation_between_two_batches_is_no_part_of_a_step(tmp_path: Path) -> None:
+    network, loss_of = nn.Linear(8, 2), nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    with Watched(tmp_path) as watched:
+        for images, labels in loader(32):
+            loss_of(network(images), labels).backward()
+            optimizer.step()
+            network.eval()
+            with torch.no_grad():
+                network(torch.zeros(4, 8))
+            network.train()
+    steps = watched.found.steps
+    assert steps["mode"].tolist() == [0, 1] * 4
+    assert (of_mode(steps, StepMode.EVAL)["backward"] == 0).all()

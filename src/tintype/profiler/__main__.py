@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="algo-1", help="the name of this node")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _leave)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})        # the engine starts us with it blocked
     clocks = Clocks(time.time, time.monotonic, time.sleep)
     try:
         Sampler(given.directory, given.pid, given.host, given.interval_ms / 1000, find_gpus(), clocks).run(_say)

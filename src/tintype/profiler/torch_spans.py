@@ -159,8 +159,9 @@ class TorchSpans:
         self._inside += 1
         if self._inside > 1:
             return
-        if not self._has_loader:
-            self._settle()
+        judged = not module.training and not torch.is_grad_enabled()
+        if not self._has_loader or (self._mode is StepMode.TRAIN and judged):
+            self._settle()                              # an evaluation may come between two batches of a training
         now = self._steady()
         if self._fetched and not isinstance(module, _Loss):
             if _on_device(module):
