@@ -22,6 +22,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import final
 
+import psutil
+
 from tests.jobs.running_engine import QUICK, Home, home_in, until
 from tintype.errors import Conflict
 from tintype.jobs.client import Engine
@@ -189,8 +191,9 @@ class Chaos:
 
     def _kill(self, name: str) -> None:
         for process in self.home.processes():
-            if process.name() == name:
-                self._signal(process.pid, signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.name() == name:
+                    process.kill()
 
     def _signal(self, pid: int, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -48,7 +49,11 @@ def engine(shared_home: Home) -> Iterator[Engine]:
 
 
 def pid_of(home: Home, name: str) -> int:
-    return next(process.pid for process in home.processes() if process.name() == name)
+    for process in home.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() == name:
+                return process.pid
+    raise AssertionError(f"there is no {name}: {home.processes()}")
 
 
 def test_nothing_runs_before_the_first_job_and_after_the_last(home: Home) -> None:
@@ -137,7 +142,7 @@ def test_one_agent_for_many_clients_at_once(home: Home) -> None:
     threads = [threading.Thread(target=client, args=(number,)) for number in range(6)]
     for thread in threads:
         thread.start()
-    until(lambda: sum(process.name() == "tintype-agent" for process in home.processes()) == 1)
+    until(lambda: len(list((home.settings.home / "run").glob("agent.sock"))) == 1)
     for thread in threads:
         thread.join(SECONDS)
     assert [job.attempt for job in home.store.list()] == [1] * 6
