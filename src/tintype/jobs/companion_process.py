@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
@@ -14,13 +15,17 @@ from tintype.jobs.specification import Companion
 
 @final
 class CompanionProcess:
-    """SIGTERM tells it that the training has ended. What it prints goes to a file of its own."""
+    """SIGTERM tells it that the training has ended. What it prints goes to a file of its own.
+
+    It starts with SIGTERM blocked, and unblocks it when it can hear it: the training of a second is over before a process
+    has imported what it needs, and must not end it unheard.
+    """
 
     def __init__(self, companion: Companion, environment: Mapping[str, str], directory: Path, log: Path) -> None:
         self.name = companion.name
         self.grace_seconds = companion.grace_seconds
         self.exit_code: int | None = None
-        with log.open("ab") as stream:
+        with log.open("ab") as stream, _blocked(signal.SIGTERM):
             process = subprocess.Popen(
                 companion.command,
                 stdin=subprocess.DEVNULL,
@@ -48,3 +53,13 @@ class CompanionProcess:
         if self.exit_code is None:
             self.exit_code = ended.get(self.pid)
         return self.pid in ended
+
+
+@contextmanager
+def _blocked(number: signal.Signals) -> Iterator[None]:
+    """What is started meanwhile inherits that the signal waits."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})        # the engine starts us with it blocked
     try:
         with ExitStack() as stack:
             following = _following(given.job_directory, _watch(given, stack), over)
