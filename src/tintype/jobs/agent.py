@@ -34,6 +34,7 @@ from tintype.records import Lease, LeaseWatch, Owner, Records
 from tintype.settings import Settings
 
 FIRST_CLIENT_SECONDS = 10.0     # that whoever started us has to connect
+PATIENCE = 4                    # leases long is somebody waited for who is silent, but neither dead nor frozen
 MOST_STARTS = 5                 # of supervisors that end without having taken their job
 
 
@@ -50,6 +51,7 @@ class Agent:
         self._machine = Machine.here()
         self._me = Owner.of()
         self._watch = LeaseWatch(pace.lease, self._me)
+        self._patient_watch = LeaseWatch(pace.lease * PATIENCE, self._me)
         self._clients: dict[int, socket.socket] = {}
         self._watched: dict[str, int] = {}          # job -> the pidfd of its supervisor
         self._told: set[str] = set()                # jobs whose supervisor knows that it is to stop
@@ -117,7 +119,7 @@ class Agent:
         running: list[Job] = []
         for job in jobs:
             lease = holders.get(job.name)
-            is_lost = lease is not None and self._watch.is_lost(lease)
+            is_lost = lease is not None and self._is_lost(lease)
             is_starting = self._starting.is_on_its_way(job.name)
             match need_of(job, is_held=lease is not None, is_lost=is_lost, is_starting=is_starting):
                 case Need.RECOVER:
@@ -134,9 +136,16 @@ class Agent:
     def _tidy(self, holders: dict[str, Lease], unfinished: set[str]) -> None:
         """Take their leases from those who recorded a job's end and were killed before they let go of it."""
         for name, lease in holders.items():
-            if name not in unfinished and self._watch.is_lost(lease):
+            if name not in unfinished and self._is_lost(lease):
                 self._watch.forget(lease)
+                self._patient_watch.forget(lease)
                 self._store.release(lease)
+
+    def _is_lost(self, lease: Lease) -> bool:
+        """Whoever holds it is dead, frozen, or silent for long: it may wait for a store that another has locked."""
+        silent, long_silent = self._watch.is_lost(lease), self._patient_watch.is_lost(lease)
+        is_here = Owner.of(lease.owner.pid) == lease.owner
+        return long_silent or (silent and (not is_here or processes.is_stopped(lease.owner.pid)))
 
     def _look_after(self, job: Job, lease: Lease | None) -> None:
         if lease is None:
@@ -198,16 +207,18 @@ class Agent:
 
     def _recover(self, job: Job, lost: Lease | None) -> None:
         """Take the job from whoever is gone, so that nothing of that can write or run any more; then record it."""
+        reason = reconciliation.KILLED
+        if lost is not None and Owner.of(lost.owner.pid) == lost.owner:
+            reason = reconciliation.SILENT
+            # First of all, as it may have been frozen with the store locked.
+            processes.send(lost.owner.pid, signal.SIGKILL)
         try:
             lease = self._store.take(job.name, self._me, over=lost)
         except Conflict:
             return                                  # it gave a sign of life just now
-        reason = reconciliation.KILLED
         if lost is not None:
             self._watch.forget(lost)
-            if Owner.of(lost.owner.pid) == lost.owner:
-                reason = reconciliation.SILENT
-                processes.send(lost.owner.pid, signal.SIGKILL)
+            self._patient_watch.forget(lost)
         processes.kill_marked([processes.mark_of(self._home, job.name, job.attempt)])
         with contextlib.suppress(Conflict, NotFound):       # it was deleted meanwhile
             self._store.change(job.name, lambda one: reconciliation.recovered(one, reason, at=time.time()), lease)

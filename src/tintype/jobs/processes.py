@@ -154,11 +154,19 @@ def kill_marked(marks: Iterable[str]) -> None:
 
 def is_running(pid: int) -> bool:
     """The process exists and is no zombie."""
+    return _state(pid) not in ("", "Z", "X")
+
+
+def is_stopped(pid: int) -> bool:
+    """Somebody has frozen the process (SIGSTOP, Ctrl-Z, a debugger)."""
+    return _state(pid) in ("T", "t")
+
+
+def _state(pid: int) -> str:
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stream:
-            return stream.read().rpartition(b") ")[2][:1] not in (b"Z", b"X")
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1].decode()
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return ""
 
 
 def gather_pages() -> None:
