@@ -19,6 +19,7 @@ from tintype.rules.step_view import StepView
 if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
+COMPETENT = 0.6                         # accuracy over the other classes; until then a class may yet be learned
 WARM_UP_STEPS = 30                      # until then the running figures of batch norms still know their start
 
 
@@ -41,8 +42,8 @@ class DeadClass(Rule[DeadClassParameters]):
 
     Fires once per class when in `patience` passes over the validation images in a row none of its images, of which
     there are at least `least_labels`, nor any other image was answered with it, while at most a third of the classes
-    are so and the accuracy over the others is twice that of guessing (otherwise little was learned at all, and other
-    rules say so). The first 30 steps do not count.
+    are so and the accuracy over the others is at least 60 % (before that a class may yet be learned). The first 30
+    steps do not count.
 
     **Needs** the inputs of the loss in evaluation, two passes. SageMaker has no such rule; its Confusion asks for
     collections that a script has to fill.
@@ -84,7 +85,7 @@ class DeadClass(Rule[DeadClassParameters]):
         others = ~silent[answers.labels]
         if silent.sum() > max(1, answers.classes / 3) or not others.any():
             return
-        if np.mean((answers.predicted == answers.labels)[others]) < min(2 / answers.classes, 0.75):
+        if np.mean((answers.predicted == answers.labels)[others]) < COMPETENT:
             return
         for one, passes in self._silent.items():
             if passes >= patience and one not in self._said:
