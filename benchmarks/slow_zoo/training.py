@@ -50,7 +50,7 @@ def sleep(seconds: float, every: int = 1) -> Callable[[int], None]:
 
 def transform(_: int) -> None:
     """A sample that takes work."""
-    np.linalg.svd(np.random.default_rng(0).normal(size=(40, 40)))
+    np.linalg.svd(np.random.default_rng(0).normal(size=(64, 64)))
 
 
 LEAKED: list[np.ndarray] = []

@@ -43,6 +43,7 @@ CROWDED_SHARE, CROWDED = 0.2, 90.0      # the same where other programs want the
 BUSY_DISK = 50.0                        # per cent
 WAITING_CORE = 25.0                     # per cent of one core in I/O wait, in the mean
 SMALL_STEP = 0.010                      # seconds; the fixed cost of a step in Python and torch is about a millisecond
+TINY_STEP = 0.002                       # seconds; such a step is calls of the framework, whatever they compute
 FIXED_SHARE = 0.35                      # of a step: optimiser and the rest, which do not grow with the batch
 IDLE_GPU = 50.0                         # per cent; below it, a loop that does not wait is one that launches
 
@@ -188,6 +189,8 @@ def _is_launching(profile: JobProfile, times: Breakdown) -> str:
     optimizing, busy = np.nan_to_num(steps["optimizer"]), steps["duration"] - np.nan_to_num(steps["data_wait"])
     fixed = optimizing + np.maximum(0, busy - working)
     median, share = float(np.median(busy)), float(fixed.sum() / max(1e-9, busy.sum()))
+    if 0 < median < TINY_STEP:
+        return f"a step takes {1000 * median:.1f} ms, about what calling the framework takes"
     if median < SMALL_STEP and share > FIXED_SHARE:
         return f"a step takes {1000 * median:.1f} ms, {share:.0%} of it in what does not grow with the batch"
     system = profile.system()

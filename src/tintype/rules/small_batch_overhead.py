@@ -16,6 +16,8 @@ from tintype.rules.profiler_figures import LEAST_SAMPLES, too_few
 from tintype.rules.profiler_rule import Judgement, ProfilerRule
 from tintype.rules.rule import Profile
 
+TINY_MILLISECONDS = 2.0
+
 
 @final
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class SmallBatchOverhead(ProfilerRule[SmallBatchOverheadParameters]):
 
     Fires when the median step takes less than `step_milliseconds` without its wait for data, and more than `threshold`
     per cent of the steps' time is the optimiser and what is in none of the phases: neither grows with the batch, so
-    that a larger one has more images for the same price.
+    that a larger one has more images for the same price. Fires also when the median step takes less than two
+    milliseconds: about as long as it takes to call the framework.
 
     **Needs** 20 training steps with their phases.
 
@@ -57,7 +60,8 @@ class SmallBatchOverhead(ProfilerRule[SmallBatchOverheadParameters]):
         growing = np.nansum([steps[one] for one in ("forward", "loss", "backward", "host_to_device")], axis=0)
         median, share = 1000 * float(np.median(busy)), 100 * float(1 - growing.sum() / max(1e-9, busy.sum()))
         details = {"step_milliseconds": round(median, 3), "overhead_percent": round(share, 2)}
-        if median >= given.step_milliseconds or share <= given.threshold:
+        tiny = median < min(TINY_MILLISECONDS, given.step_milliseconds)
+        if not tiny and (median >= given.step_milliseconds or share <= given.threshold):
             return self.judged(details=details, datapoints=len(steps))
         message = f"a step takes {median:.1f} ms, and {share:.0f} % of it does not grow with the batch"
         found = self.finding(message, share, given.threshold, CAUSE, REMEDY)
