@@ -126,7 +126,8 @@ def test_requirements_may_be_other_versions_than_the_bases(tmp_path: Path, aroun
     (tmp_path / "src" / "requirements.txt").write_text("tqdm==0.0.1\n")
     launch = prepare(*job_of(tmp_path, asked), around)
     assert not launch.forkable
-    ran = subprocess.run([launch.arguments[0], "-c", "import tqdm; print(tqdm.VERSION)"], capture_output=True, check=True)
+    words = [launch.arguments[0], "-c", "import tqdm; print(tqdm.VERSION)"]
+    ran = subprocess.run(words, capture_output=True, check=True)
     assert ran.stdout == b"0.0.1\n"
 
 

@@ -12,7 +12,7 @@ from tests.rules.logs import LOSS, Log
 from tintype.debugger.tensor_log import open_log
 from tintype.errors import StorageFailed
 from tintype.jobs.directory import JobDirectory
-from tintype.jobs.job import Job, Status
+from tintype.jobs.job import Job, JobSpec, Source, Status
 from tintype.jobs.store import JobStore
 from tintype.records import Records
 from tintype.rules.actions.action import Action, Occasion
@@ -94,7 +94,7 @@ def test_a_log_that_grows_is_followed_to_its_end(tmp_path: Path) -> None:
 
 
 def test_the_training_is_stopped_once(tmp_path: Path, store: JobStore) -> None:
-    store.create(Job("job", str(tmp_path), {}))
+    store.submit(Job("job", str(tmp_path), spec=JobSpec(Source("script", "/train.py"))))
     log = Log(tmp_path / "debug-output")
     log.losses([NAN])
 
@@ -164,7 +164,7 @@ def test_how_a_training_ended(
     if ended:
         log.writer.end()
     if status:
-        store.create(Job("job", str(tmp_path), {}))
+        store.submit(Job("job", str(tmp_path), spec=JobSpec(Source("script", "/train.py"))))
         store.move("job", status)
     assert following(tmp_path, store if status else None, told=told).run() is course
 

@@ -17,7 +17,7 @@ from tintype.jobs.specification import Companion
 class CompanionProcess:
     """SIGTERM tells it that the training has ended. What it prints goes to a file of its own.
 
-    It starts with SIGTERM blocked, and unblocks it when it can hear it: the training of a second is over before a process
+    It starts with SIGTERM blocked, and unblocks it when it can hear it: a training of a second is over before a process
     has imported what it needs, and must not end it unheard.
     """
 

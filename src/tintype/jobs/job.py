@@ -145,7 +145,6 @@ class Job:
 
     name: str
     directory: str                                          # the /opt/ml layout, see directory.py
-    plan: Json = field(default_factory=dict)                # what a pool's worker is told; {} for jobs of the engine
     hyperparameters: Json = field(default_factory=dict)
     parent: str = ""                                        # the tuning job that this is a trial of
     status: Status = Status.IN_PROGRESS
@@ -154,10 +153,8 @@ class Job:
     created_at: float = 0.0
     started_at: float = 0.0
     ended_at: float = 0.0
-    owner_pid: int = 0                                      # the process that looks after a pool's job ...
-    owner_started_at: float = 0.0                           # ... and its start time, as pids are used again
     result: Json = field(default_factory=dict)              # what the command said at its end
-    spec: JobSpec | None = None                             # what was asked for; None for a pool's job
+    spec: JobSpec | None = None                             # what was asked for; None in records of the first release
     transitions: tuple[Transition, ...] = ()
     attempt: int = 0                                        # how often it was started
     gpus: tuple[int, ...] = ()                              # the machine's GPUs that it was last given
@@ -209,7 +206,8 @@ class Job:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Job:
-        """The inverse of `to_json`; documents written before there was a spec are read too."""
+        """The inverse of `to_json`; documents of the first release are read too, without what jobs had then."""
+        known = {one.name for one in fields(cls)}
         spec = document.get("spec")
         typed = {
             "status": Status(document["status"]),
@@ -219,7 +217,7 @@ class Job:
             "warnings": tuple(document.get("warnings", ())),
             "gpus": tuple(document.get("gpus", ())),
         }
-        return cls(**{**document, **typed})
+        return cls(**{**{name: value for name, value in document.items() if name in known}, **typed})
 
 
 def _transition(document: Mapping[str, Any]) -> Transition:

@@ -21,7 +21,7 @@ from typing import IO, cast, final
 import fsspec
 
 from tintype.errors import StorageFailed, TintypeError
-from tintype.storage import CHUNK_BYTES, atomic_file, storage_errors
+from tintype.storage import atomic_file, storage_errors
 
 # Weights hardly compress: deflating 100 MB of them takes seconds and saves a tenth. The largest file decides.
 STORED, DEFLATED = 0, 1

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Unpack, final
 
-import psutil
-
-from tintype.errors import Conflict
 from tintype.jobs.job import Job, Phase, Status
 from tintype.records import Lease, Measurement, Owner, Record, Records
 from tintype.records.lists import Filters
@@ -18,7 +14,7 @@ from tintype.records.lists import Filters
 KIND = "training-job"
 REHEARSAL = "rehearsal"
 UNFINISHED = (Status.IN_PROGRESS, Status.STOPPING)
-DEAD_OWNER = "the process that looked after it is gone (killed, or the machine was restarted)"
+OLD = "an earlier version of Tintype began it and did not see its end"
 
 
 @final
@@ -28,24 +24,6 @@ class JobStore:
     def __init__(self, records: Records, clock: Callable[[], float] = time.time) -> None:
         self._records = records
         self._clock = clock
-
-    def create(self, job: Job) -> Job:
-        """Add a job that this process looks after. `Conflict` when the name is taken."""
-        job = replace(job, created_at=self._clock(), **_ownership())
-        self._records.create(KIND, job.name, job.to_json(), status=job.status, parent=job.parent)
-        return job
-
-    def reopen(self, job: Job) -> Job:
-        """Start over a job that never finished, as its new owner. `Conflict` when it did finish well."""
-
-        def apply(record: Record) -> tuple[dict[str, Any], str]:
-            found = Job.from_json(record.document)
-            if found.status is Status.COMPLETED:
-                raise Conflict(f"job {job.name!r} has completed; it is not run twice")
-            again = replace(job, created_at=found.created_at, **_ownership())
-            return again.to_json(), again.status
-
-        return Job.from_json(self._records.update(KIND, job.name, apply).document)
 
     def submit(self, job: Job) -> Job:
         """Add a job for the engine; whoever starts it will look after it. `Conflict` when the name is taken."""
@@ -59,25 +37,17 @@ class JobStore:
         return self._records.find(KIND, name) is not None
 
     def get(self, name: str) -> Job:
-        """The job as it is now; one whose owner is gone has become Failed. `NotFound` lists near names."""
-        return self._truthful(self._records.get(KIND, name))
+        """The job as its record says it is. `NotFound` lists near names."""
+        return _job(self._records.get(KIND, name))
 
     def list(self, *, limit: int | None = None, offset: int = 0, **filters: Unpack[Filters]) -> list[Job]:
         """Jobs that pass the filters, newest first; the trials of a tuning job when `parent` names one."""
-        found = self._records.list(KIND, limit=limit, offset=offset, **filters)
-        jobs = [self._truthful(record) for record in found]
-        status = filters.get("status")
-        wanted = None if status is None else (status,) if isinstance(status, str) else status
-        return [job for job in jobs if wanted is None or job.status in wanted]
+        return [_job(record) for record in self._records.list(KIND, limit=limit, offset=offset, **filters)]
 
     def unfinished(self) -> list[Job]:
         """The engine's jobs that have not ended, oldest first."""
         found = self._records.list(KIND, ascending=True, status=UNFINISHED)
         return [job for job in map(_job, found) if job.spec is not None]
-
-    def started(self, name: str) -> Job:
-        """Note that the command has begun."""
-        return self._change(name, lambda job: replace(job, phase=Phase.TRAINING, started_at=self._clock()))
 
     def move(self, name: str, status: Status, *, reason: str = "", result: dict[str, Any] | None = None) -> Job:
         """Move along the states; `Conflict` when that is no legal move."""
@@ -143,27 +113,9 @@ class JobStore:
 
         return _job(self._records.update(KIND, name, apply, lease=lease))
 
-    def _truthful(self, record: Record) -> Job:
-        job = _job(record)
-        if job.status.is_finished or job.spec is not None or _is_alive(job.owner_pid, job.owner_started_at):
-            return job
-        try:
-            return self.move(job.name, Status.FAILED, reason=DEAD_OWNER)
-        except Conflict:      # it ended just now after all
-            return _job(self._records.get(KIND, job.name))
-
 
 def _job(record: Record) -> Job:
-    return Job.from_json(record.document)
-
-
-def _ownership() -> dict[str, Any]:
-    return {"owner_pid": os.getpid(), "owner_started_at": psutil.Process().create_time()}
-
-
-def _is_alive(pid: int, started_at: float) -> bool:
-    try:
-        # Start times are kept to the clock tick (10 ms); a pid is not used again within a second.
-        return abs(psutil.Process(pid).create_time() - started_at) < 1.0
-    except psutil.NoSuchProcess:
-        return False
+    job = Job.from_json(record.document)
+    if job.spec is None and not job.status.is_finished:     # of the first release, whose processes are gone
+        return replace(job, status=Status.FAILED, phase=Phase.FAILED, failure_reason=OLD)
+    return job

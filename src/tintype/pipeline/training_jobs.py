@@ -58,13 +58,11 @@ def pack(job: Job) -> None:
 
 def has_plan(job: Job) -> bool:
     """The job is one of the built-in trainer."""
-    return bool(job.plan) or (job.spec is not None and PLAN_FILE in job.spec.configuration)
+    return job.spec is not None and PLAN_FILE in job.spec.configuration
 
 
 def plan_of(job: Job) -> dict[str, Any]:
     """The plan of a job of the built-in trainer. `InvalidRequest` when it is somebody's own script."""
-    if job.plan:
-        return job.plan
     plan = job.spec.configuration.get(PLAN_FILE) if job.spec is not None else None
     if plan is None:
         raise InvalidRequest(f"job {job.name!r} ran a script of your own; only the built-in trainer has a plan")
