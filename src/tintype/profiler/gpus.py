@@ -85,7 +85,7 @@ class NvmlGpus:
 def find_gpus() -> Gpus:
     """The devices of this machine, or the reason why none can be read."""
     try:
-        import pynvml
+        import pynvml  # pyright: ignore[reportMissingImports]
     except ImportError:
         return NoGpus(NO_LIBRARY)
     try:

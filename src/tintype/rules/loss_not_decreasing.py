@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
 GROWTH = 1.15                           # looks lie this factor of losses apart, so that all of them cost O(n log n)
-ENOUGH = 5                              # times num_steps: with fewer losses only the end of the training is judged
+# Times num_steps: with fewer losses only the end of the training is judged. Plain SGD on a network without norms may
+# stand at ln(classes) for the first hundred steps and then learn as well as any; a loss that rises has no such excuse.
+ENOUGH = {Course.RISING: 5, Course.FLAT: 20, Course.STILL: 20, Course.NOT_FINITE: 0}
 
 
 @final
@@ -50,8 +52,8 @@ class LossNotDecreasing(Rule[LossNotDecreasingParameters]):
       standard errors),
     - or is NaN or infinite at most of the newest `num_steps` steps (at once).
 
-    The first three count when two looks in a row agree and there are `5 * num_steps` losses, or at the end of the
-    training. A loss that fell and then lies still is a training that has converged, and is not reported. Of several
+    The first three count when two looks in a row agree and there are `20 * num_steps` losses (`5 * num_steps` for a loss
+    that rises), or at the end of the training. A loss that fell and then lies still is a training that has converged, and is not reported. Of several
     losses one may stay as it is, so long as another falls.
 
     **Needs** `2 * num_steps` losses of training, or as many passes of evaluation when training saved none.
@@ -110,7 +112,8 @@ class LossNotDecreasing(Rule[LossNotDecreasingParameters]):
         trend = self._judge(name)
         if trend is None or not self._counts(trend):
             return
-        twice = before is not None and before.course is trend.course and count >= ENOUGH * self.parameters.num_steps
+        enough = count >= ENOUGH[trend.course] * self.parameters.num_steps
+        twice = before is not None and before.course is trend.course and enough
         if twice or trend.course is Course.NOT_FINITE:
             yield self._finding(name, trend)
 
