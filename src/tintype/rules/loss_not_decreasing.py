@@ -52,9 +52,9 @@ class LossNotDecreasing(Rule[LossNotDecreasingParameters]):
       standard errors),
     - or is NaN or infinite at most of the newest `num_steps` steps (at once).
 
-    The first three count when two looks in a row agree and there are `20 * num_steps` losses (`5 * num_steps` for a loss
-    that rises), or at the end of the training. A loss that fell and then lies still is a training that has converged, and is not reported. Of several
-    losses one may stay as it is, so long as another falls.
+    The first three count when two looks in a row agree and there are `20 * num_steps` losses (`5 * num_steps` when the
+    loss rises), or at the end of the training. A loss that fell and then lies still is a training that has converged,
+    and is not reported. Of several losses one may stay as it is, so long as another falls.
 
     **Needs** `2 * num_steps` losses of training, or as many passes of evaluation when training saved none.
 
