@@ -44,12 +44,13 @@ def test_it_loads_without_a_complaint_and_asks_for_nothing(tab: Page, url: str) 
 
 def test_tables_are_sorted_by_their_heads(tab: Page, url: str) -> None:
     tab.open(url)
-    column = "[...document.querySelectorAll('#tuning table.sortable tbody tr')].map(row => parseFloat(row.cells[0].textContent))"
+    rows = "[...document.querySelectorAll('#tuning table.sortable tbody tr')]"
+    column = f"{rows}.map(row => parseFloat(row.cells[0].textContent))"
     head = "document.querySelector('#tuning th button')"
     assert tab.evaluate(f"{head}.click(), {column}") == list(range(12, 0, -1))
     assert tab.evaluate(f"{head}.click(), {column}") == list(range(1, 13))
     assert tab.evaluate(f"{head}.parentElement.ariaSort") == "ascending"
-    values = "[...document.querySelectorAll('#tuning table.sortable tbody tr')].map(row => row.cells[1].textContent)"
+    values = f"{rows}.map(row => row.cells[1].textContent)"
     tab.evaluate("document.querySelectorAll('#tuning th button')[1].click()")
     assert tab.evaluate(values)[-1] == "–"                  # the failed trial, which has no value
     assert tab.complaints == []
