@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from tintype.jobs.client import Engine
+from tintype.jobs.client import PRELOAD, Engine
 from tintype.jobs.store import JobStore
 from tintype.records import Records
 from tintype.settings import Settings
 
+TRAINER = "tintype.training.run"    # loaded before jobs are forked, as most of them run it
 RUN_KIND = "run"                # records of whole runs; the other kinds belong to the parts that keep them
 
 
@@ -37,7 +38,7 @@ class Workspace:
 
     def engine(self) -> Engine:
         """A connection to the engine; close it when done (it is a context manager). One thread uses it."""
-        return Engine(self.settings, self.jobs)
+        return Engine(self.settings, self.jobs, preload=f"{PRELOAD},{TRAINER}")
 
     def job_directory(self, name: str) -> Path:
         """Where the files of a training job are."""

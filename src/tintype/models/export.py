@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import nn
 
@@ -74,6 +73,8 @@ class _Differs(Exception):
 
 
 def _difference(network: nn.Module, content: bytes, image_size: int, classes: int) -> float:
+    import onnxruntime  # here, as it starts a thread, and processes are forked that have us imported
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3      # errors only

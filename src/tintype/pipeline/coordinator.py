@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import final
 
 from tintype.errors import Conflict, LeaseLost, TintypeError
-from tintype.jobs.client import Engine
 from tintype.pipeline.coordination import is_stop_requested
 from tintype.pipeline.engine_trials import EngineTrials, TrialEngine
 from tintype.pipeline.trial_specs import spec_builder
@@ -103,7 +102,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         settings = Settings.from_environment(os.environ, given.home)
-        with open_workspace(settings) as workspace, Engine(settings, workspace.jobs) as engine:
+        with open_workspace(settings) as workspace, workspace.engine() as engine:
             coordinate(workspace, engine, given.name)
         return 0
     except LeaseLost as error:

@@ -32,7 +32,6 @@ from tintype.models.export import EXPORTERS, INPUT
 from tintype.models.networks import Network
 from tintype.training.device import Place, cpu_flags
 from tintype.training.plan import ComputePlan
-from tintype.training.quantisation import open_session, quantise
 
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 
@@ -120,6 +119,8 @@ class IntegerExtractor:
     precision: Precision = "int8"
 
     def __init__(self, content: bytes, place: Place) -> None:
+        from tintype.training.quantisation import open_session  # here: ONNX Runtime starts a thread when imported,
+                                                                    # and processes are forked that have us imported
         self._session = open_session(content, threads=1)
         self.lanes = place.threads
 
@@ -175,6 +176,8 @@ def _make_integers(network: Network, there: Circumstances, samples: Tensor) -> F
     held_back = torch.arange(len(samples)) % EXAM_SHARE == 0
     exam, shown = samples[held_back], samples[~held_back]
     batches = (np.ascontiguousarray(batch.numpy()) for batch in shown.split(CALIBRATION_BATCH))
+    from tintype.training.quantisation import quantise  # as above
+
     extractor = IntegerExtractor(quantise(content, batches, there.place.threads), there.place)
     _examine(extractor, ModuleExtractor(backbone, there.place), exam)
     return extractor
