@@ -1,0 +1,52 @@
+"""One request to a model and its answer: what HTTP, routing, capture and the model's replicas say to one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, final
+
+
+@final
+@dataclass(frozen=True)
+class Invocation:
+    """A request whose body has arrived whole and within the limits."""
+
+    request_id: str
+    body: bytes
+    content_type: str | None = None
+    accept: str | None = None
+    deadline: float = float("inf")          # time.monotonic() by which the answer must be there
+    custom_attributes: str = ""             # X-Amzn-SageMaker-Custom-Attributes, handed on to the model and back
+
+
+@final
+@dataclass(frozen=True)
+class Classified:
+    """What a model of our own said of one picture; unknown for a user's script."""
+
+    index: int
+    label: str
+    probability: float
+
+
+@final
+@dataclass(frozen=True)
+class Answer:
+    """What the model answered. `phases` are seconds by name: "queue", "decode", "inference", "encode"."""
+
+    status: int
+    content: bytes
+    content_type: str
+    phases: Mapping[str, float] = field(default_factory=dict)
+    classified: tuple[Classified, ...] = ()
+    brightness: tuple[float, ...] = ()      # mean of each picture that the network was fed, 0 to 1, for drift
+    custom_attributes: str = ""
+
+
+class Model(Protocol):
+    """Something that answers invocations: the replicas of one variant of an endpoint."""
+
+    async def invoke(self, invocation: Invocation) -> Answer:
+        """The answer. Raises `TintypeError`: `Busy` when the queue is full, `InvalidRequest` for a bad body, ..."""
+        ...
