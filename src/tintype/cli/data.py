@@ -10,13 +10,13 @@ from rich.table import Table
 
 from tintype.cli.display import Display
 from tintype.cli.invocation import Invocation, command
-from tintype.cli.jobs import moment
 from tintype.cli.run import DataArgument, StrictOption
 from tintype.datasets import image_cache
 from tintype.datasets.cache_folder import Entry
 from tintype.datasets.checks import check as check_dataset
 from tintype.datasets.folder import open_dataset
 from tintype.errors import BadData
+from tintype.pipeline.job_summary import moment
 from tintype.pipeline.training_jobs import absolute
 from tintype.storage import directory_bytes
 

@@ -7,9 +7,8 @@ import io
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -19,12 +18,9 @@ from tintype.cli.invocation import Invocation, command
 from tintype.errors import InvalidRequest, JobFailed
 from tintype.jobs.client import Engine
 from tintype.jobs.directory import JobDirectory
-from tintype.jobs.hyperparameters import script_values
 from tintype.jobs.job import Job, Status
 from tintype.jobs.store import JobStore
-from tintype.records import Measurement
-from tintype.rules.rule_output import read_states
-from tintype.rules.status import RuleState
+from tintype.pipeline.job_summary import described, duration, moment, settings_of, summary
 from tintype.storage import write_bytes
 from tintype.workspace import Workspace
 
@@ -125,71 +121,6 @@ def settled(call: Invocation) -> Iterator[tuple[Workspace, Engine]]:
         yield workspace, engine
 
 
-def described(store: JobStore, job: Job) -> dict[str, Any]:
-    """The JSON of `jobs show`, with the keys that docs/commands.md promises."""
-    archive = JobDirectory(Path(job.directory)).archive
-    return {
-        "name": job.name,
-        "status": job.status,
-        "secondary_status": job.phase,
-        "failure_reason": job.failure_reason,
-        "hyperparameters": settings_of(job),
-        "metrics": figures(store.measurements(job.name)),
-        "directory": job.directory,
-        "archive": str(archive) if archive.exists() else None,
-        "rules": [described_rule(one) for one in read_states(JobDirectory(Path(job.directory)).rule_output)],
-        "tuning_job": job.parent or None,
-        "created": moment(job.created_at),
-        "seconds": duration(job),
-        "result": job.result,
-    }
-
-
-def described_rule(state: RuleState) -> dict[str, Any]:
-    """One rule in `jobs show`: its status in SageMaker's words, and how many findings it has."""
-    return {
-        "name": state.name,
-        "rule": state.rule,
-        "status": state.status.value,
-        "details": state.details,
-        "evaluated": state.evaluated,
-        "findings": state.findings,
-        "first_step": state.first_step,
-        "actions": list(state.actions),
-    }
-
-
-def settings_of(job: Job) -> dict[str, Any]:
-    """The hyperparameters as the program sees them, without what the platform adds."""
-    return script_values(job.hyperparameters) if job.spec is not None else job.hyperparameters
-
-
-def summary(job: Job) -> dict[str, Any]:
-    """A row of `jobs list --json`."""
-    return {
-        "name": job.name,
-        "status": job.status,
-        "secondary_status": job.phase,
-        "failure_reason": job.failure_reason,
-        "created_at": job.created_at,
-        "ended_at": job.ended_at or None,
-        "tuning_job": job.parent or None,
-        "hyperparameters": settings_of(job),
-    }
-
-
-def figures(measurements: Sequence[Measurement]) -> dict[str, dict[str, float]]:
-    """{metric: {last, min, max, count}}; values that are not numbers do not count for min and max."""
-    values: dict[str, list[float]] = {}
-    for one in measurements:
-        values.setdefault(one.name, []).append(one.value)
-    found = {}
-    for name, series in values.items():
-        numbers = [value for value in series if value == value] or [float("nan")]
-        found[name] = {"last": series[-1], "min": min(numbers), "max": max(numbers), "count": len(series)}
-    return found
-
-
 def log_lines(store: JobStore, job: Job, *, follow: bool) -> Iterator[str]:
     """The lines of a job's log; with `follow`, those to come as well, until it has ended."""
     log = JobDirectory(Path(job.directory)).log
@@ -220,16 +151,6 @@ def as_csv(lines: Sequence[str]) -> bytes:
     writer.writerow(("timestamp", "message"))
     writer.writerows(line.split(" ", 1) if " " in line else (line, "") for line in lines)
     return text.getvalue().encode()
-
-
-def moment(at: float) -> str:
-    """A time in the local zone, to the second; "" for one that has not come."""
-    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
-
-
-def duration(job: Job) -> str:
-    """Seconds from start to end, or to now."""
-    return f"{(job.ended_at or time.time()) - job.started_at:.1f}" if job.started_at else ""
 
 
 def _status(word: str | None) -> Status | None:

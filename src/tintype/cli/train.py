@@ -12,7 +12,6 @@ from rich.markup import escape
 
 from tintype.cli.display import Display
 from tintype.cli.invocation import Invocation
-from tintype.cli.jobs import described
 from tintype.cli.run import EpochsOption, FreezeOption, ImageSizeOption, SeedOption, StrictOption, WeightsOption
 from tintype.cli.script_options import (
     ChannelOption,
@@ -36,6 +35,7 @@ from tintype.jobs.job import Job, JobSpec
 from tintype.jobs.names import checked, stamped
 from tintype.pipeline.debugging import DebuggingRequest, debugged
 from tintype.pipeline.following import wait_for
+from tintype.pipeline.job_summary import described
 from tintype.pipeline.recipe import choose_recipe
 from tintype.pipeline.script_jobs import script_spec
 from tintype.pipeline.training_jobs import TrainingRequest, base_plan, parse_assignments, spec_of, weights_finder
