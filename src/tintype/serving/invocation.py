@@ -18,6 +18,7 @@ class Invocation:
     accept: str | None = None
     deadline: float = float("inf")          # time.monotonic() by which the answer must be there
     custom_attributes: str = ""             # X-Amzn-SageMaker-Custom-Attributes, handed on to the model and back
+    target_variant: str | None = None       # X-Amzn-SageMaker-Target-Variant; None: whichever the weights say
 
 
 @final
@@ -42,6 +43,7 @@ class Answer:
     classified: tuple[Classified, ...] = ()
     brightness: tuple[float, ...] = ()      # mean of each picture that the network was fed, 0 to 1, for drift
     custom_attributes: str = ""
+    variant: str = ""                       # who answered, for x-Amzn-Invoked-Production-Variant
 
 
 class Model(Protocol):
