@@ -290,6 +290,21 @@ def test_companions_are_told_of_the_end_and_given_time(home: Home, engine: Engin
     assert "broken ended with exit code 3; see its log" in job.warnings
 
 
+def test_a_companion_that_fails_is_started_again(home: Home, engine: Engine) -> None:
+    again = "echo $TINTYPE_PROGRAM_PIDS; [ $(wc -l < logs/phoenix.log) -lt 3 ] || exec sleep 60; kill -9 $$"
+    spec = home.script(
+        "import os, time; print(os.getpid()); time.sleep(0.8)",
+        companions=(
+            Companion("phoenix", ("/bin/sh", "-c", again), 0.3, restarts=5),
+            Companion("hopeless", ("/bin/sh", "-c", "exit 3"), restarts=2),
+        ),
+    )
+    job = run(home, engine, "restarted", spec)
+    program = home.log("restarted").split()[0]
+    assert (Path(job.directory) / "logs" / "phoenix.log").read_text().split() == [program] * 3
+    assert [one for one in job.warnings if "exit code" in one] == ["hopeless ended with exit code 3; see its log"]
+
+
 def test_shell_scripts_and_cold_jobs(home: Home, engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "train.sh").write_text('echo "shell $1 $2"\nexit 5\n')
     job = run(home, engine, "shell", JobSpec(Source("script", str(tmp_path / "train.sh")), hyperparameters={"a": "1"}))

@@ -25,19 +25,32 @@ class CompanionProcess:
         self.name = companion.name
         self.grace_seconds = companion.grace_seconds
         self.exit_code: int | None = None
-        with log.open("ab") as stream, _blocked(signal.SIGTERM):
+        self._companion, self._directory, self._log = companion, directory, log
+        self._environment = {**environment, **companion.environment}
+        self._restarts = companion.restarts
+        self.pid = self._start()
+
+    def _start(self) -> int:
+        with self._log.open("ab") as stream, _blocked(signal.SIGTERM):
             process = subprocess.Popen(
-                companion.command,
+                self._companion.command,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
-                cwd=directory,
-                env={**environment, **companion.environment},
+                cwd=self._directory,
+                env=self._environment,
                 process_group=0,
             )
-        self.pid = process.pid
-        self.pid = process.pid
         process.returncode = 0          # its exit code is collected with those of all other children
+        return process.pid
+
+    def start_again(self) -> bool:
+        """After it has failed: a new process, while there are restarts left. Raises `OSError`."""
+        if self._restarts <= 0:
+            return False
+        self._restarts -= 1
+        self.pid, self.exit_code = self._start(), None
+        return True
 
     def send(self, number: signal.Signals) -> None:
         """Signal it, if it has not ended."""

@@ -15,6 +15,7 @@ from tintype.jobs.host_process import HostProcess
 from tintype.jobs.specification import Companion
 
 PEER_SECONDS = 30.0             # for the other hosts, when one has failed
+PROGRAMS = "TINTYPE_PROGRAM_PIDS"       # in a companion's environment: the process of each host, by a comma
 
 
 @final
@@ -41,8 +42,9 @@ class Crew:
 
     def start_companion(self, companion: Companion, environment: Mapping[str, str], folder: Path, log: Path) -> None:
         """Start a process beside the training. That it cannot be started is only noted."""
+        known = {**environment, PROGRAMS: ",".join(str(host.pid) for host in self.hosts)}
         try:
-            self._companions.append(CompanionProcess(companion, environment, folder, log))
+            self._companions.append(CompanionProcess(companion, known, folder, log))
         except OSError as error:
             self._note(f"{companion.name} cannot be started: {error}")
 
@@ -51,6 +53,7 @@ class Crew:
         known = [one.pid for one in (*self.hosts, *self._companions)]
         # What an errand has started is waited for there.
         self._note_ends(processes.reap(known if self._loop.is_busy else processes.children_of(os.getpid())))
+
     def terminate(self, grace_seconds: float) -> None:
         """SIGTERM to the hosts' programs, who may tell their own children; SIGKILL to everything after the grace."""
         for host in self.hosts:
@@ -89,8 +92,18 @@ class Crew:
     def _note_ends(self, ended: Mapping[int, int]) -> None:
         for companion in self._companions:
             if companion.note_end(ended) and companion.exit_code and self.is_training:
-                self._note(f"{companion.name} ended with exit code {companion.exit_code}; see its log")
+                self._restart(companion)
         for index, host in enumerate(self.hosts):
             if host.note_end(ended) and host.exit_code and self.first_failed is None:
                 self.first_failed = index
                 self.terminate(PEER_SECONDS)
+
+    def _restart(self, companion: CompanionProcess) -> None:
+        code = companion.exit_code
+        try:
+            again = companion.start_again()
+        except OSError as error:
+            self._note(f"{companion.name} ended with exit code {code}, and cannot be started again: {error}")
+            return
+        if not again:
+            self._note(f"{companion.name} ended with exit code {code}; see its log")

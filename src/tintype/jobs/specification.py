@@ -76,6 +76,7 @@ class Companion:
     command: tuple[str, ...]
     grace_seconds: float = 60.0
     environment: Mapping[str, str] = field(default_factory=dict)
+    restarts: int = 0                           # how often it is started again when it fails during the training
 
 
 @final
@@ -100,6 +101,7 @@ class JobSpec:
     configuration: Mapping[str, Any] = field(default_factory=dict)      # further files of input/config, e.g. plan.json
     companions: tuple[Companion, ...] = ()
     warm: bool = True                           # forked from a process that has torch loaded, where possible
+    notes: tuple[str, ...] = ()                 # lines that its log begins with: what of the request is done otherwise
 
     def to_json(self) -> Json:
         """The document of it."""
@@ -117,6 +119,7 @@ class JobSpec:
             "metric_definitions": tuple(MetricDefinition(**one) for one in given.pop("metric_definitions")),
             "checkpoint": Checkpoint(**given.pop("checkpoint")),
             "rules": tuple(given.pop("rules")),
+            "notes": tuple(given.pop("notes", ())),
             "companions": tuple(Companion(**{**one, "command": tuple(one["command"])}) for one in companions),
         }
         return cls(**parts, **given)
