@@ -112,6 +112,11 @@ class JobDirectory:
         return self.root / "debug-output"
 
     @property
+    def tensors_end(self) -> Path:
+        """Empty, and there when no more tensors will come; smdebug's readers wait for it."""
+        return self.debug_output / "training_job_end.ts"
+
+    @property
     def profiler_output(self) -> Path:
         """System metrics and framework spans."""
         return self.root / "profiler-output"

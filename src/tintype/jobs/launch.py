@@ -107,7 +107,7 @@ def prepare(
     directory.lay_out(spec.resources.instance_count)
     program = _program(spec, directory)
     if host_index == 0:
-        for note in granted.notes:
+        for note in (*spec.notes, *granted.notes):
             around.report(note)
         _place_inputs(spec, directory, around)
     _forget_last_attempt(spec, host.directory)

@@ -37,7 +37,7 @@ from tintype.jobs.trainer import Order
 from tintype.jobs.verdict import Cause, Verdict, verdict
 from tintype.records import Records
 from tintype.settings import Settings
-from tintype.storage import read_json
+from tintype.storage import read_json, write_bytes
 
 ENVIRONMENTS = "environments"       # below the home: those that requirements.txt asked for
 
@@ -121,6 +121,8 @@ class Supervisor:
 
     def _finish(self, decided: Verdict) -> None:
         why, host = self._why(decided), self._crew.hosts[decided.failed_host or 0]
+        if decided.status is not None and self._spec.debugger is not None:
+            self._end_tensors()
         warnings = (*(self._scraper.unseen if host.was_started else ()), *self._notes)
         for text in (*(f"warning: {one}" for one in warnings), f"{decided.status or Phase.RESTARTING}: {why}"):
             self._say(text.removesuffix(": "))
@@ -165,6 +167,13 @@ class Supervisor:
             self._hear(host)
         now = time.time()
         self._tenure.measure(self._scraper.scrape(host.close(now), now))
+
+    def _end_tensors(self) -> None:
+        """As SageMaker's platform does at the end of a job, however it ended: whoever reads the tensors waits for it."""
+        try:
+            write_bytes(self._directory.tensors_end, b"", durable=False)
+        except StorageFailed as error:
+            self._notes.append(str(error))
 
     def _say(self, text: str) -> None:
         try:
