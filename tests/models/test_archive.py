@@ -20,7 +20,15 @@ from safetensors.numpy import save_file
 
 from tintype.errors import BadArchive, Conflict, InvalidRequest, NotFound, TintypeError
 from tintype.models import archive
-from tintype.models.archive import Archive, Description, TrainingRecord, open_archive, open_unpacked, write
+from tintype.models.archive import (
+    Archive,
+    Description,
+    PrecisionRecord,
+    TrainingRecord,
+    open_archive,
+    open_unpacked,
+    write,
+)
 
 
 def description(**changes: Any) -> Description:
@@ -97,6 +105,37 @@ def test_an_archive_needs_no_onnx(tmp_path: Path, files: dict[str, Path]) -> Non
     del files[archive.ONNX]
     write(tmp_path / "model.tar.gz", description(), files)
     assert open_archive(tmp_path / "model.tar.gz", tmp_path / "out").onnx is None
+
+
+def test_integers_and_what_they_cost_are_kept(tmp_path: Path, files: dict[str, Path]) -> None:
+    measured = PrecisionRecord(images=500, calibrated_on=64, fp32_accuracy=0.932, int8_accuracy=0.928)
+    files[archive.INTEGERS] = files[archive.ONNX]
+    write(tmp_path / "model.tar.gz", description(precision=measured), files)
+    found = open_archive(tmp_path / "model.tar.gz", tmp_path / "out")
+    assert found.description.precision == measured
+    assert found.integers is not None
+    assert found.integers.read_bytes() == files[archive.ONNX].read_bytes()
+    assert measured.drop == pytest.approx(0.004)
+    assert PrecisionRecord(reason="the network has no convolutions").drop is None
+
+
+def test_an_archive_of_format_1_is_read_and_written_as_it_was(tmp_path: Path, files: dict[str, Path]) -> None:
+    members = contents(files, format=1)
+    del (document := json.loads(members[archive.DESCRIPTION]))["precision"]
+    members[archive.DESCRIPTION] = json.dumps(document).encode()
+    found = opened(tmp_path, members)
+    assert (found.description.format, found.description.precision, found.integers) == (1, None, None)
+    assert json.loads(found.description.to_json()) == document
+    with pytest.raises(InvalidRequest, match="belongs to format 2"):
+        write(tmp_path / "again.tar.gz", found.description, {**files, archive.INTEGERS: files[archive.ONNX]})
+
+
+def test_an_archive_of_format_1_cannot_hold_what_came_later(tmp_path: Path, files: dict[str, Path]) -> None:
+    members = contents({**files, archive.INTEGERS: files[archive.ONNX]})
+    document = json.loads(members[archive.DESCRIPTION])
+    del document["precision"]
+    document["format"] = 1
+    refused(tmp_path, {**members, archive.DESCRIPTION: json.dumps(document).encode()}, "belong to format 2")
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path, files: dict[str, Path]) -> None:
@@ -198,7 +237,11 @@ def test_a_failed_write_leaves_the_old_archive(tmp_path: Path, files: dict[str, 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "format 2, this Tintype reads format 1; upgrade"),
+        ({"format": 3}, "format 3, this Tintype reads formats 1 and 2; upgrade"),
+        ({"format": 1}, "belong to format 2"),
+        ({"precision": {"images": -1}}, r"precision\.images"),
+        ({"precision": {"int8_accuracy": 1.5}}, r"precision\.int8_accuracy"),
+        ({"precision": {"int4_accuracy": 0.5}}, r"precision\.int4_accuracy"),
         ({"format": "1"}, "no format number"),
         ({"format": True}, "no format number"),
         ({"format": None}, "no format number"),
@@ -229,7 +272,7 @@ def test_a_wrong_description_is_refused_with_the_field(
     assert not (tmp_path / "out" / "code").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"format": 1}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"format": 2}'])
 def test_a_description_that_is_none(tmp_path: Path, files: dict[str, Path], content: bytes) -> None:
     refused(tmp_path, {**contents(files), archive.DESCRIPTION: content}, r"description\.json is not")
 

@@ -4,16 +4,18 @@
       description.json            the `Description` below as UTF-8 JSON: what the other files are, and their hashes
       model.safetensors           the weights, by torch's parameter names
       model.onnx                  optional: the same network, images (n, 3, s, s) float32 -> logits (n, classes)
+      model.int8.onnx             optional: the same in 8-bit integers, with the same inputs and outputs; format 2
       code/...                    optional: a user's own inference script and what it needs
 
-Rules of the format, version 1:
+Rules of the format:
 - Every file is listed in the description with its SHA-256; files that are not listed are refused, except below code/,
   where SageMaker's SDK puts things when it packs an archive again. Nothing below code/ is run by reading it.
 - description.json comes first and holds no path, no code and no number that JSON cannot say (NaN becomes null).
 - ONNX files carry their tensors inside; one that points to another file is refused.
 - The same description and files give the same bytes: sorted members, no times, no owners, mode 0644. Weights hardly
   compress (7 %), so the gzip stream stores them as they are, 17 times faster.
-- A reader refuses a `format` it does not know. A new field is a new format.
+- A reader refuses a `format` it does not know. A new field is a new format. Format 2 added `precision` and
+  model.int8.onnx, which an archive of format 1 cannot have; this reader reads both and writes 2.
 
 Archives come from anywhere: they are unpacked by `tintype.extraction`, below tight limits, and weights are safetensors,
 which cannot hold code.
@@ -27,20 +29,32 @@ import json
 import math
 import re
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from tintype.errors import BadArchive, InvalidRequest, NotFound
 from tintype.extraction import Limits, extract
 from tintype.models.onnx_file import refuse_external_data
 from tintype.storage import atomic_file, file_sha256, write_bytes
 
-FORMAT = 1
-DESCRIPTION, WEIGHTS, ONNX = "description.json", "model.safetensors", "model.onnx"
+FORMAT = 2              # that is written
+FORMATS = (1, 2)        # that are read
+DESCRIPTION, WEIGHTS, ONNX, INTEGERS = "description.json", "model.safetensors", "model.onnx", "model.int8.onnx"
+NETWORKS = (ONNX, INTEGERS)             # what ONNX Runtime runs
+PLACES = (WEIGHTS, *NETWORKS)
 CODE = "code/"
 
 DESCRIPTION_LIMIT_BYTES = 16 * 1024**2
@@ -69,6 +83,31 @@ class TrainingRecord(BaseModel):
     weights: str = "none"           # what training started from, in the words of `tintype.models.weights`
 
 
+class PrecisionRecord(BaseModel):
+    """What 8-bit integers do to the network, measured when the archive was written. Format 2.
+
+    Accuracies are shares of the same `images` of the validation split. When there is no model.int8.onnx, `reason` says
+    why, and the numbers may be missing.
+    """
+
+    model_config = _FROZEN
+
+    images: int = Field(default=0, ge=0)                    # of the validation split, that both were judged on
+    calibrated_on: int = Field(default=0, ge=0)             # training images that set the ranges of the integers
+    fp32_accuracy: float | None = Field(default=None, ge=0, le=1)
+    int8_accuracy: float | None = Field(default=None, ge=0, le=1)
+    fp32_milliseconds: float | None = Field(default=None, ge=0)     # of a core where it was measured, for one image
+    int8_milliseconds: float | None = Field(default=None, ge=0)
+    reason: str = ""
+
+    @property
+    def drop(self) -> float | None:
+        """By how much the accuracy is lower in integers, 0 to 1; below zero when it is higher."""
+        if self.fp32_accuracy is None or self.int8_accuracy is None:
+            return None
+        return self.fp32_accuracy - self.int8_accuracy
+
+
 class Description(BaseModel):
     """What an archive holds; description.json is this, field by field."""
 
@@ -82,6 +121,7 @@ class Description(BaseModel):
     metrics: dict[str, dict[str, Metric]] = {}              # {"valid": {"loss": ..., "accuracy": ...}, "test": ...}
     versions: dict[str, str] = {}                           # of tintype, torch, timm, python
     training: TrainingRecord = TrainingRecord()
+    precision: PrecisionRecord | None = None                # since format 2; None: integers were not tried
     files: dict[str, str] = {}                              # name in the archive -> hex SHA-256
 
     @field_validator("classes", mode="before")
@@ -105,9 +145,16 @@ class Description(BaseModel):
                 raise ValueError(f"{name} has no SHA-256 but {digest[:80]!r}")
         return value
 
+    @model_validator(mode="after")
+    def _fits_its_format(self) -> Self:
+        if self.format < 2 and ("precision" in self.model_fields_set or INTEGERS in self.files):
+            raise ValueError(f"precision and {INTEGERS} belong to format 2")
+        return self
+
     def to_json(self) -> bytes:
         """The bytes of description.json."""
-        return self.model_dump_json(indent=1).encode() + b"\n"
+        absent = {"precision"} if self.format < 2 else set[str]()
+        return self.model_dump_json(indent=1, exclude=absent).encode() + b"\n"
 
     @classmethod
     def from_json(cls, content: bytes) -> Description:
@@ -128,11 +175,15 @@ def _check_format(content: bytes) -> None:
         raise BadArchive(f"{DESCRIPTION} is not JSON: {error}") from error
     if not isinstance(document, dict) or type(document.get("format")) is not int:
         raise BadArchive(f"{DESCRIPTION} is not a model description: it has no format number")
-    if document["format"] != FORMAT:
+    if document["format"] not in FORMATS:
         raise BadArchive(
-            f"the archive has format {document['format']}, this Tintype reads format {FORMAT}; "
+            f"the archive has format {document['format']}, this Tintype reads formats {_listed(FORMATS)}; "
             "upgrade Tintype, or export the model again"
         )
+
+
+def _listed(formats: Sequence[int]) -> str:
+    return " and ".join(map(str, formats))
 
 
 @dataclass(frozen=True)
@@ -152,6 +203,11 @@ class Archive:
         """The ONNX file, when there is one."""
         return self.directory / ONNX if ONNX in self.description.files else None
 
+    @property
+    def integers(self) -> Path | None:
+        """The ONNX file in 8-bit integers, when there is one."""
+        return self.directory / INTEGERS if INTEGERS in self.description.files else None
+
 
 def seal(description: Description, files: Mapping[str, Path]) -> Description:
     """The description with the hashes of `files` (name in the archive -> file) in it.
@@ -161,10 +217,13 @@ def seal(description: Description, files: Mapping[str, Path]) -> Description:
     if WEIGHTS not in files:
         raise InvalidRequest(f"a model archive needs {WEIGHTS}, got {', '.join(sorted(files)) or 'no files'}")
     for name in files:
-        if name not in (WEIGHTS, ONNX) and not _is_code(name):
-            raise InvalidRequest(f"a model archive has no place for {name!r}; only {WEIGHTS}, {ONNX} and {CODE}...")
-    if ONNX in files:
-        refuse_external_data(files[ONNX])
+        if name not in PLACES and not _is_code(name):
+            raise InvalidRequest(f"a model archive has no place for {name!r}; only {', '.join(PLACES)} and {CODE}...")
+    if INTEGERS in files and description.format < 2:
+        raise InvalidRequest(f"{INTEGERS} belongs to format 2, and the description says {description.format}")
+    for name in NETWORKS:
+        if name in files:
+            refuse_external_data(files[name])
     return description.model_copy(update={"files": {name: file_sha256(files[name]) for name in sorted(files)}})
 
 
@@ -203,8 +262,9 @@ def open_unpacked(directory: Path) -> Archive:
         raise BadArchive(f"{path} is larger than {DESCRIPTION_LIMIT_BYTES:,} bytes; refused")
     description = Description.from_json(path.read_bytes())
     _check_files(directory, description)
-    if ONNX in description.files:
-        refuse_external_data(directory / ONNX)
+    for name in NETWORKS:
+        if name in description.files:
+            refuse_external_data(directory / name)
     return Archive(directory, description)
 
 
@@ -227,7 +287,7 @@ def _check_files(directory: Path, description: Description) -> None:
     if WEIGHTS not in description.files:
         raise BadArchive(f"{DESCRIPTION} lists no {WEIGHTS}")
     for name, digest in description.files.items():
-        if name not in (WEIGHTS, ONNX) and not _is_code(name):
+        if name not in PLACES and not _is_code(name):
             raise BadArchive(f"{DESCRIPTION} lists {name!r}, which has no place in a model archive")
         path = directory / name
         if path.is_symlink() or not path.is_file():
