@@ -20,6 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from tintype.profiler.capture import start_capture
+from tintype.profiler.capture_settings import CaptureSettings
 
 SECONDS = 8.0                               # of training
 CLASSES = 4
@@ -141,7 +142,7 @@ def main(case: str, root: Path, rank: int) -> None:
     """Train for some seconds."""
     slowed = CASES[case]
     torch.set_num_threads(1)
-    capture = start_capture(root, "algo-1", rank)
+    capture = start_capture(CaptureSettings(root), {"CURRENT_HOST": "algo-1", "RANK": str(rank)})
     time.sleep(slowed.start_seconds)
     network, loss_of = network_of(slowed), nn.CrossEntropyLoss()
     if slowed.slow_rank and rank == 1:

@@ -181,7 +181,8 @@ def test_torch_is_left_as_it_was(tmp_path: Path) -> None:
 def test_a_process_is_profiled_to_its_end(tmp_path: Path) -> None:
     script = (
         "import sys, torch; from pathlib import Path; from tintype.profiler.capture import start_capture\n"
-        "start_capture(Path(sys.argv[1]), 'algo-2', 3)\n"
+        "from tintype.profiler.capture_settings import CaptureSettings\n"
+        "start_capture(CaptureSettings(Path(sys.argv[1])), {'CURRENT_HOST': 'algo-2', 'RANK': '3'})\n"
         "net = torch.nn.Linear(2, 2); optimizer = torch.optim.SGD(net.parameters(), 0.1)\n"
         "for _ in range(3): net(torch.zeros(1, 2)).sum().backward(); optimizer.step()\n"
     )
@@ -189,7 +190,7 @@ def test_a_process_is_profiled_to_its_end(tmp_path: Path) -> None:
     found = read_framework_spans(tmp_path)
     assert found.nodes == ("3-algo-2",)
     assert len(found.steps) == 3
-    assert [path.suffix for path in (tmp_path / "framework").iterdir()] == [""]     # no temporary file is left
+    assert not list(tmp_path.rglob("*.tmp"))                # everything has its final name
 
 
 def test_a_loaders_workers_tell_what_they_fetch(tmp_path: Path) -> None:

@@ -9,16 +9,12 @@ nothing is imported until the script imports torch.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
-import sys
-from collections.abc import Mapping, Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import Any, final
+
+from tintype.after_import import after_import
 
 VARIABLE = "TINTYPE_DEBUGGER_CONFIG"
 
@@ -38,10 +34,7 @@ def start_from_environment(environ: Mapping[str, str]) -> bool:
     given = environ.get(VARIABLE, "").strip()
     if not given:
         return False
-    if "torch" in sys.modules:
-        _install(given)
-    else:
-        sys.meta_path.insert(0, _WaitForTorch(given))
+    after_import("torch", lambda: _install(given))
     return True
 
 
@@ -56,44 +49,3 @@ def _install(given: str) -> None:
             install(HookConfiguration.read(given))
     except Exception as error:
         logger.error("the debugger could not start: %s; the script runs without it", error, exc_info=error)
-
-
-@final
-class _WaitForTorch(MetaPathFinder):
-    """Sees each import of the process until torch is imported, and then no more."""
-
-    def __init__(self, given: str) -> None:
-        self._given = given
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname != "torch":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _ThenInstall(spec.loader, self._given)
-        return spec
-
-
-@final
-class _ThenInstall(Loader):
-    """Loads torch as its own loader does, and installs the debugger behind it."""
-
-    def __init__(self, loader: Loader, given: str) -> None:
-        self._loader = loader
-        self._given = given
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        module.__loader__ = self._loader
-        self._loader.exec_module(module)
-        _install(self._given)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)

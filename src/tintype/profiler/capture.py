@@ -5,20 +5,24 @@ from __future__ import annotations
 import atexit
 import threading
 import time
-from pathlib import Path
+from collections.abc import Mapping
+from functools import partial
 
+from tintype.profiler.capture_settings import CaptureSettings
 from tintype.profiler.span_writer import SpanWriter
 from tintype.profiler.step_spans import StepSpans
 from tintype.profiler.torch_spans import TorchSpans
+from tintype.profiler.worker_name import claim_worker
 
 
-def start_capture(root: Path, node: str = "algo-1", rank: int = 0) -> TorchSpans:
-    """Write the spans of this process below `root`, a job's `profiler-output`, until it ends.
+def start_capture(settings: CaptureSettings, environ: Mapping[str, str]) -> TorchSpans:
+    """Write the spans of this process until it ends. Loads torch.
 
-    `node` and `rank` name the worker in the files: `{rank}-{node}`. Loads torch. Raises nothing later: spans that
-    cannot be written are left out.
+    `environ` tells its host and rank (CURRENT_HOST, RANK), and so its name in the files. Raises nothing later: spans
+    that cannot be written are left out.
     """
-    writer = SpanWriter(root, f"{rank}-{node}", time.time, time.perf_counter_ns)
+    name = partial(claim_worker, settings.directory, environ)
+    writer = SpanWriter(settings.directory, name, time.time, time.perf_counter_ns)
     watch = TorchSpans(StepSpans(writer), threading.get_ident)
 
     def end() -> None:

@@ -64,7 +64,7 @@ class Clocks:
 
     calendar: Callable[[], float]       # seconds since the epoch
     steady: Callable[[], float]
-    sleep: Callable[[float], None]
+    sleep: Callable[[float], object]    # True: the training is over, as somebody said meanwhile
 
 
 class Sampler:
@@ -88,8 +88,9 @@ class Sampler:
         self.lost = 0                   # samples that could not be written
 
     def run(self, say: Say) -> None:
-        """Sample until the process is gone, then write the end marker. `say` gets what a person should know.
+        """Sample until the process is gone or its end is told, then write the end marker.
 
+        `say` gets what a person should know.
         Samples are due at fixed moments of a clock that never goes back; moments that passed meanwhile are left out.
         A full disk loses samples, not the sampler.
         """
@@ -106,7 +107,8 @@ class Sampler:
             if sample:
                 self._write(lambda sample=sample, at=first + now: self._writer.write(at, sample), say)
             due = max(due + 1, int((self._clocks.steady() - zero) / self._interval) + 1)
-            self._clocks.sleep(max(0.0, zero + due * self._interval - self._clocks.steady()))
+            if self._clocks.sleep(max(0.0, zero + due * self._interval - self._clocks.steady())):
+                break
         self._write(self._writer.end, say)
 
     def _write(self, action: Callable[[], None], say: Say) -> None:

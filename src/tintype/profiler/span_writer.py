@@ -35,20 +35,22 @@ MOST_FAILURES = 50                      # and FileOpenFailThreshold
 class SpanWriter:
     """Writes the spans of one process.
 
-    `steady` is the clock of the spans, in nanoseconds; `calendar` gives seconds since the epoch and is read once. With
-    `threaded=False` nothing is written before `flush` (in a loader's worker process, which must not start threads).
+    `node` is the worker's name in the files, or gives it when it is first needed. `steady` is the clock of the spans,
+    in nanoseconds; `calendar` gives seconds since the epoch and is read once. With `threaded=False` nothing is written
+    before `flush` (in a loader's worker process, which must not start threads).
     """
 
     def __init__(
         self,
         root: Path,
-        node: str,
+        node: str | Callable[[], str],
         calendar: Callable[[], float],
         steady: Callable[[], int],
         *,
         threaded: bool = True,
     ) -> None:
-        self.root, self.node, self.steady = root, node, steady
+        self.root, self.steady = root, steady
+        self._name = node
         self.left_out = 0               # spans that found the queue full, or that the disk refused
         self._base_us, self._base = int(calendar() * 1e6), steady()
         self._queue: deque[StepSpan | Span] = deque()
@@ -64,6 +66,13 @@ class SpanWriter:
         self._thread = threading.Thread(target=self._work, name="tintype-spans", daemon=True) if threaded else None
         if self._thread:
             self._thread.start()
+
+    @property
+    def node(self) -> str:
+        """The worker's name in the files. Raises `StorageFailed` when none can be claimed."""
+        if not isinstance(self._name, str):
+            self._name = self._name()
+        return self._name
 
     def add(self, span: StepSpan | Span) -> None:
         """Take a span. Returns at once, and never raises; ignored in a process that was forked from this one."""

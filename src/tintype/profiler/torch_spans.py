@@ -10,6 +10,7 @@ Times are those of the Python thread: on a GPU a phase is the time to *launch* i
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, final
@@ -22,6 +23,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import dataloader
 
+from tintype.errors import StorageFailed
 from tintype.profiler.loader_spans import watch_workers
 from tintype.profiler.phases import Outside, Phase, StepMode
 from tintype.profiler.span_files import Span
@@ -120,6 +122,8 @@ class TorchSpans:
     def _timed_iter(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def timed(loader: Any) -> Any:
             start = self._steady()
+            if loader.num_workers:
+                self._name_worker()                     # before it is forked: its loaders are named after it
             iterator = original(loader)
             if self._mine():
                 args = (("num_workers", loader.num_workers), ("pin_memory", bool(loader.pin_memory)))
@@ -128,6 +132,10 @@ class TorchSpans:
             return iterator
 
         return timed
+
+    def _name_worker(self) -> None:
+        with contextlib.suppress(StorageFailed):        # a full disk: the writer tries again
+            _ = self.spans.writer.node
 
     def _timed_decode(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def timed(image: Any) -> Any:

@@ -20,8 +20,9 @@ def _start() -> None:
 
 def _run_the_next() -> None:
     here = os.path.dirname(os.path.realpath(__file__))
-    others = [one for one in sys.path if os.path.realpath(one or ".") != here]
-    spec = PathFinder.find_spec("sitecustomize", others)
+    places = [os.path.realpath(one or ".") for one in sys.path]
+    behind = sys.path[places.index(here) + 1 :] if here in places else sys.path      # not the profiler's, that ran us
+    spec = PathFinder.find_spec("sitecustomize", behind)
     if spec is not None and spec.loader is not None:
         spec.loader.exec_module(module_from_spec(spec))
 
