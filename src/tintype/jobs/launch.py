@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -139,7 +139,7 @@ def conclude(job: Job, directory: JobDirectory) -> Conclusion:
         pack([host.data for host in hosts], directory.output_archive),
     )
     if spec.output:
-        publish(_artifacts(job.name, directory), spec.output)
+        publish(_artifacts(job.name, directory, spec.published), spec.output)
     if spec.checkpoint.url:
         local = Path(here(spec.checkpoint.local_path, directory))
         publish([(path, path.relative_to(local).as_posix()) for path in _files(local)], spec.checkpoint.url)
@@ -234,13 +234,13 @@ def _write_hosts(spec: JobSpec, host: JobDirectory) -> Path:
     return path
 
 
-def _artifacts(name: str, directory: JobDirectory) -> list[tuple[Path, str]]:
+def _artifacts(name: str, directory: JobDirectory, parts: Sequence[str]) -> list[tuple[Path, str]]:
     """What goes to the output URL, and the keys that SageMaker would give it."""
-    found = [
-        (path, f"{name}/output/{path.name}") for path in (directory.archive, directory.output_archive) if path.is_file()
-    ]
+    archives = (directory.archive, directory.output_archive) if "output" in parts else ()
+    found = [(path, f"{name}/output/{path.name}") for path in archives if path.is_file()]
     for folder in (directory.debug_output, directory.profiler_output, directory.rule_output):
-        found += [(path, f"{name}/{path.relative_to(directory.root).as_posix()}") for path in _files(folder)]
+        if folder.name in parts:
+            found += [(path, f"{name}/{path.relative_to(directory.root).as_posix()}") for path in _files(folder)]
     return found
 
 

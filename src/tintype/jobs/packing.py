@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import shutil
 import stat
 import tarfile
 import zlib
@@ -21,7 +22,7 @@ from typing import IO, cast, final
 import fsspec
 
 from tintype.errors import StorageFailed, TintypeError
-from tintype.storage import atomic_file, storage_errors
+from tintype.storage import atomic_file, local_path, storage_errors
 
 # Weights hardly compress: deflating 100 MB of them takes seconds and saves a tenth. The largest file decides.
 STORED, DEFLATED = 0, 1
@@ -60,7 +61,14 @@ def pack(folders: Sequence[Path], archive: Path) -> Packed | None:
 
 
 def publish(files: Sequence[tuple[Path, str]], url: str) -> None:
-    """Copy local files below an fsspec URL (or a path), under the names given. Raises `StorageFailed`."""
+    """Copy local files below an fsspec URL (or a path), under the names given. Raises `StorageFailed`.
+
+    On the same file system they are linked, and appear whole.
+    """
+    if (folder := local_path(url)) is not None:
+        for path, name in files:
+            _place(path, folder / name)
+        return
     try:
         filesystem, root = fsspec.core.url_to_fs(url)
         for path, name in files:
@@ -72,6 +80,18 @@ def publish(files: Sequence[tuple[Path, str]], url: str) -> None:
         raise
     except Exception as error:      # each file system has errors of its own: botocore's, aiohttp's, gcsfs's
         raise StorageFailed(f"the job's output cannot be copied to {url}: {error!r}") from error
+
+
+def _place(path: Path, target: Path) -> None:
+    with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+        beside.unlink(missing_ok=True)
+        try:
+            os.link(path, beside)
+        except OSError:                     # another file system, or one without links
+            shutil.copyfile(path, beside)
+        os.replace(beside, target)
 
 
 def _effort(members: Mapping[str, Path]) -> int:

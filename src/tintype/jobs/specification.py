@@ -12,6 +12,7 @@ from typing import Any, final
 Json = dict[str, Any]
 
 DAY_SECONDS = 86_400.0
+PARTS = ("output", "debug-output", "profiler-output", "rule-output")
 CHECKPOINTS = "/opt/ml/checkpoints"
 
 
@@ -88,6 +89,7 @@ class JobSpec:
     hyperparameters: Mapping[str, str] = field(default_factory=dict)    # SageMaker's wire strings, to the letter
     channels: tuple[Channel, ...] = ()
     output: str = ""                            # an fsspec URL that the artifacts are copied to; "": nowhere
+    published: tuple[str, ...] = PARTS          # which of them
     resources: Resources = Resources()
     environment: Mapping[str, str] = field(default_factory=dict)
     metric_definitions: tuple[MetricDefinition, ...] = ()
@@ -119,6 +121,7 @@ class JobSpec:
             "metric_definitions": tuple(MetricDefinition(**one) for one in given.pop("metric_definitions")),
             "checkpoint": Checkpoint(**given.pop("checkpoint")),
             "rules": tuple(given.pop("rules")),
+            "published": tuple(given.pop("published", PARTS)),
             "notes": tuple(given.pop("notes", ())),
             "companions": tuple(Companion(**{**one, "command": tuple(one["command"])}) for one in companions),
         }

@@ -170,7 +170,7 @@ def _rows(channels: Path, name: str) -> Iterator[tuple[str, str, str]]:
         for number, line in enumerate(file.read_text().splitlines(), 1):
             cells = line.split("\t")
             if len(cells) < 3:
-                raise BadData(f"{file.name}, line {number}: expected index, label, path with tabs between, got {line!r}")
+                raise BadData(f"{file.name}, line {number}: expected index, label, path and tabs between, got {line!r}")
             yield f"{name}/{cells[-1].strip()}", cells[1].strip(), SPLITS[name]
 
 

@@ -49,7 +49,7 @@ def page_of(request: Mapping[str, Any], now: float, default: int = DEFAULT_RESUL
         document = json.loads(base64.urlsafe_b64decode(token.encode()))
         return Page(_natural(document["offset"]), limit, float(document["as_of"]))
     except (ValueError, KeyError, TypeError, binascii.Error, OverflowError) as error:
-        raise AwsFault("ValidationException", f"Invalid NextToken {token[:40]!r}: ask for the first page again") from error
+        raise AwsFault("ValidationException", f"Invalid NextToken {token[:40]!r}: ask for page one again") from error
 
 
 def _natural(value: Any) -> int:
