@@ -212,6 +212,15 @@ class RecordsContract:
         records.update("trial", "b", plus_one)
         assert records.versions("trial", parent="p") == {"a": 1, "b": 2}
 
+    def test_the_latest_of_each_metric(self, records: Records) -> None:
+        records.measure("a", [Measurement("loss", 1, 0.5, 1.0), Measurement("accuracy", 1, 0.7, 1.0)])
+        records.measure("a", [Measurement("loss", 2, float("nan"), 2.0)])
+        records.measure("b", [Measurement("loss", 1, 9.0, 3.0)])
+        accuracy, loss = records.latest("a")
+        assert (accuracy.name, accuracy.value) == ("accuracy", 0.7)
+        assert (loss.step, loss.at, loss.value != loss.value) == (2, 2.0, True)
+        assert records.latest("c") == []
+
     def test_measurements_after_those_that_were_read(self, records: Records) -> None:
         records.measure("one", [Measurement("loss", 1, 0.5), Measurement("loss", 2, 0.25)])
         read = records.measurements("one")

@@ -84,13 +84,16 @@ def publish(files: Sequence[tuple[Path, str]], url: str) -> None:
 
 def _place(path: Path, target: Path) -> None:
     with storage_errors(target):
+        source = os.path.realpath(path)
+        if target.exists() and os.path.samefile(source, target):        # it came from there, or an attempt put it there
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(f".{target.name}.{os.getpid()}.part")
         beside.unlink(missing_ok=True)
         try:
-            os.link(path, beside)
+            os.link(source, beside)
         except OSError:                     # another file system, or one without links
-            shutil.copyfile(path, beside)
+            shutil.copyfile(source, beside)
         os.replace(beside, target)
 
 

@@ -231,10 +231,15 @@ class Records:
         if name is not None:
             query = query.where(column.name == name)
         with self._transaction() as connection:
-            return [
-                Measurement(row.name, row.step, float("nan") if row.value is None else row.value, row.at, row.id)
-                for row in connection.execute(query)
-            ]
+            return [_measurement(row) for row in connection.execute(query)]
+
+    def latest(self, job: str) -> list[Measurement]:
+        """The newest value of each of a job's metrics, in the order in which they came."""
+        column = tables.measurements.c
+        newest = sql.select(sql.func.max(column.id)).where(column.job == job).group_by(column.name)
+        query = tables.measurements.select().where(column.id.in_(newest)).order_by(column.id)
+        with self._transaction() as connection:
+            return [_measurement(row) for row in connection.execute(query)]
 
     # leases
 
@@ -302,6 +307,10 @@ def _row(record: Record) -> Json:
 def _record(row: Any) -> Record:
     values = dict(row._mapping)
     return Record(**{**values, "document": json.loads(values["document"])})
+
+
+def _measurement(row: Any) -> Measurement:
+    return Measurement(row.name, row.step, float("nan") if row.value is None else row.value, row.at, row.id)
 
 
 def _storable(value: float) -> float | None:
