@@ -38,7 +38,7 @@ def gather(evidence: RunEvidence) -> RunReport:
         model=_model(evidence),
         hyperparameters=_hyperparameters(evidence.result),
         data=summary,
-        tuning=_tuning(evidence.tuning),
+        tuning=gather_tuning(evidence.tuning),
         curves=_curves(_document(data / "history.json"), evidence.result),
         scores=() if isinstance(evaluation, Missing) else marks.scores(evaluation),
         judgement=judgement,
@@ -71,7 +71,8 @@ def _hyperparameters(result: Mapping[str, Any]) -> Mapping[str, object] | Missin
     return result.get("hyperparameters") or Missing("The training left no result, so what it used is not known.")
 
 
-def _tuning(evidence: TuningEvidence | None) -> Tuning | Missing:
+def gather_tuning(evidence: TuningEvidence | None) -> Tuning | Missing:
+    """What a report says of a tuning job, or why it says nothing."""
     if evidence is None:
         return Missing("One model was trained, with given hyperparameters. --trials 8 would look for better ones.")
     if not evidence.trials:
