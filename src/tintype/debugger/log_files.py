@@ -10,6 +10,7 @@ import errno
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,13 @@ def log_files(location: str | Path) -> LogFiles:
     """The files below `location`, a path or a URL."""
     spelt = str(location).strip().rstrip("/") or "/"
     local = local_path(spelt)
-    return LocalFiles(local) if local is not None else RemoteFiles(spelt)
+    if local is not None:
+        return LocalFiles(local)
+    if spelt.startswith("s3://") and find_spec("boto3"):
+        from tintype.debugger.s3_files import S3Files  # boto3 is an extra
+
+        return S3Files(spelt)
+    return RemoteFiles(spelt)
 
 
 class LocalFiles(LogFiles):
