@@ -28,7 +28,7 @@ from tintype.cli.script_options import (
     WarmOption,
     script_request,
 )
-from tintype.cli.watch_options import HookOption, RuleOption
+from tintype.cli.watch_options import HookOption, ProfilerIntervalOption, ProfileStepsOption, RuleOption
 from tintype.errors import InvalidRequest
 from tintype.jobs.client import Engine
 from tintype.jobs.job import Job, JobSpec
@@ -36,6 +36,7 @@ from tintype.jobs.names import checked, stamped
 from tintype.pipeline.debugging import DebuggingRequest, debugged
 from tintype.pipeline.following import wait_for
 from tintype.pipeline.job_summary import described
+from tintype.pipeline.profiling import profiled, profiling_asked, split_rules
 from tintype.pipeline.recipe import choose_recipe
 from tintype.pipeline.script_jobs import script_spec
 from tintype.pipeline.training_jobs import TrainingRequest, base_plan, parse_assignments, spec_of, weights_finder
@@ -78,11 +79,15 @@ def train(
     warm: WarmOption = True,
     rule: RuleOption = None,
     hook: HookOption = None,
+    profiler_interval: ProfilerIntervalOption = None,
+    profile_steps: ProfileStepsOption = "",
     wait: WaitOption = True,
 ) -> None:
     """Train one model with given hyperparameters, or run your own training script."""
     job_name = checked("job", name) if name else stamped(_stem(data, entry_point), time.time())
-    watch = DebuggingRequest(tuple(rule or ()), tuple(hook or ()))
+    of_debugger, of_profiler = split_rules(rule or ())
+    watch = DebuggingRequest(of_debugger, hook or ())
+    measured = profiling_asked(profiler_interval, of_profiler, profile_steps)
     with call.workspace() as workspace, workspace.engine() as engine, Display(call.console) as display:
         if entry_point is not None:
             if data is not None:
@@ -110,7 +115,9 @@ def train(
             spec, title = _built_in(workspace, request, model, freeze)
         else:
             raise InvalidRequest("say what to train on: a folder of images, or --entry-point SCRIPT with its channels")
-        spec = debugged(spec, watch, job_name, workspace.job_directory(job_name), workspace.home)
+        directory = workspace.job_directory(job_name)
+        spec = debugged(spec, watch, job_name, directory, workspace.home)
+        spec = profiled(spec, measured, job_name, directory)
         display.stage(f"Training {job_name}")
         display.note(title)
         job = _run(workspace, engine, spec, job_name, display, wait)

@@ -1,4 +1,4 @@
-"""The options by which a training is watched: rules, and what the hook saves for them."""
+"""The options by which a training is watched: rules, what the hook saves for them, what the profiler measures."""
 
 from __future__ import annotations
 
@@ -16,5 +16,25 @@ HookOption = Annotated[
     list[str] | None,
     typer.Option(
         "--hook", metavar="KEY=VALUE", help="A hook parameter as SageMaker names it.", rich_help_panel=PANEL
+    ),
+]
+ProfilerIntervalOption = Annotated[
+    int | None,
+    typer.Option(
+        "--profiler-interval",
+        metavar="MS",
+        help="Milliseconds between two samples of the machine, 100 to 60000; 500 if not given, 0 for none. "
+        "When given, the steps of your script are measured too.",
+        rich_help_panel=PANEL,
+    ),
+]
+ProfileStepsOption = Annotated[
+    str,
+    typer.Option(
+        "--profile-steps",
+        metavar="FIRST:COUNT",
+        help="Training steps whose operators, layers and Python lines are recorded.",
+        rich_help_panel=PANEL,
+        show_default=False,
     ),
 ]
