@@ -9,8 +9,9 @@ from tintype.debugger import compat_path
 from tintype.errors import InvalidRequest, Unsupported
 from tintype.jobs.job import Checkpoint, JobSpec, Resources
 from tintype.jobs.launch import MODULE
-from tintype.jobs.specification import CHECKPOINTS, DAY_SECONDS
+from tintype.jobs.specification import CHECKPOINTS, DAY_SECONDS, PARTS
 from tintype.pipeline.script_jobs import with_path
+from tintype.storage import is_url
 from tintype.web.api.images import Image, note_on, read_image
 from tintype.web.api.inputs import channels_of, notes_on
 from tintype.web.api.programs import metrics_of, source_of
@@ -18,6 +19,7 @@ from tintype.web.api.surroundings import Surroundings
 
 Json = Mapping[str, Any]
 
+ARCHIVES = ("output",)
 TENSORBOARD = "/opt/ml/output/tensorboard"
 
 # Members that are kept and given back, and change nothing here; a log says so where it matters.
@@ -49,10 +51,13 @@ def training_spec(request: Json, around: Surroundings) -> JobSpec:
     if source.kind == MODULE:
         own["TINTYPE_HOME"] = str(around.home)          # where its weights and caches are
     stopping = request.get("StoppingCondition") or {}
+    output = around.destination(request["OutputDataConfig"]["S3OutputPath"])
     return JobSpec(
         source=source,
         hyperparameters=wire,
         channels=channels_of(inputs, algorithm.get("TrainingInputMode", "File"), around),
+        output=output,
+        published=PARTS if is_url(output) else ARCHIVES,        # the others are shown in our bucket as they come
         resources=resources,
         environment=with_path(own, compat_path()),
         metric_definitions=metrics_of(algorithm, image, source),
@@ -88,7 +93,7 @@ def _image(algorithm: Json) -> Image:
 def _checkpoint(configuration: Json | None, around: Surroundings) -> Checkpoint:
     if not configuration:
         return Checkpoint()
-    return Checkpoint(configuration.get("LocalPath") or CHECKPOINTS, around.locate(configuration["S3Uri"]))
+    return Checkpoint(configuration.get("LocalPath") or CHECKPOINTS, around.destination(configuration["S3Uri"]))
 
 
 def _configuration(request: Json) -> dict[str, Any]:
