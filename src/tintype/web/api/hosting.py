@@ -54,7 +54,7 @@ def endpoint_config(
     policy: DeploymentPolicy,
     capture: CaptureConfig | None,
 ) -> EndpointConfig:
-    """What the endpoint is told. `models` are the requests of the models that it names; `locate` turns URIs into paths."""
+    """What the endpoint is told. `models` are the requests of the models it names; `locate` turns URIs into paths."""
     return EndpointConfig(
         variants=tuple(_production(one, models, locate) for one in request["ProductionVariants"]),
         shadows=tuple(_shadow(one, models, locate) for one in request.get("ShadowProductionVariants", ())),
