@@ -12,6 +12,7 @@
                   ├─ Conflict           409  the name is taken, or somebody else changed it
                   │   └─ LeaseLost      409  another process has taken over what this one looked after
                   ├─ Busy               429  the queue is full; come again later
+                  ├─ TimedOut           504  not answered before its deadline
                   ├─ JobFailed          500  a job ended badly; carries its last log lines   exit 1
                   └─ StorageFailed      500  the disk is full, or not ours to write
 
@@ -102,6 +103,12 @@ class Busy(TintypeError):
     def __init__(self, message: str, retry_after_seconds: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class TimedOut(TintypeError):
+    """A request was not answered before its deadline."""
+
+    http_status = 504
 
 
 class JobFailed(TintypeError):
