@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -57,25 +57,29 @@ class Window:
 
     def health(self, now: float, since: float = float("-inf")) -> Health:
         """Of the outcomes in the window, none of them older than `since`."""
-        recent = self._recent(now, since)
-        answered = sorted(one.seconds for one in recent if not one.failed)
-        return Health(
-            len(recent), len(recent) - len(answered), percentile(answered, 0.5), percentile(answered, 0.99)
-        )
+        return health_of([self], now, since)
 
     def phases(self, now: float) -> dict[str, tuple[float, float]]:
         """Seconds at p50 and p99 by the name of the phase, in the order in which a request goes through them."""
         by_name: dict[str, list[float]] = {}
-        for one in self._recent(now, float("-inf")):
+        for one in self.recent(now):
             for name, seconds in one.phases.items():
                 by_name.setdefault(name, []).append(seconds)
         ranked = {name: sorted(values) for name, values in by_name.items()}
         return {name: (percentile(values, 0.5), percentile(values, 0.99)) for name, values in ranked.items()}
 
-    def _recent(self, now: float, since: float) -> list[Outcome]:
+    def recent(self, now: float, since: float = float("-inf")) -> list[Outcome]:
+        """The outcomes themselves, oldest first."""
         while self._outcomes and self._outcomes[0].at < now - self._seconds:
             self._outcomes.popleft()
         return [one for one in self._outcomes if one.at >= since]
+
+
+def health_of(windows: Iterable[Window], now: float, since: float = float("-inf")) -> Health:
+    """What several windows add up to, of the outcomes that are no older than `since`."""
+    recent = [outcome for window in windows for outcome in window.recent(now, since)]
+    answered = sorted(one.seconds for one in recent if not one.failed)
+    return Health(len(recent), len(recent) - len(answered), percentile(answered, 0.5), percentile(answered, 0.99))
 
 
 def percentile(ranked: Sequence[float], share: float) -> float:

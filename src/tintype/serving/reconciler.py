@@ -1,0 +1,197 @@
+"""Makes what runs what is wanted: the loop of an endpoint's front.
+
+Level-triggered: each turn looks at what is wanted and at what there is, and takes the next step from the one to the
+other, whatever happened before. So a front that was killed in the middle of an update begins it anew: the configuration
+that served is started first, and then the update, unless it had been given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import final
+
+from tintype.errors import TintypeError
+from tintype.serving.chores import Chores
+from tintype.serving.desired import Desired, Wishes
+from tintype.serving.fleet import Fleet, Start, start_fleet
+from tintype.serving.live_endpoint import LiveEndpoint
+from tintype.serving.onlookers import Onlookers
+from tintype.serving.rollout import Stage
+from tintype.serving.scaling import Load, wanted_workers
+from tintype.serving.update import Update, cancelled, told
+
+TURN_SECONDS = 0.2
+RETRY_SECONDS = 5.0             # after what served before did not start again
+ROLLING_BACK = "RollingBack"    # the observed stage while rejected replicas still end
+
+log = logging.getLogger(__name__)
+
+
+@final
+class Reconciler:
+    """The wishes of one endpoint, carried out. `run` until it is cancelled; tests call `turn` themselves."""
+
+    def __init__(
+        self,
+        live: LiveEndpoint,
+        wishes: Wishes,
+        start: Start,
+        *,
+        captures: Path,
+        drain_seconds: float = 20.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`captures` is where captured data goes unless the configuration says otherwise."""
+        self.live = live
+        self.observed = self._written = wishes.observed()
+        self._wishes = wishes
+        self._start = start
+        self._drain_seconds = drain_seconds
+        self._clock = clock
+        self._chores = Chores()
+        self._onlookers = Onlookers(live, start, captures, self._chores)
+        self._serving: Fleet | None = None
+        self._first: asyncio.Task[Fleet] | None = None      # what is to serve, being started
+        self._not_before = float("-inf")
+        self._update: Update | None = None
+        self._leaving: asyncio.Task[None] | None = None     # the replicas of an update that was given up
+
+    async def run(self) -> None:
+        """Turn after turn, until cancelled; then `close`."""
+        try:
+            while True:
+                await self.turn()
+                await asyncio.sleep(TURN_SECONDS)
+        finally:
+            await self.close()
+
+    async def turn(self) -> None:
+        """Take the next step, if there is one. What cannot be done now is tried again in the next turn."""
+        try:
+            desired = await asyncio.to_thread(self._wishes.desired)
+            if self._serving is None:
+                self._begin(desired)
+            else:
+                self._follow(self._serving, desired)
+                self._scale_by_load(self._serving)
+            await self._tell()
+        except TintypeError as error:
+            log.error("%s", error)
+
+    async def close(self) -> None:
+        """End all replicas; what is in flight may end first, and new requests are refused."""
+        self.live.routes = self.live.fallback = ()
+        if self._first:
+            await cancelled(self._first)
+        work = [self._onlookers.close()]
+        if self._serving:
+            work.append(self._serving.retire(self._drain_seconds))
+        if self._update:
+            work.append(self._update.abandon(self._drain_seconds))
+        await asyncio.gather(*work)
+        await self._chores.finish()
+
+    # the first replicas
+
+    def _begin(self, desired: Desired) -> None:
+        known = self.observed.config
+        failed_for_good = self.observed.failure and known is None and self.observed.seen >= desired.version
+        if self._first is None and not failed_for_good and self._clock() >= self._not_before:
+            version, config = (self.observed.version, known) if known else (desired.version, desired.config)
+            self._observe(seen=max(self.observed.seen, version))
+            self._first = asyncio.create_task(start_fleet(version, config, self._start))
+        elif self._first and self._first.done():
+            first, self._first = self._first, None
+            try:
+                self._serve(first.result())
+            except Exception as error:      # whatever a model's start may raise is what became of the endpoint
+                log.error("the endpoint does not start: %s", error)
+                self._not_before = self._clock() + RETRY_SECONDS
+                self._observe(failure=told(error))
+
+    def _serve(self, fleet: Fleet) -> None:
+        """From now on this one answers alone."""
+        self._serving = fleet
+        self._route_to(fleet)
+        self._onlookers.apply(fleet.config)
+        seen = max(fleet.version, self.observed.seen)
+        self._observe(version=fleet.version, config=fleet.config, seen=seen, failure="", stage="", share=0.0)
+
+    def _route_to(self, fleet: Fleet) -> None:
+        self.live.routes, self.live.fallback, self.live.trial = fleet.routes, (), frozenset()
+
+    # from what serves to what is wanted
+
+    def _follow(self, serving: Fleet, desired: Desired) -> None:
+        if self._leaving and self._leaving.done():
+            self._leaving = None
+            self._observe(stage="")
+        if self._update and self._update.wanted.version != desired.version:
+            self._give_up(serving, self._update, "a newer update took its place")
+        elif self._update:
+            self._step(serving, self._update)
+        elif desired.version > max(serving.version, self.observed.rejected) and self._leaving is None:
+            if serving.config.runs_the_same_models(desired.config):
+                self._adjust(serving, desired)
+            else:
+                log.info("update to version %d begins", desired.version)
+                self._update = Update(desired, self._start, self._clock())
+                self._observe(seen=desired.version, stage=Stage.STARTING, share=0.0, reason="")
+
+    def _adjust(self, serving: Fleet, desired: Desired) -> None:
+        """In place: weights, numbers of workers, shadows, capture."""
+        before = {one.name: one for one in serving.config.variants}
+        serving.version, serving.config = desired.version, desired.config
+        for one in desired.config.variants:
+            old, running = before[one.name], serving.variants[one.name]
+            if (one.workers, one.scaling) != (old.workers, old.scaling) and running.workers != one.first_workers:
+                self._chores.begin(running.scale(one.first_workers))
+        self._observe(reason="")
+        self._serve(serving)
+
+    def _step(self, serving: Fleet, update: Update) -> None:
+        if not update.step(serving, self._clock()):
+            return
+        rollout = update.rollout
+        log.info("update to version %d: %s, %.0f %%", update.wanted.version, rollout.stage, rollout.share * 100)
+        if rollout.stage is Stage.ROLLED_BACK:
+            self._give_up(serving, update, rollout.reason)
+        elif rollout.stage is Stage.COMPLETE and update.new:
+            self._update = None
+            self._serve(update.new)
+            self._chores.begin(serving.retire(self._drain_seconds))
+        else:
+            update.direct(self.live, serving)
+            self._observe(stage=rollout.stage, share=rollout.share)
+
+    def _give_up(self, serving: Fleet, update: Update, reason: str) -> None:
+        log.warning("update to version %d is given up: %s", update.wanted.version, reason)
+        self._update = None
+        self._route_to(serving)
+        self._leaving = self._chores.begin(update.abandon(self._drain_seconds))
+        self._observe(rejected=update.wanted.version, reason=reason, stage=ROLLING_BACK, share=0.0)
+
+    # beside it
+
+    def _scale_by_load(self, serving: Fleet) -> None:
+        now = self._clock()
+        for one in serving.config.variants:
+            running = serving.variants[one.name]
+            load = Load(running.workers, running.sample_load(), now - running.changed_at)
+            if one.scaling and (wanted := wanted_workers(load, one.scaling)) != running.workers:
+                log.info("variant %s: %d workers become %d", one.name, running.workers, wanted)
+                self._chores.begin(running.scale(wanted))
+
+    def _observe(self, **changes: object) -> None:
+        self.observed = self.observed.model_copy(update=changes)
+
+    async def _tell(self) -> None:
+        """Write what is, when it has changed."""
+        if self.observed != self._written:
+            telling = self.observed
+            await asyncio.to_thread(self._wishes.tell, telling)
+            self._written = telling
