@@ -9,12 +9,19 @@ import pytest
 import torch
 
 from tests.training.small_jobs import PlanMaker, small_plan
+from tintype.training import device
 from tintype.training.plan import TrainingPlan
 
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _in_floats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests compare numbers, so "auto" is fp32 in all of them, also on a processor with bf16."""
+    monkeypatch.setattr(device, "cpu_flags", lambda: frozenset[str]())
 
 
 @pytest.fixture(scope="session")

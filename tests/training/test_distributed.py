@@ -14,6 +14,7 @@ from tintype.training.distributed import ALONE, World, join
 # Without batch norm, whose statistics each process takes of its own part of the batch.
 WITHOUT_BATCH_NORM = {
     "model": "test_convnext", "image-size": 32, "epochs": 2, "optimizer": "sgd", "lr": 0.05, "clip-norm": 1.0,
+    "precision": "fp32",
 }  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def names(there: Circumstances) -> list[str]:
         (replace(MANY, flags=frozenset({"avx2"})), ["merged", "module"]),
         (replace(MANY, compute=ComputePlan(precision="fp32")), ["merged", "module"]),
         (replace(MANY, images=100), ["merged", "module"]),
-        (replace(MANY, place=replace(CPU, half=torch.bfloat16)), ["merged", "module"]),
+        (replace(MANY, place=replace(CPU, half=torch.bfloat16)), ["integers", "merged", "module"]),
         (replace(MANY, place=replace(CPU, device=torch.device("cuda"), half=torch.bfloat16)), ["module"]),
     ],
     ids=["vnni", "no vnni", "asked for fp32", "few images", "bf16", "gpu"],
@@ -72,6 +72,7 @@ def test_what_suits_a_machine(there: Circumstances, expected: list[str]) -> None
         ("merged", replace(CPU, half=torch.bfloat16), "bf16", 0.03),
         ("module", replace(CPU, half=torch.bfloat16), "bf16", 0.03),
         ("integers", CPU, "int8", 0.15),
+        ("integers", replace(CPU, half=torch.bfloat16), "int8", 0.15),
     ],
 )
 def test_every_way_gives_the_network_s_features(

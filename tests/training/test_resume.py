@@ -15,7 +15,7 @@ from tintype.training.plan import TrainingPlan
 # Everything that is random or has a memory, and a checkpoint after every step.
 EVENTFUL = {
     "epochs": 8, "augmentation": "randaugment", "mixup": 0.2, "cutmix": 1.0, "drop-rate": 0.3, "ema": 0.95,
-    "clip-norm": 1.0, "accumulate": 2, "label-smoothing": 0.1, "schedule": "one-cycle",
+    "clip-norm": 1.0, "accumulate": 2, "label-smoothing": 0.1, "schedule": "one-cycle", "precision": "fp32",
 }  # fmt: skip
 
 

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
 from tests.training.small_jobs import PlanMaker
 from tintype.errors import NotFound
+from tintype.models import networks
+from tintype.storage import file_sha256
+from tintype.training import session as sessions
 from tintype.training.distributed import World
 from tintype.training.events import Event, Note
 from tintype.training.session import Host, open_session
@@ -48,3 +54,29 @@ def test_pretrained_weights_that_are_nowhere_are_an_error(make_plan: PlanMaker) 
 def test_the_learning_rate_is_found_when_it_is_left_open(make_plan: PlanMaker) -> None:
     assert open_session(make_plan({"lr": 0.7}), print, Host()).learning_rate == 0.7
     assert open_session(make_plan(), print, Host()).learning_rate > 0
+
+
+def test_a_weights_file_is_read_whole_once(
+    make_plan: PlanMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def digest(path: Path) -> str:
+        read.append(path)
+        return file_sha256(path)
+
+    monkeypatch.setattr(sessions, "file_sha256", digest)
+    weights = tmp_path / "weights.pth"
+    network = networks.create("small_cnn", 3, image_size=16).module
+    torch.save(network.state_dict(), weights)
+    plan = make_plan({"weights": str(weights)})
+    first, second = (open_session(plan, print, Host()).weights.sha256 for _ in range(2))
+    assert first == second == file_sha256(weights)
+    assert len(read) == 1
+
+    was = weights.stat()
+    next(network.parameters()).data += 1.0
+    torch.save(network.state_dict(), weights)                   # as long as before ...
+    os.utime(weights, ns=(was.st_atime_ns, was.st_mtime_ns))    # ... and as old, as a copy with its times is
+    assert open_session(plan, print, Host()).weights.sha256 == file_sha256(weights) != first
+    assert len(read) == 2

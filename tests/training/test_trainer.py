@@ -13,7 +13,7 @@ from tests.training.small_jobs import PlanMaker, are_equal, best_weights, run
 from tintype.errors import BadData, InvalidRequest, JobFailed
 from tintype.models.archive import open_archive, open_unpacked
 from tintype.models.weights import restore
-from tintype.training import feed
+from tintype.training import device, feed
 from tintype.training.events import Epoch, Event, Note, Phase
 from tintype.training.session import Host
 from tintype.training.stop import Patience, Stop
@@ -227,3 +227,13 @@ def test_the_feed_ends_when_training_fails(make_plan: PlanMaker, monkeypatch: py
     with pytest.raises(RuntimeError, match="broken augmentation"):
         run(make_plan({"epochs": 1}))
     assert not [thread for thread in threading.enumerate() if thread.name == "prefetch"]
+
+
+def test_in_halves_where_the_processor_has_them_it_learns_as_well(
+    make_plan: PlanMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "cpu_flags", lambda: frozenset({"avx512_bf16"}))     # emulated where it is not true
+    halves, floats = (run(make_plan({"precision": precision, "epochs": 3})) for precision in ("auto", "fp32"))
+    assert any("bf16" in event.text for event in halves.events if isinstance(event, Note))
+    assert halves.epochs[-1].metrics["train:loss"] == pytest.approx(floats.epochs[-1].metrics["train:loss"], rel=0.05)
+    assert halves.epochs[-1].metrics != floats.epochs[-1].metrics

@@ -13,7 +13,7 @@ to choose it is to train from scratch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,8 @@ from tintype.settings import Settings
 from tintype.storage import file_sha256
 
 RANDOM = "none"
+
+Digest = Callable[[Path], str]
 
 
 @dataclass(frozen=True)
@@ -53,27 +55,35 @@ class Loaded:
         return f"{self.tensors} tensors from {self.source}{'' if self.head else '; the head is new'}"
 
 
-def resolve(name: str, requested: str | None, *, settings: Settings, caches: HubCaches | None = None) -> Weights:
+def resolve(
+    name: str,
+    requested: str | None,
+    *,
+    settings: Settings,
+    caches: HubCaches | None = None,
+    digest: Digest = file_sha256,
+) -> Weights:
     """Find weights for the network `name` in the order above; `requested` is a path, "none", or None to search.
 
-    Raises `NotFound` listing every path tried, also when a download was tried and failed.
+    `digest` gives the hex SHA-256 of the file that was found; it may know it already. Raises `NotFound` listing every
+    path tried, also when a download was tried and failed.
     """
     if requested == RANDOM:
         return Weights(None, "none, as asked for")
     if requested is not None:
-        return _requested(name, Path(requested).expanduser())
+        return _requested(name, Path(requested).expanduser(), digest)
     caches = caches or HubCaches.default()
     name = ALIASES.get(name, name)
     tried: dict[Path, None] = {}
     for path, published, place in places(name, settings.weights, caches):
         if path.is_file():
-            return _found(path, published, place)
+            return _found(path, published, place, digest)
         tried[path] = None
     if name in OWN_NETWORKS:
         return Weights(None, f"none, since {name} is trained from scratch")
     if settings.offline:
         raise _nowhere(name, tried, "Tintype is offline")
-    return _download(name, tried, caches)
+    return _download(name, tried, caches, digest)
 
 
 def load(network: Network, weights: Weights) -> Loaded:
@@ -98,34 +108,34 @@ def restore(archive: Archive) -> Network:
     return network
 
 
-def _requested(name: str, path: Path) -> Weights:
+def _requested(name: str, path: Path, digest: Digest) -> Weights:
     if not path.is_file():
         raise NotFound(
             f"there is no weights file {path}; give a .safetensors or .pth file for {name}, "
             f"or {RANDOM!r} for random weights"
         )
-    return Weights(path, f"the file {path}", _sha256(path))
+    return Weights(path, f"the file {path}", _digested(path, digest))
 
 
-def _found(path: Path, published: Published, place: str) -> Weights:
+def _found(path: Path, published: Published, place: str, digest: Digest) -> Weights:
     source = f"{published.name} in {place}, {path.name}"
-    return Weights(path, source, _sha256(path), published.licence, published.preprocessing)
+    return Weights(path, source, _digested(path, digest), published.licence, published.preprocessing)
 
 
-def _sha256(path: Path) -> str:
+def _digested(path: Path, digest: Digest) -> str:
     try:
-        return file_sha256(path)
+        return digest(path)
     except OSError as error:
         raise InvalidRequest(f"the weights {path} cannot be read: {error.strerror}") from error
 
 
-def _download(name: str, tried: Iterable[Path], caches: HubCaches) -> Weights:
+def _download(name: str, tried: Iterable[Path], caches: HubCaches, digest: Digest) -> Weights:
     """The favourite; when it cannot be had, torchvision's, which come from another host."""
     every = published_for(name)
     failures: list[str] = []
     for published in (*every[:1], *[one for one in every[1:] if one.url][:1]):
         try:
-            return _found(_fetch(published, caches), published, "a download")
+            return _found(_fetch(published, caches), published, "a download", digest)
         except NotFound as error:
             failures.append(str(error))
     raise _nowhere(name, tried, "; ".join(failures) or "nobody publishes any")

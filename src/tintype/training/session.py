@@ -6,13 +6,16 @@ Both ways of training start from a `Session`: the loop in `trainer`, and the hea
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import final
 
+import timm
 import torch
 
 from tintype.models import networks, weights
 from tintype.models.networks import Network
 from tintype.models.weights import Weights
+from tintype.storage import file_sha256
 from tintype.training.device import Place, choose_place, settle
 from tintype.training.distributed import ALONE, World
 from tintype.training.events import Event, Note
@@ -20,6 +23,7 @@ from tintype.training.material import Colours, Material, open_material
 from tintype.training.optimisers import learning_rate
 from tintype.training.phases import Emit, Phases
 from tintype.training.plan import TrainingPlan
+from tintype.training.remembered import Remembered
 from tintype.training.stop import Stop
 
 SMALL_CNN = "small_cnn"         # the one network that is not made for images of 64 pixels and more
@@ -77,18 +81,36 @@ def open_session(plan: TrainingPlan, emit: Emit, host: Host) -> Session:
     place = choose_place(plan.compute, local_rank=host.world.local_rank)
     settle(place, deterministic=plan.compute.deterministic)
     speak(Note(f"computing on {place}"))
-    chosen = weights.resolve(plan.network.name, plan.network.weights, settings=plan.settings)
+    facts = Remembered(plan.remembered)
+    chosen = weights.resolve(
+        plan.network.name, plan.network.weights, settings=plan.settings, digest=lambda path: _digest(facts, path)
+    )
     speak(Note(f"{plan.network.name} starts from {chosen.source}"))
-    material = open_material(plan, _colours(plan, chosen), plan.network.name != SMALL_CNN, phases, speak)
+    material = open_material(plan, _colours(plan, chosen, facts), plan.network.name != SMALL_CNN, phases, speak)
     return Session(plan, host, speak, phases, place, material, chosen)
 
 
-def _colours(plan: TrainingPlan, chosen: Weights) -> Colours | None:
+def _digest(facts: Remembered, path: Path) -> str:
+    """The hash of a file that has not changed since it was read whole is known: each trial would read 45 MB again."""
+    status = path.stat()
+    times = [status.st_mtime_ns, status.st_ctime_ns]        # the second cannot be set back by who copies a file
+    key = {"path": str(path.absolute()), "inode": status.st_ino, "bytes": status.st_size, "times": times}
+    return facts.take("hashes", key, lambda: file_sha256(path))
+
+
+def _colours(plan: TrainingPlan, chosen: Weights, facts: Remembered) -> Colours | None:
     if chosen.path is None:
         return None
-    defaults = chosen.preprocessing
-    if defaults is None:        # a file that says nothing of itself: what the network's published weights had
-        defaults = networks.create(plan.network.name, 1, image_size=PUBLISHED_SIZE).preprocessing_defaults
+    if (known := chosen.preprocessing) is not None:
+        return known.mean, known.std
+    # A file that says nothing of itself: what the network's published weights had. To learn it, it must be built.
+    name = plan.network.name
+    mean, std = facts.take("published colours", {"network": name, "timm": timm.__version__}, lambda: _published(name))
+    return tuple(mean), tuple(std)
+
+
+def _published(name: str) -> Colours:
+    defaults = networks.create(name, 1, image_size=PUBLISHED_SIZE).preprocessing_defaults
     return defaults.mean, defaults.std
 
 
