@@ -23,7 +23,7 @@ from tintype.web.api.paging import page_of
 from tintype.web.api.surroundings import Surroundings, surroundings
 from tintype.web.api.training_description import described, summarised, training_job_arn
 from tintype.web.api.training_spec import training_spec
-from tintype.web.api.watching import debugged
+from tintype.web.api.watching import debugged, measured
 from tintype.web.context import Context
 from tintype.web.faults import AwsFault
 
@@ -62,7 +62,7 @@ def spec_of(context: Context, request: Mapping[str, Any], name: str, around: Sur
     """The whole of what the engine is told for a request."""
     spec = training_spec(request, around)
     spec = replace(spec, environment={**spec.environment, "TRAINING_JOB_ARN": training_job_arn(context.account, name)})
-    return debugged(spec, request, name, around)
+    return measured(debugged(spec, request, name, around), request, name, around)
 
 
 def describe_training_job(context: Context, request: Members) -> Members:

@@ -1,4 +1,4 @@
-"""DebugHookConfig and DebugRuleConfigurations: what a request wants to be seen of its training, as our job has it."""
+"""What a request wants to be seen of its training, by the debugger and by the profiler, as our job has it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tintype.debugger.configuration import HookConfiguration
 from tintype.errors import InvalidRequest, NotFound
 from tintype.jobs.job import JobSpec
 from tintype.pipeline.debugging import watched
+from tintype.pipeline.profiling import profiled, profiling_of_sagemaker
 from tintype.rules.rule_configuration import parse_sagemaker
 from tintype.storage import is_url
 from tintype.web.api.surroundings import Locate, Surroundings
@@ -31,6 +32,21 @@ def debugged(spec: JobSpec, request: Json, name: str, around: Surroundings) -> J
     hook = {key: configuration[key] for key in HOOK_KEYS if key in configuration} if configuration else {}
     HookConfiguration.from_json(hook)
     return watched(spec, hook, entries, name, around.directory, around.home)
+
+
+def measured(spec: JobSpec, request: Json, name: str, around: Surroundings) -> JobSpec:
+    """`spec` with the request's profiler and its rules; as it is when the request speaks of neither.
+
+    Raises `InvalidRequest` naming the rule or the parameter that is not known.
+    """
+    configuration, rules = request.get("ProfilerConfig"), request.get("ProfilerRuleConfigurations")
+    if configuration is None and not rules:
+        return spec
+    try:
+        asked = profiling_of_sagemaker(configuration, rules)
+    except NotFound as error:
+        raise InvalidRequest(f"ProfilerRuleConfigurations: {error}") from error
+    return profiled(spec, asked, name, around.directory)
 
 
 def rule_entries(configurations: Sequence[Json], locate: Locate) -> list[dict[str, Any]]:
