@@ -66,8 +66,8 @@ def test_archives_that_cannot_be_served(archive: Path, tmp_path: Path) -> None:
         Predictor.open(two, tmp_path / "two")
     with pytest.raises(BadArchive, match="finite"):
         Predictor.open(write_tiny_archive(tmp_path / "nan.tar.gz", gain=float("nan")), tmp_path / "nan")
-    with pytest.raises(NotFound, match="no runtime named 'tensorrt'"):
-        Predictor.open(archive, tmp_path / "unknown", runtime="tensorrt")
+    with pytest.raises(NotFound, match="no runtime named 'triton'"):
+        Predictor.open(archive, tmp_path / "unknown", runtime="triton")
     with pytest.raises(NotFound):
         Predictor.open(tmp_path / "missing.tar.gz", tmp_path / "missing")
 

@@ -17,6 +17,7 @@ from tintype.errors import BadArchive, InvalidRequest
 from tintype.models.archive import Archive, open_archive, open_unpacked
 from tintype.serving.inputs import EncodedImage, Input, Pixels
 from tintype.serving.predictions import Predictions
+from tintype.serving.precision import Choice
 from tintype.serving.runtime import Runtime, open_runtime
 
 BATCH = 32                  # pictures that go through the network at once; more need more memory and no less time
@@ -29,6 +30,7 @@ class Predictor:
     def __init__(self, archive: Archive, runtime_name: str, runtime: Runtime, max_pixels: int = MAX_PIXELS) -> None:
         self.archive = archive
         self.runtime_name = runtime_name
+        self.choice: Choice | None = None       # of numbers, and why; None: whoever made `runtime` knows
         self._runtime = runtime
         self._preprocessing = _preprocessing(archive)
         self._max_pixels = max_pixels
@@ -45,11 +47,13 @@ class Predictor:
     ) -> Predictor:
         """Load a model.tar.gz, unpacked to the new `directory`, or a folder that one was unpacked to.
 
-        `runtime` names one of `runtime.RUNTIMES`; `threads` 0 means one per core; pictures over `max_pixels`
-        are refused. The network has answered once when this returns. Raises `BadArchive`, `NotFound`.
+        `runtime` is what `runtime.open_runtime` takes ("openvino:bf16"); `threads` 0 means one per core; pictures
+        over `max_pixels` are refused. The network has answered once when this returns. Raises `BadArchive`, `NotFound`.
         """
         opened = open_unpacked(archive) if archive.is_dir() else open_archive(archive, directory)
-        predictor = cls(opened, *open_runtime(opened, threads, runtime), max_pixels=max_pixels)
+        found = open_runtime(opened, threads, runtime)
+        predictor = cls(opened, found.name, found.runtime, max_pixels=max_pixels)
+        predictor.choice = found.choice
         predictor._warm_up()
         return predictor
 

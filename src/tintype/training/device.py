@@ -10,10 +10,8 @@ import torch
 
 from tintype.datasets.decoding import usable_cores
 from tintype.errors import InvalidRequest
+from tintype.models.processor import BFLOAT16_FLAGS, cpu_flags
 from tintype.training.plan import ComputePlan
-
-# Instructions that multiply bfloat16. Without them a processor emulates it, at a fraction of the speed of fp32.
-CPU_BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})      # as Linux names them on x86 and, the last, on ARM
 
 
 @final
@@ -73,16 +71,6 @@ def settle(place: Place, *, deterministic: bool) -> None:
     torch.set_float32_matmul_precision("high")              # fp32 on a GPU multiplies in TF32; no effect on a CPU
 
 
-def cpu_flags() -> frozenset[str]:
-    """The processor's instruction sets as Linux lists them; empty where it does not."""
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:
-            listed = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
-    except FileNotFoundError:
-        return frozenset()
-    return frozenset(listed.partition(":")[2].split())
-
-
 def _device(wanted: str, local_rank: int) -> torch.device:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InvalidRequest("device: there is no usable CUDA GPU here; use device auto or cpu")
@@ -93,7 +81,7 @@ def _device(wanted: str, local_rank: int) -> torch.device:
 
 def _half(wanted: str, device: torch.device, flags: frozenset[str]) -> torch.dtype | None:
     on_gpu = device.type == "cuda"
-    has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else bool(flags & CPU_BFLOAT16)
+    has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else bool(flags & BFLOAT16_FLAGS)
     if wanted == "fp32":
         return None
     if wanted == "bf16" and not has_bfloat16:
