@@ -61,7 +61,7 @@ def test_nothing_is_loaded_until_the_script_imports_torch(tmp_path: Path) -> Non
 def test_profiler_debugger_and_the_environments_own_are_all_run(tmp_path: Path, profiler_first: bool) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "sitecustomize.py").write_text("print('theirs')")
-    ours = (site_folder(), debugger.site_folder())
+    ours = (site_folder(), debugger.site_folder(), debugger.site_folder())
     hook = {"LocalPath": str(tmp_path / "tensors"), "HookParameters": {"save_interval": "1"}}
     done = run(
         tmp_path, TRAINING + "\nwork()\n", *(ours if profiler_first else ours[::-1]), tmp_path / "other",

@@ -12,6 +12,7 @@ from tintype.jobs.job import Job, JobSpec
 from tintype.jobs.store import JobStore
 from tintype.pipeline.debug_view import DebugView, debug_view
 from tintype.pipeline.debugging import COMPANION, watched
+from tintype.pipeline.profiling import profiled_anew
 from tintype.rules.finding import Finding
 from tintype.training.hyperparameters import plan_from
 from tintype.training.plan import parse_plan
@@ -54,7 +55,7 @@ def fixed_spec(job: Job, fix: Fix, name: str, directory: Path, home: Path) -> Jo
     if "plan.json" in spec.configuration:
         spec = _with_plan(spec, fix, name, directory, job.directory)
     companions = tuple(one for one in spec.companions if one.name != COMPANION)
-    spec = replace(spec, companions=companions)
+    spec = profiled_anew(replace(spec, companions=companions), job.directory, name, directory)
     return watched(spec, spec.debugger or {}, spec.rules, name, directory, home)
 
 

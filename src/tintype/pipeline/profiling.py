@@ -8,7 +8,6 @@ rule, an interval, or SageMaker's ProfilingParameters. The built-in trainer says
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -149,17 +148,23 @@ def profiled(spec: JobSpec, request: ProfilingRequest, name: str, directory: Pat
     )
 
 
-def without_profiler(spec: JobSpec) -> JobSpec:
-    """`spec` as it was before `profiled`, for a job that is to be profiled in its own folder."""
-    environment = {key: value for key, value in spec.environment.items() if key != VARIABLE}
-    if "PYTHONPATH" in environment:
-        parts = environment["PYTHONPATH"].split(os.pathsep)
-        environment["PYTHONPATH"] = os.pathsep.join(one for one in parts if one != str(site_folder()))
-    companions = tuple(one for one in spec.companions if not one.name.startswith(SAMPLER))
-    configuration = {key: value for key, value in spec.configuration.items() if key != PROFILER_RULES_FILE}
-    return replace(
-        spec, profiler=None, environment=environment, companions=companions, configuration=configuration
-    )
+def profiled_anew(spec: JobSpec, old_directory: str, name: str, directory: Path) -> JobSpec:
+    """The specification of a job that is profiled, for a new job that is to be profiled in the same way."""
+    environment = {
+        key: value.replace(old_directory, str(directory)) if key == VARIABLE else value
+        for key, value in spec.environment.items()
+    }
+    companions = tuple(_anew(one, old_directory, name, directory) for one in spec.companions)
+    return replace(spec, environment=environment, companions=companions)
+
+
+def _anew(companion: Companion, old_directory: str, name: str, directory: Path) -> Companion:
+    if not companion.name.startswith(SAMPLER):
+        return companion
+    moved = [word.replace(old_directory, str(directory)) for word in companion.command]
+    if "--job" in moved:
+        moved[moved.index("--job") + 1] = name
+    return replace(companion, command=tuple(moved))
 
 
 def _environment(spec: JobSpec, request: ProfilingRequest, output: Path) -> dict[str, str]:

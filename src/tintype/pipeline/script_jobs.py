@@ -64,6 +64,8 @@ def source_of(entry_point: str, source_dir: str) -> Source:
 def with_path(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     """An environment in which Python looks into `folder` too, before it looks where it looks anyway."""
     given = environment.get("PYTHONPATH")
+    if given and str(folder) in given.split(":"):
+        return dict(environment)
     return {**environment, "PYTHONPATH": f"{folder}:{given}" if given else str(folder)}
 
 

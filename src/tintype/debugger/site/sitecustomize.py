@@ -21,8 +21,8 @@ def _start() -> None:
 def _run_the_next() -> None:
     here = os.path.dirname(os.path.realpath(__file__))
     places = [os.path.realpath(one or ".") for one in sys.path]
-    behind = sys.path[places.index(here) + 1 :] if here in places else sys.path      # not the profiler's, that ran us
-    spec = PathFinder.find_spec("sitecustomize", behind)
+    last = max((at for at, one in enumerate(places) if one == here), default=-1)       # it may be there twice
+    spec = PathFinder.find_spec("sitecustomize", sys.path[last + 1 :])
     if spec is not None and spec.loader is not None:
         spec.loader.exec_module(module_from_spec(spec))
 
