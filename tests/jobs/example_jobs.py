@@ -10,7 +10,7 @@ from PIL import Image
 
 from tintype.jobs.specification import Channel, JobSpec, MetricDefinition, Resources, Source
 
-SCRIPTS = Path(__file__).parents[2] / "examples" / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "examples" / "seeds"
 LOSS = MetricDefinition("average test loss", r"Test set: Average loss: ([0-9\.]+)")
 TESTING_LOSS = MetricDefinition("average test loss", r"Testing Loss: ([0-9\.]+)")
 
@@ -27,14 +27,15 @@ class Example:
 
 
 CNN = Example(
-    "satellite_cnn", ("train", "validation", "test"), False, {"lr": "0.01", "batch_size": '"16"', "epochs": "1"}
+    "000_hurricane_damage/scripts", ("train", "validation", "test"), False,
+    {"lr": "0.01", "batch_size": '"16"', "epochs": "1"},
 )
 RESNET = Example(
-    "dog_breeds_resnet18", ("train", "valid", "test"), True, {"lr": "0.01", "batch-size": '"4"', "epochs": "1"},
+    "001_dog_breeds_resnet18", ("train", "valid", "test"), True, {"lr": "0.01", "batch-size": '"4"', "epochs": "1"},
     TESTING_LOSS,
 )  # fmt: skip
 EFFICIENTNET = Example(
-    "scenes_efficientnet", ("seg_train", "seg_test"), False,
+    "003_intel_scenes/code", ("seg_train", "seg_test"), False,
     {"lr": "0.01", "eps": "1e-07", "batch_size": '"4"', "epoch": "1", "model": '"efficientnet_b0"', "image_size": "48"},
 )  # fmt: skip
 EXAMPLES = (CNN, RESNET, EFFICIENTNET)

@@ -79,10 +79,10 @@ def create_data_loaders(data, image_size, batch_size):
     )
 
 
-def save_model(model, model_dir, classes):
-    torch.save(model.cpu().state_dict(), os.path.join(model_dir, "model.pth"))
-    with open(os.path.join(model_dir, "classes.json"), "w") as stream:
-        json.dump(classes, stream)
+def save_model(model, args, classes):
+    torch.save(model.cpu().state_dict(), os.path.join(args.model_dir, "model.pth"))
+    with open(os.path.join(args.model_dir, "model.json"), "w") as stream:
+        json.dump({"model": args.model, "image_size": args.image_size, "classes": classes}, stream)
 
 
 def parse_args():
@@ -111,7 +111,7 @@ def main(args):
     for epoch in range(1, args.epoch + 1):
         train(model, train_loader, criterion, optimizer, device, epoch)
         test(model, test_loader, criterion, device)
-    save_model(model, args.model_dir, train_loader.dataset.classes)
+    save_model(model, args, train_loader.dataset.classes)
 
 
 if __name__ == "__main__":

@@ -12,16 +12,18 @@ import torch.nn as nn
 from PIL import Image
 from torchvision import models, transforms
 
-MODEL = os.environ.get("EFFICIENTNET", "efficientnet_b7")
-IMAGE_SIZE = int(os.environ.get("IMAGE_SIZE", "150"))
+image_size = 150
 
 
 def model_fn(model_dir):
-    with open(os.path.join(model_dir, "classes.json")) as stream:
-        num_classes = len(json.load(stream))
+    global image_size
+    with open(os.path.join(model_dir, "model.json")) as stream:
+        trained = json.load(stream)
+    image_size = trained["image_size"]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = getattr(models, MODEL)()
+    model = getattr(models, trained["model"])()
     num_features = model.classifier[1].in_features
+    num_classes = len(trained["classes"])
     model.classifier[1] = nn.Sequential(nn.Linear(num_features, 128), nn.ReLU(), nn.Linear(128, num_classes))
     model.load_state_dict(torch.load(os.path.join(model_dir, "model.pth"), map_location=device))
     return model.to(device).eval()
@@ -32,7 +34,7 @@ def input_fn(request_body, request_content_type):
         raise ValueError(f"{request_content_type} is not an image")
     image = Image.open(io.BytesIO(request_body)).convert("RGB")
     transform = transforms.Compose([
-        transforms.Resize((IMAGE_SIZE, IMAGE_SIZE)),
+        transforms.Resize((image_size, image_size)),
         transforms.ToTensor(),
         transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     ])

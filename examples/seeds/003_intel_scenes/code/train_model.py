@@ -61,7 +61,7 @@ def main(args):
             hook.set_mode(modes.EVAL)
         loss, accuracy = run_epoch(model, test_loader, criterion, device)
         logger.info("Test set: Average loss: %.4f, Accuracy: %.4f", loss, accuracy)
-    save_model(model, args.model_dir, train_loader.dataset.classes)
+    save_model(model, args, train_loader.dataset.classes)
 
 
 if __name__ == "__main__":
