@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import threading
 import time
@@ -17,7 +18,9 @@ from tintype.serving.file_predictions import (
     classify_locally,
     image_files,
     predict_files,
+    widest,
     write_csv,
+    write_jsonl,
 )
 from tintype.serving.predictions import Ranked
 from tintype.serving.predictor import Predictor
@@ -118,23 +121,31 @@ def test_csv(tmp_path: Path) -> None:
         FilePrediction(os.fsdecode(b"\xff.jpg"), CAT[:1]),
     ]
     path = tmp_path / "out" / "predictions.csv"
-    write_csv(path, outcomes)
+    write_csv(path, outcomes, widest(outcomes))
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
         first, second, third = csv.DictReader(stream)
     assert list(first) == ["file", "label", "probability", "label_2", "probability_2", "problem"]
     assert list(first.values()) == ["a, b.jpg", "cat", "0.75", "dog", "0.25", ""]
     assert (second["label"], second["problem"]) == ("", "not an image")
     assert os.fsencode(third["file"]) == b"\xff.jpg"
-    write_csv(tmp_path / "none.csv", [])
+    write_csv(tmp_path / "none.csv", [], 1)
     assert (tmp_path / "none.csv").read_text() == "file,label,probability,problem\n"
+
+
+def test_jsonl(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    write_jsonl(path, [FilePrediction("a", CAT), FileProblem(os.fsdecode(b"\xff.jpg"), "not an image")])
+    first, second = map(json.loads, path.read_text().splitlines())
+    assert (first["label"], [one["label"] for one in first["top"]]) == ("cat", ["cat", "dog"])
+    assert second == {"file": os.fsdecode(b"\xff.jpg"), "problem": "not an image"}
 
 
 def test_csv_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "predictions.csv"
-    write_csv(path, [FilePrediction("a", CAT)])
+    write_csv(path, [FilePrediction("a", CAT)], 2)
     before = path.read_bytes()
     with pytest.raises(AttributeError):
-        write_csv(path, [FilePrediction("a", CAT), "no outcome"])       # pyright: ignore[reportArgumentType]
+        write_csv(path, [FilePrediction("a", CAT), "no outcome"], 2)       # pyright: ignore[reportArgumentType]
     assert path.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir()] == ["predictions.csv"]
 

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
 from tintype.cli.invocation import Invocation
 from tintype.errors import InvalidRequest
-from tintype.pipeline.deployment import outcomes
-from tintype.serving.file_predictions import FilePrediction, FileProblem, write_csv
+from tintype.pipeline.deployment import classifier
+from tintype.serving.file_predictions import (
+    Classify,
+    FilePrediction,
+    FileProblem,
+    Outcome,
+    Readable,
+    predict_files,
+    write_csv,
+    write_jsonl,
+)
+from tintype.serving.prediction_journal import open_journal, predict_resumably
+from tintype.serving.remote_files import files_of
 
 SHOWN = 50
+MANY = 100                  # files from which on progress is shown
+JOURNAL_SUFFIX = ".progress"
 
 
 def predict(
@@ -22,13 +38,60 @@ def predict(
     target: Annotated[
         str, typer.Argument(metavar="ENDPOINT", help="An endpoint or its URL; or a run, a job, a model.tar.gz.")
     ],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE|FOLDER", help="What to classify.")],
+    images: Annotated[
+        list[str], typer.Argument(metavar="IMAGE|FOLDER", help="What to classify; URLs such as s3://bucket/prefix too.")
+    ],
     csv: Annotated[Path | None, typer.Option(help="Write the predictions to a CSV file.")] = None,
+    jsonl: Annotated[Path | None, typer.Option(help="Write one JSON object per line to a file.")] = None,
     top: Annotated[int, typer.Option(min=1, help="So many classes per image.")] = 5,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="So many images at a time.")] = 4,
 ) -> None:
-    """Classify images, by an endpoint or without a server. A file that is no image is reported and passed over."""
-    with call.workspace() as workspace:
-        found = outcomes(workspace, target, images, top)
+    """Classify images, by an endpoint or without a server. A file that is no image is reported and passed over.
+
+    With --csv or --jsonl, a run that was ended goes on where it was when the same command is given again.
+    """
+    files = files_of(images)
+    with call.workspace() as workspace, classifier(workspace, target, top) as (who, classify):
+        found = _outcomes(call, classify, files, who, csv or jsonl, workers)
+        if csv is not None:
+            write_csv(csv.expanduser(), found, top)
+        if jsonl is not None:
+            write_jsonl(jsonl.expanduser(), found)
+        if written := csv or jsonl:
+            journal_of(written).unlink(missing_ok=True)
+    _tell(call, found, [one for one in (csv, jsonl) if one])
+
+
+def journal_of(written: Path) -> Path:
+    """Where the progress towards a file is kept."""
+    path = written.expanduser()
+    return path.with_name(path.name + JOURNAL_SUFFIX)
+
+
+def _outcomes(
+    call: Invocation, classify: Classify, files: list[Readable], who: object, written: Path | None, workers: int
+) -> list[Outcome]:
+    with _shown(call, len(files)) as progress:
+        if written is None:
+            found = []
+            for outcome in predict_files(classify, files, workers):
+                found.append(outcome)
+                progress(len(found), len(files))
+            return found
+        with open_journal(journal_of(written), who) as journal:
+            return list(predict_resumably(classify, files, journal, workers=workers, progress=progress))
+
+
+@contextmanager
+def _shown(call: Invocation, files: int) -> Iterator[Callable[[int, int], None]]:
+    columns = (BarColumn(), MofNCompleteColumn(), "files", TimeRemainingColumn())
+    hidden = files < MANY or not call.console.is_terminal
+    with Progress(*columns, console=call.console, transient=True, disable=hidden) as bar:
+        task = bar.add_task("", total=files)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _tell(call: Invocation, found: list[Outcome], written: list[Path]) -> None:
     good = [one for one in found if isinstance(one, FilePrediction)]
     bad = [one for one in found if isinstance(one, FileProblem)]
     table = Table(box=None, padding=(0, 2))
@@ -38,12 +101,11 @@ def predict(
         table.add_row(escape(one.file), escape(one.label), f"{one.probability:.1%}")
     call.say(table)
     if len(good) > SHOWN:
-        call.say(f"... and {len(good) - SHOWN} more; --csv FILE writes them all")
+        call.say(f"... and {len(good) - SHOWN} more; --csv FILE or --jsonl FILE writes them all")
     for one in bad:
         call.say(f"[yellow]![/] {escape(one.file)}: {escape(one.reason)}")
-    if csv is not None:
-        write_csv(csv.expanduser(), found)
-        call.say(f"wrote {len(found)} rows to {escape(str(csv))}")
+    for path in written:
+        call.say(f"wrote {len(found)} rows to {escape(str(path))}")
     problems = [{"file": one.file, "reason": one.reason} for one in bad]
     call.answer({"predictions": [one.to_json() for one in good], "problems": problems})
     if not good:

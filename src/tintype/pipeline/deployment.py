@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from tintype.errors import InvalidRequest, NotFound, not_found
 from tintype.jobs.directory import JobDirectory
 from tintype.pipeline.training_jobs import pack
 from tintype.pipeline.watching import Watcher
-from tintype.serving.client import predict
+from tintype.serving.client import EndpointClient, predict
 from tintype.serving.deployment import Deployment
 from tintype.serving.endpoint import Endpoint
 from tintype.serving.endpoints import Endpoints
 from tintype.serving.file_predictions import (
+    Classify,
     FilePrediction,
     FileProblem,
     Outcome,
@@ -24,7 +26,7 @@ from tintype.serving.file_predictions import (
     predict_files,
 )
 from tintype.serving.predictor import Predictor
-from tintype.storage import local_path
+from tintype.storage import file_sha256, local_path
 from tintype.workspace import RUN_KIND, Workspace
 
 
@@ -71,24 +73,32 @@ def classify(archive: Path, paths: Sequence[str], watcher: Watcher) -> list[dict
         return _said(list(predict_files(classify_locally(predictor), files)), watcher)
 
 
-def outcomes(workspace: Workspace, target: str, paths: Sequence[Path], top: int) -> list[Outcome]:
-    """Ask whatever `target` names: an endpoint, its URL, or else a run, a job or an archive, without a server."""
+@contextmanager
+def classifier(workspace: Workspace, target: str, top: int) -> Iterator[tuple[dict[str, Any], Classify]]:
+    """Whatever `target` names, to be asked: an endpoint, its URL, or else a run, a job or an archive, without a server;
+    and in plain JSON who it is that answers. Raises `NotFound` and `InvalidRequest` when nobody does.
+    """
     if target.startswith(("http://", "https://")):
-        return predict(target, list(paths), top=top)
+        with EndpointClient(target) as client:
+            yield {"url": target, "top": top}, lambda content: client.classify(content, top)
+        return
     known = {endpoint.name: endpoint for endpoint in Endpoints(workspace.records).list()}
     if target in known:
         endpoint = known[target]
         if endpoint.url is None:
             reason = f"endpoint {target!r} is {endpoint.status}: {endpoint.failure_reason or 'it does not answer yet'}"
             raise InvalidRequest(reason)
-        return predict(endpoint.url, list(paths), token=endpoint.token, top=top)
+        who = {"endpoint": target, "models": [one.archive for one in endpoint.variants], "top": top}
+        with EndpointClient(endpoint.url, token=endpoint.token) as client:
+            yield who, lambda content: client.classify(content, top)
+        return
     try:
         archive = archive_of(workspace, target)
     except NotFound as error:
         raise not_found("endpoint, run or job", target, [*known, *workspace.records.names(RUN_KIND)]) from error
     with tempfile.TemporaryDirectory(prefix="tintype-") as scratch:
         predictor = Predictor.open(archive, Path(scratch) / "model")
-        return list(predict_files(classify_locally(predictor, top), image_files(paths)))
+        yield {"archive": file_sha256(archive), "top": top}, classify_locally(predictor, top)
 
 
 def _said(found: Sequence[Outcome], watcher: Watcher) -> list[dict[str, Any]]:

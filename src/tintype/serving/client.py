@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from tintype.errors import BadImage, Busy, InvalidRequest, JobFailed, NotFound, TooLarge, Unauthorised, Unsupported
-from tintype.serving.file_predictions import Outcome, image_files, predict_files
+from tintype.serving.file_predictions import Outcome, predict_files
 from tintype.serving.predictions import Ranked
+from tintype.serving.remote_files import files_of
 from tintype.serving.settings import is_loopback
 
 ERRORS: dict[int, type[InvalidRequest]] = {400: BadImage, 413: TooLarge, 415: Unsupported}
@@ -102,16 +103,17 @@ class EndpointClient:
 
 def predict(
     url: str,
-    paths: Sequence[Path],
+    paths: Sequence[str | Path],
     *,
     token: str | None = None,
     top: int = 5,
     workers: int = 4,
 ) -> list[Outcome]:
-    """Ask the endpoint at `url` about files and folders; one outcome per file, in order. Raises as `classify` does,
-    except that a picture which the server does not take is a `FileProblem` in the list.
+    """Ask the endpoint at `url` about files, folders and URLs; one outcome per file, in order.
+
+    Raises as `classify` does, except that a picture which the server does not take is a `FileProblem` in the list.
     """
-    files = image_files(paths)
+    files = files_of(paths)
     with EndpointClient(url, token=token) as client:
         return list(predict_files(lambda content: client.classify(content, top), files, workers))
 

@@ -31,7 +31,6 @@ class ModelSource(BaseModel):
     archive: str                                        # a model.tar.gz, or the folder that one was unpacked to
     code: str = ""                                      # the script's folder or archive when it comes apart from it
     environment: dict[str, str] = {}                    # for a script of one's own, e.g. SAGEMAKER_PROGRAM
-    sha256: str = ""                                    # of the archive; filled in when the endpoint is made
 
 
 class ProductionVariant(BaseModel):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Protocol, final
 
 from tintype.datasets.walk import Branch, Walk, has_image_name
 from tintype.errors import InvalidRequest, JobFailed, NotFound
@@ -21,6 +22,14 @@ from tintype.storage import atomic_file
 Classify = Callable[[bytes], tuple[Ranked, ...]]        # a picture file's bytes -> its classes, the most probable first
 
 AHEAD = 2                                               # files read and waiting, per worker
+
+
+class Readable(Protocol):
+    """A file, here (`Path`) or elsewhere (`remote_files.RemoteFile`)."""
+
+    def __fspath__(self) -> str: ...
+
+    def read_bytes(self) -> bytes: ...
 
 
 @final
@@ -55,6 +64,10 @@ class FileProblem:
     file: str
     reason: str
 
+    def to_json(self) -> dict[str, Any]:
+        """{"file", "problem"}."""
+        return {"file": self.file, "problem": self.reason}
+
 
 Outcome = FilePrediction | FileProblem
 
@@ -83,7 +96,7 @@ def classify_locally(predictor: Predictor, top: int = 5) -> Classify:
     return lambda content: predictor.predict([content]).top(top)[0]
 
 
-def predict_files(classify: Classify, files: Sequence[Path], workers: int = 4) -> Iterator[Outcome]:
+def predict_files(classify: Classify, files: Iterable[Readable], workers: int = 4) -> Iterator[Outcome]:
     """The outcome of every file, in order, with up to `workers` of them at work; memory does not grow with the files.
 
     A file that cannot be read or is no picture is a `FileProblem`. Whatever else `classify` raises ends it all.
@@ -101,9 +114,10 @@ def predict_files(classify: Classify, files: Sequence[Path], workers: int = 4) -
         pool.shutdown(cancel_futures=True)
 
 
-def write_csv(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """Write file,label,probability[,label_2,probability_2,...],problem; the file appears whole or not at all."""
-    width = max((len(one.top) for one in outcomes if isinstance(one, FilePrediction)), default=1)
+def write_csv(path: Path, outcomes: Iterable[Outcome], width: int) -> None:
+    """Write file,label,probability[,label_2,probability_2,...],problem with `width` classes a line; the file appears
+    whole or not at all.
+    """
     more = [f"{name}_{rank}" for rank in range(2, width + 1) for name in ("label", "probability")]
     with atomic_file(path) as stream:
         text = io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="")      # names as the disk has them
@@ -116,11 +130,23 @@ def write_csv(path: Path, outcomes: Sequence[Outcome]) -> None:
 def _row(one: Outcome, width: int) -> list[str | float]:
     if isinstance(one, FileProblem):
         return [one.file, *[""] * (2 * width), one.reason]
-    cells = [cell for ranked in one.top for cell in (ranked.label, ranked.probability)]
-    return [one.file, *cells, *[""] * (2 * (width - len(one.top))), ""]
+    cells = [cell for ranked in one.top[:width] for cell in (ranked.label, ranked.probability)]
+    return [one.file, *cells, *[""] * (2 * width - len(cells)), ""]
 
 
-def _outcome(classify: Classify, path: Path) -> Outcome:
+def write_jsonl(path: Path, outcomes: Iterable[Outcome]) -> None:
+    """Write one JSON object per file and line; the file appears whole or not at all."""
+    with atomic_file(path) as stream:
+        for one in outcomes:
+            stream.write(json.dumps(one.to_json()).encode() + b"\n")
+
+
+def widest(outcomes: Iterable[Outcome]) -> int:
+    """The most classes that any of them has, at least one."""
+    return max((len(one.top) for one in outcomes if isinstance(one, FilePrediction)), default=1)
+
+
+def _outcome(classify: Classify, path: Readable) -> Outcome:
     try:
         return FilePrediction(os.fspath(path), classify(path.read_bytes()))
     except (InvalidRequest, JobFailed) as error:
