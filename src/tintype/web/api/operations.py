@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tintype.web.api import identity, registry
+from tintype.web.api import (
+    identity,
+    logs,
+    metrics,
+    registry,
+    search,
+    tags,
+    training_jobs,
+    tuning_jobs,
+)
 from tintype.web.api.operation import Operation
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
@@ -14,4 +23,32 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("iam", "ListAttachedRolePolicies"): identity.list_attached_role_policies,
     ("ecr", "DescribeRepositories"): registry.describe_repositories,
     ("ecr", "DescribeImages"): registry.describe_images,
+    ("sagemaker", "CreateTrainingJob"): training_jobs.create_training_job,
+    ("sagemaker", "DescribeTrainingJob"): training_jobs.describe_training_job,
+    ("sagemaker", "ListTrainingJobs"): training_jobs.list_training_jobs,
+    ("sagemaker", "StopTrainingJob"): training_jobs.stop_training_job,
+    ("sagemaker", "DeleteTrainingJob"): training_jobs.delete_training_job,
+    ("sagemaker", "UpdateTrainingJob"): training_jobs.update_training_job,
+    ("sagemaker", "CreateHyperParameterTuningJob"): tuning_jobs.create_hyper_parameter_tuning_job,
+    ("sagemaker", "DescribeHyperParameterTuningJob"): tuning_jobs.describe_hyper_parameter_tuning_job,
+    ("sagemaker", "ListHyperParameterTuningJobs"): tuning_jobs.list_hyper_parameter_tuning_jobs,
+    ("sagemaker", "ListTrainingJobsForHyperParameterTuningJob"): (
+        tuning_jobs.list_training_jobs_for_hyper_parameter_tuning_job
+    ),
+    ("sagemaker", "StopHyperParameterTuningJob"): tuning_jobs.stop_hyper_parameter_tuning_job,
+    ("sagemaker", "DeleteHyperParameterTuningJob"): tuning_jobs.delete_hyper_parameter_tuning_job,
+    ("sagemaker", "AddTags"): tags.add_tags,
+    ("sagemaker", "ListTags"): tags.list_tags,
+    ("sagemaker", "DeleteTags"): tags.delete_tags,
+    ("sagemaker", "Search"): search.search,
+    ("sagemaker-metrics", "BatchPutMetrics"): metrics.batch_put_metrics,
+    ("logs", "DescribeLogGroups"): logs.describe_log_groups,
+    ("logs", "DescribeLogStreams"): logs.describe_log_streams,
+    ("logs", "GetLogEvents"): logs.get_log_events,
+    ("logs", "FilterLogEvents"): logs.filter_log_events,
+    ("logs", "DeleteLogStream"): logs.delete_log_stream,
+    ("cloudwatch", "GetMetricStatistics"): metrics.get_metric_statistics,
+    ("cloudwatch", "GetMetricData"): metrics.get_metric_data,
+    ("cloudwatch", "ListMetrics"): metrics.list_metrics,
+    ("cloudwatch", "PutMetricData"): metrics.put_metric_data,
 }
