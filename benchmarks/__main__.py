@@ -7,7 +7,7 @@ import sys
 
 NAMES = (
     "decoding", "growth", "frozen_tuning", "fine_tuning", "accuracy", "records", "engine", "tensor_log",
-    "debugger_cost",
+    "debugger_cost", "serving",
 )  # fmt: skip
 
 

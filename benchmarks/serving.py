@@ -1,0 +1,402 @@
+"""Photographs in, JSON out: our server beside LitServe, Ray Serve and BentoML, and beside the bare network.
+
+    python -m benchmarks serving [--networks resnet18 resnet50] [--runs 3] [--seconds 8] [--clients 8]
+        [--parts throughput latency start soak overload] [--sides int8 fp32 litserve litserve-batch ray bentoml]
+        [--soak-minutes 1] [--server-options "--workers=2"]
+
+All on the cores of this machine, which wrk shares. Networks have random weights: what is measured is time, and in which
+numbers a network may run is then for us to say (`--runtime int8`). Photographs are hymenoptera's.
+
+- throughput: `--clients` connections that each send the next request when an answer is there. Sides take turns; each
+  figure is the median over the runs. "CPU" is the processor time of a side's whole process tree per answer: on a
+  machine that is not quiet, the fairer figure. The bare rate is one process with a thread per core, each of which
+  decodes a photograph, runs the network on it with one thread, and does the next.
+- latency: one client; then requests at random moments, at 70 % of the rate measured just before.
+- start: from the start of the process to the first 200 of its health check, and to the first answer.
+- soak: so many minutes of load; memory and open files of the tree.
+- overload: ten times the rate; how those that are served fare, and how soon after it all is as before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from safetensors.torch import save_file
+from torchvision import models
+
+from benchmarks.load import Bodies, absence, fire, write_bodies
+from benchmarks.measuring import MIB, SHARED, ratio, table
+from benchmarks.servers import Model, Running, Side, running, sides
+from tintype.datasets.transforms import Preprocessing
+from tintype.models import archive
+from tintype.models.archive import Description
+from tintype.models.export import export_onnx
+from tintype.training.quantisation import quantise
+
+PREPROCESSING = Preprocessing(224)
+CLASSES = 1000
+PHOTOGRAPHS, CALIBRATION, CALIBRATION_BATCH = 64, 32, 4
+WARM_SECONDS = 2
+LOADED = 0.7                    # of the throughput, for latency under load
+LOADED_CONNECTIONS = 32         # enough that a request hardly ever finds all of them busy
+OVERLOAD, OVERLOAD_CONNECTIONS = 10, 256
+SOAK_PIECE_SECONDS = 10
+PARTS = ("throughput", "latency", "start", "soak", "overload")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One measured run."""
+
+    per_second: float
+    cpu_milliseconds: float     # per answer
+
+
+def photographs() -> list[bytes]:
+    """JPEG files, as cameras and the web make them."""
+    files = sorted((SHARED / "hymenoptera").glob("*/*/*.jpg"))
+    return [one.read_bytes() for one in files[:: len(files) // PHOTOGRAPHS][:PHOTOGRAPHS]]
+
+
+def make_model(network: str, folder: Path, pictures: Sequence[bytes]) -> Model:
+    """The network with random weights, as an archive of ours with its integers and as a plain ONNX file."""
+    torch.manual_seed(0)
+    module = models.get_model(network).eval()
+    files = {archive.WEIGHTS: folder / archive.WEIGHTS, archive.ONNX: folder / archive.ONNX}
+    folder.mkdir(parents=True)
+    save_file(module.state_dict(), files[archive.WEIGHTS])
+    exported = export_onnx(module, PREPROCESSING.size, files[archive.ONNX], CLASSES)
+    if exported.path is None:
+        raise RuntimeError(exported.reason)
+    images = [PREPROCESSING.normalise(PREPROCESSING.decode(one)[None]) for one in pictures[:CALIBRATION]]
+    batches = [np.concatenate(images[at : at + CALIBRATION_BATCH]) for at in range(0, len(images), CALIBRATION_BATCH)]
+    files[archive.INTEGERS] = folder / archive.INTEGERS
+    files[archive.INTEGERS].write_bytes(quantise(exported.path.read_bytes(), batches, cores()))
+    description = Description(
+        network=network,
+        classes=tuple(f"class {number}" for number in range(CLASSES)),
+        image_size=PREPROCESSING.size,
+        preprocessing=PREPROCESSING.to_json(),
+    )
+    archive.write_description(folder, archive.seal(description, files))
+    return Model(network, folder, folder / archive.ONNX)
+
+
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """ONNX Runtime without spinning, as we serve with it."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def answer(network: onnxruntime.InferenceSession, picture: bytes) -> int:
+    """Decode a photograph and classify it; nothing else."""
+    image = PREPROCESSING.normalise(PREPROCESSING.decode(picture)[None])
+    return int(np.asarray(network.run(None, {"images": image})[0]).argmax())
+
+
+def bare_rate(path: Path, pictures: Sequence[bytes], seconds: float) -> Rate:
+    """Decoding and the network, and nothing else, on all cores of one process."""
+    network = session(path, threads=1)
+    deadline = time.perf_counter() + seconds
+
+    def work(first: int) -> int:
+        done = 0
+        while time.perf_counter() < deadline:
+            answer(network, pictures[(first + done) % len(pictures)])
+            done += 1
+        return done
+
+    began, spent = time.perf_counter(), time.process_time()
+    with ThreadPoolExecutor(cores()) as pool:
+        count = sum(pool.map(work, range(cores())))
+    return Rate(count / (time.perf_counter() - began), 1e3 * (time.process_time() - spent) / count)
+
+
+def bare_latency(path: Path, pictures: Sequence[bytes], seconds: float) -> list[float]:
+    """Milliseconds for one photograph after another, the network with all cores."""
+    network = session(path, threads=cores())
+    found: list[float] = []
+    deadline = time.perf_counter() + seconds
+    while time.perf_counter() < deadline:
+        began = time.perf_counter()
+        answer(network, pictures[len(found) % len(pictures)])
+        found.append(1e3 * (time.perf_counter() - began))
+    return found
+
+
+def served_rate(server: Running, bodies: Bodies, clients: int, seconds: float) -> Rate:
+    """A server under full load. Raises `RuntimeError` when an answer is not good."""
+    fire(server.url, bodies, connections=clients, seconds=WARM_SECONDS)
+    spent = server.cpu_seconds()
+    load = fire(server.url, bodies, connections=clients, seconds=seconds)
+    if load.failures or not load.requests:
+        raise RuntimeError(f"{server.side.title}: {load}")
+    return Rate(load.rate, 1e3 * (server.cpu_seconds() - spent) / load.requests)
+
+
+class Bench:
+    """One network, and everything that is measured with it."""
+
+    def __init__(self, model: Model, folder: Path, pictures: Sequence[bytes], options: argparse.Namespace) -> None:
+        self.model, self.pictures, self.options = model, pictures, options
+        self.sides = sides(model, folder / "bentoml", options.sides, options.server_options.split())
+        self._folder = folder
+
+    def bodies(self, side: Side) -> Bodies:
+        """The photographs as `side` wants them."""
+        folder = self._folder / "bodies" / side.form
+        return Bodies.at(folder, side.form) if folder.exists() else write_bodies(side.form, self.pictures, folder)
+
+    def throughput(self) -> None:
+        """All sides in turn, and the bare network in both kinds of numbers."""
+        bare = {"int8": self.model.archive / archive.INTEGERS, "fp32": self.model.onnx}
+        found: dict[str, list[Rate]] = {}
+        for _ in range(self.options.runs):
+            for name, path in bare.items():
+                rate = bare_rate(path, self.pictures, self.options.seconds)
+                found.setdefault(f"bare {name}", []).append(rate)
+            for side in self.sides:
+                with running(side) as server:
+                    rate = served_rate(server, self.bodies(side), self.options.clients, self.options.seconds)
+                found.setdefault(side.title, []).append(rate)
+                print(f"  {side.title}: {rate.per_second:.1f}/s, {rate.cpu_milliseconds:.1f} ms", file=sys.stderr)
+        rates = {name: [one.per_second for one in runs] for name, runs in found.items()}
+        costs = {name: [one.cpu_milliseconds for one in runs] for name, runs in found.items()}
+        first = self.sides[0].title
+        rows = [
+            (
+                name,
+                f"{statistics.median(rates[name]):.1f}/s",
+                f"{statistics.median(costs[name]):.1f} ms",
+                ratio(rates[first], rates[name]),
+                ratio(costs[name], costs[first]),
+            )
+            for name in found
+        ]
+        title = f"{self.model.network}, {self.options.clients} clients"
+        table(title, ("", "answers", "CPU", f"{first}: rate", f"{first}: answers per CPU second"), rows)
+
+    def latency(self) -> None:
+        """One client, and 70 % load, of our sides; beside the bare network."""
+        rows = []
+        for side in self._ours():
+            path = self.model.archive / archive.INTEGERS if "int8" in side.title else self.model.onnx
+            with running(side) as server:
+                bodies = self.bodies(side)
+                most = served_rate(server, bodies, self.options.clients, self.options.seconds).per_second
+                alone, bare = [], []
+                for _ in range(self.options.runs):
+                    bare.append(statistics.median(bare_latency(path, self.pictures, self.options.seconds / 2)))
+                    alone.append(fire(server.url, bodies, connections=1, seconds=self.options.seconds / 2))
+                loaded = fire(
+                    server.url,
+                    bodies,
+                    connections=LOADED_CONNECTIONS,
+                    seconds=2 * self.options.seconds,
+                    rate=LOADED * most,
+                )
+            p50 = statistics.median(one.milliseconds["50"] for one in alone)
+            over = statistics.median(one.milliseconds["50"] - other for one, other in zip(alone, bare, strict=True))
+            p99 = statistics.median(one.milliseconds["99"] for one in alone)
+            rows.append(
+                (
+                    side.title,
+                    f"{statistics.median(bare):.1f}",
+                    f"{p50:.1f}",
+                    f"{over:+.2f}",
+                    f"{p99:.1f}",
+                    f"{loaded.milliseconds['50']:.1f}",
+                    f"{loaded.milliseconds['99']:.1f}",
+                    f"{loaded.milliseconds['99'] / p50:.2f}x",
+                    f"{loaded.rate:.0f}/s of {most:.0f}/s",
+                )
+            )
+        header = ("ms", "bare", "p50", "over bare", "p99", "70 %: p50", "p99", "p99 / p50 alone", "load")
+        table(f"{self.model.network}: latency", header, rows)
+
+    def start(self) -> None:
+        """Start each side a few times."""
+        rows = []
+        for side in self.sides:
+            ready, first = [], []
+            for _ in range(self.options.runs):
+                began = time.perf_counter()
+                with running(side) as server:
+                    ready.append(server.ready_seconds)
+                    ask(server.url, self.bodies(side))
+                    first.append(time.perf_counter() - began)
+            rows.append((side.title, f"{statistics.median(ready):.2f} s", f"{statistics.median(first):.2f} s"))
+        table(f"{self.model.network}: from start to ready, and to the first answer", ("", "ready", "answer"), rows)
+
+    def soak(self) -> None:
+        """Full load for minutes: the tree's memory and files after the first piece, in the middle and at the end."""
+        side = self._ours()[0]
+        with running(side) as server:
+            seen: list[tuple[float, int, int]] = []
+            failures, began = 0, time.perf_counter()
+            while time.perf_counter() - began < 60 * self.options.soak_minutes:
+                load = fire(
+                    server.url, self.bodies(side), connections=self.options.clients, seconds=SOAK_PIECE_SECONDS
+                )
+                failures += load.failures
+                seen.append((load.rate, server.anonymous_bytes(), server.open_files()))
+        rows = [
+            (name, f"{rate:.1f}/s", f"{memory / MIB:.1f} MiB", files)
+            for name, (rate, memory, files) in (
+                ("after 10 s", seen[0]),
+                ("in the middle", seen[len(seen) // 2]),
+                ("at the end", seen[-1]),
+            )
+        ]
+        title = f"{self.model.network}: {self.options.soak_minutes:g} minutes of load, {failures} failures"
+        table(title, ("", "answers", "memory", "open files"), rows)
+
+    def overload(self) -> None:
+        """Ten times what it can do; a caller of our own asks all the while, and notes what becomes of it."""
+        side = self._ours()[0]
+        with running(side) as server:
+            bodies = self.bodies(side)
+            most = served_rate(server, bodies, self.options.clients, self.options.seconds).per_second
+            alone = fire(server.url, bodies, connections=1, seconds=WARM_SECONDS).milliseconds["50"]
+            with Caller(server.url, bodies) as caller:
+                load = fire(
+                    server.url,
+                    bodies,
+                    connections=OVERLOAD_CONNECTIONS,
+                    seconds=self.options.seconds,
+                    rate=OVERLOAD * most,
+                )
+                ended = time.perf_counter()
+                time.sleep(2)
+        served = sorted(one.milliseconds for one in caller.seen if one.status == 200 and one.at < ended)
+        refused = sorted(one.milliseconds for one in caller.seen if one.status == 429)
+        calm = next((one.at for one in caller.seen if one.at > ended and one.milliseconds < 2 * alone), None)
+        rows = [
+            ("answers a second, at most", f"{most:.1f}"),
+            ("asked for a second", f"{OVERLOAD * most:.0f}, of which wrk sent {load.requests / load.seconds:.0f}"),
+            ("answers a second under overload", f"{load.rate:.1f}"),
+            ("statuses", json.dumps(load.statuses)),
+            ("errors of the network", load.connect + load.read + load.write + load.timeout),
+            ("served, p50 and worst", quantiles(served)),
+            ("refused, p50 and worst", quantiles(refused)),
+            ("as before after", "never" if calm is None else f"{calm - ended:.2f} s"),
+        ]
+        table(f"{self.model.network}: {OVERLOAD} times the load", ("", ""), rows)
+
+    def _ours(self) -> list[Side]:
+        return [one for one in self.sides if one.route == "/invocations"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What became of one request."""
+
+    at: float                   # `perf_counter` when it was over
+    status: int
+    milliseconds: float
+
+
+class Caller(threading.Thread):
+    """A client that asks, waits for what comes, and asks again at once; ten times a second when it is refused."""
+
+    def __init__(self, url: str, bodies: Bodies) -> None:
+        super().__init__(daemon=True)
+        self._url, self._bodies = url, bodies
+        self._over = threading.Event()
+        self.seen: list[Seen] = []
+
+    def __enter__(self) -> Caller:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        """Until it is over."""
+        while not self._over.is_set():
+            began = time.perf_counter()
+            status = ask(self._url, self._bodies)
+            ended = time.perf_counter()
+            self.seen.append(Seen(ended, status, 1e3 * (ended - began)))
+            if status != 200:
+                self._over.wait(0.1)
+
+
+def ask(url: str, bodies: Bodies) -> int:
+    """Send the first photograph; the status of the answer, 0 when there was none."""
+    body = Path(bodies.listing.read_text().splitlines()[0]).read_bytes()
+    request = urllib.request.Request(url, body, {"Content-Type": bodies.content_type})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as found:
+            found.read()
+            return int(found.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def quantiles(milliseconds: Sequence[float]) -> str:
+    """Median, worst and number."""
+    if not milliseconds:
+        return "none"
+    return f"{statistics.median(milliseconds):.1f} and {milliseconds[-1]:.1f} ms ({len(milliseconds)})"
+
+
+def main(arguments: list[str]) -> None:
+    """Run it and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", default=["resnet18", "resnet50"])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
+    parser.add_argument("--sides", nargs="+", default=["int8", "fp32", "litserve", "litserve-batch", "ray", "bentoml"])
+    parser.add_argument("--soak-minutes", type=float, default=1)
+    parser.add_argument("--server-options", default="", help="for our server, such as --workers=2")
+    options = parser.parse_args(arguments)
+    if (reason := absence()) is not None:
+        print(f"serving: skipped, {reason}")
+        return
+    pictures = photographs()
+    for network in options.networks:
+        with tempfile.TemporaryDirectory(prefix="tintype-serving-") as scratch:
+            bench = Bench(make_model(network, Path(scratch, "model"), pictures), Path(scratch), pictures, options)
+            parts: dict[str, Callable[[], None]] = {
+                "throughput": bench.throughput,
+                "latency": bench.latency,
+                "start": bench.start,
+                "soak": bench.soak,
+                "overload": bench.overload,
+            }
+            for part in options.parts:
+                parts[part]()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
