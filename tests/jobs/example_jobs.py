@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,14 +54,14 @@ def write_images(root: Path, splits: tuple[str, ...], per_class: int = 1) -> Pat
     return root
 
 
-def write_weights(torch_home: Path) -> Path:
+def write_weights(torch_home: Path, networks: Sequence[str] = ("resnet18", "efficientnet_b0")) -> Path:
     """Files with the names that torchvision downloads to, holding random numbers: small, and without a network."""
     import torch
     from torchvision import models
 
     folder = torch_home / "hub" / "checkpoints"
     folder.mkdir(parents=True)
-    for name in ("resnet18", "efficientnet_b0"):
+    for name in networks:
         file = models.get_model_weights(name)["IMAGENET1K_V1"].url.rsplit("/", 1)[-1]
         torch.save(models.get_model(name).state_dict(), folder / file)
     return torch_home
