@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from tintype.web.context import Context
-
-Members = dict[str, Any]
-"""A structure of botocore's model by its own member names; times are aware datetimes, blobs are bytes."""
+from tintype.web.message import Members as Members
 
 Operation = Callable[[Context, Members], Members] | Callable[[Context, Members], Awaitable[Members]]
 """`def f(context, request) -> answer`: runs in a thread and may block for some milliseconds.

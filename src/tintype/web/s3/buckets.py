@@ -4,6 +4,7 @@ A folder in `<home>/s3` with the name of a bucket is a bucket. What begins with 
 
     .buckets/<name>.json    when a bucket was made, and in which region
     .spool/                 bytes on their way in
+    .moving/                objects that make way for a folder of their name
     .uploads/               multipart uploads that are not complete
     .attributes/            what extended attributes cannot hold (see attributes.py)
     .views/                 folders of links, for prefixes that are no folder
@@ -61,6 +62,16 @@ class Buckets:
     def uploads(self) -> Path:
         """Multipart uploads, by bucket."""
         return self.root / ".uploads"
+
+    @property
+    def aside(self) -> Path:
+        """For what extended attributes cannot hold."""
+        return self.root / ".attributes"
+
+    @property
+    def moving(self) -> Path:
+        """For objects that make way for a folder of their name."""
+        return self.root / ".moving"
 
     # buckets
 
