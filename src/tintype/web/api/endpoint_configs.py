@@ -10,6 +10,7 @@ from tintype.web.api.kept_lists import kept_list
 from tintype.web.api.models import find_model
 from tintype.web.api.moments import moment
 from tintype.web.api.operation import Members
+from tintype.web.api.tags import forget, put
 from tintype.web.context import Context
 from tintype.web.faults import AwsFault
 
@@ -32,6 +33,7 @@ def create_endpoint_config(context: Context, request: Members) -> Members:
         there = f'"{_arn(context, name)}"'
         message = f"Cannot create already existing endpoint configuration {there}."
         raise AwsFault("ValidationException", message) from error
+    put(context.workspace.records, _arn(context, name), request.get("Tags") or ())
     return {"EndpointConfigArn": _arn(context, name)}
 
 
@@ -63,6 +65,7 @@ def delete_endpoint_config(context: Context, request: Members) -> Members:
     """Forget it; endpoints that were made of it go on."""
     record = find_configuration(context, request["EndpointConfigName"])
     context.workspace.records.delete(KIND, record.name)
+    forget(context.workspace.records, _arn(context, record.name))
     return {}
 
 

@@ -11,6 +11,7 @@ from tintype.web.api.kept_lists import kept_list
 from tintype.web.api.moments import moment
 from tintype.web.api.operation import Members
 from tintype.web.api.surroundings import locate
+from tintype.web.api.tags import forget, put
 from tintype.web.context import Context
 from tintype.web.faults import AwsFault
 
@@ -37,7 +38,9 @@ def create_model(context: Context, request: Members) -> Members:
     except Conflict as error:
         there = f'"{context.arn(resource(MODEL, name))}"'
         raise AwsFault("ValidationException", f"Cannot create already existing model {there}.") from error
-    return {"ModelArn": context.arn(resource(MODEL, name))}
+    arn = context.arn(resource(MODEL, name))
+    put(context.workspace.records, arn, request.get("Tags") or ())
+    return {"ModelArn": arn}
 
 
 def describe_model(context: Context, request: Members) -> Members:
@@ -61,6 +64,7 @@ def delete_model(context: Context, request: Members) -> Members:
     """Forget it; endpoints that were made of it go on."""
     record = find_model(context, request["ModelName"])
     context.workspace.records.delete(KIND, record.name)
+    forget(context.workspace.records, context.arn(resource(MODEL, record.name)))
     return {}
 
 

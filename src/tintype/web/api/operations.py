@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from tintype.web.api import (
+    endpoint_configs,
     identity,
     logs,
     metrics,
+    models,
     registry,
     search,
     tags,
     training_jobs,
+    transform_jobs,
     tuning_jobs,
 )
 from tintype.web.api.operation import Operation
@@ -37,6 +40,18 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("sagemaker", "StopHyperParameterTuningJob"): tuning_jobs.stop_hyper_parameter_tuning_job,
     ("sagemaker", "DeleteHyperParameterTuningJob"): tuning_jobs.delete_hyper_parameter_tuning_job,
+    ("sagemaker", "CreateModel"): models.create_model,
+    ("sagemaker", "DescribeModel"): models.describe_model,
+    ("sagemaker", "ListModels"): models.list_models,
+    ("sagemaker", "DeleteModel"): models.delete_model,
+    ("sagemaker", "CreateEndpointConfig"): endpoint_configs.create_endpoint_config,
+    ("sagemaker", "DescribeEndpointConfig"): endpoint_configs.describe_endpoint_config,
+    ("sagemaker", "ListEndpointConfigs"): endpoint_configs.list_endpoint_configs,
+    ("sagemaker", "DeleteEndpointConfig"): endpoint_configs.delete_endpoint_config,
+    ("sagemaker", "CreateTransformJob"): transform_jobs.create_transform_job,
+    ("sagemaker", "DescribeTransformJob"): transform_jobs.describe_transform_job,
+    ("sagemaker", "ListTransformJobs"): transform_jobs.list_transform_jobs,
+    ("sagemaker", "StopTransformJob"): transform_jobs.stop_transform_job,
     ("sagemaker", "AddTags"): tags.add_tags,
     ("sagemaker", "ListTags"): tags.list_tags,
     ("sagemaker", "DeleteTags"): tags.delete_tags,
