@@ -118,7 +118,7 @@ def _values(datum: Mapping[str, Any]) -> list[float]:
     if datum.get("Values"):
         counts = datum.get("Counts") or [1.0] * len(datum["Values"])
         if len(counts) != len(datum["Values"]) or sum(counts) > MOST_REPEATED:
-            raise InvalidRequest(f"metric {datum['MetricName']!r}: give a count for each of Values, {MOST_REPEATED} in all")
+            raise InvalidRequest(f"metric {datum['MetricName']!r}: give each of Values a count, {MOST_REPEATED} in all")
         return [value for value, count in zip(datum["Values"], counts, strict=True) for _ in range(int(count))]
     if "Value" not in datum:
         raise InvalidRequest(f"metric {datum['MetricName']!r} has no Value")
