@@ -9,7 +9,7 @@ import traceback
 import typer
 
 from tintype import __version__
-from tintype.cli import data, debug, deploy, endpoints, jobs, predict, report, train, tune, tuning
+from tintype.cli import data, debug, deploy, endpoints, env, jobs, predict, report, server, train, tune, tuning
 from tintype.cli import run as run_command
 from tintype.cli.invocation import command
 from tintype.errors import JobFailed, TintypeError
@@ -36,6 +36,8 @@ for name, function in (
     ("report", report.report),
     ("deploy", deploy.deploy),
     ("predict", predict.predict),
+    ("server", server.server),
+    ("env", env.env),
 ):
     command(app, name)(function)
 
