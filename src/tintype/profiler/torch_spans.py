@@ -27,6 +27,7 @@ from tintype.errors import StorageFailed
 from tintype.profiler.loader_spans import watch_workers
 from tintype.profiler.phases import Outside, Phase, StepMode
 from tintype.profiler.span_files import Span
+from tintype.profiler.span_writer import SpanWriter
 from tintype.profiler.step_spans import StepSpans
 
 DISCOVERY_STEPS = 20                    # steps after which no new module is looked for: hooks on all of them cost
@@ -36,7 +37,7 @@ DISCOVERY_STEPS = 20                    # steps after which no new module is loo
 class TorchSpans:
     """Watches torch in this process until `remove`. Used by the thread that trains; other threads are left alone."""
 
-    def __init__(self, spans: StepSpans, thread_id: Callable[[], int]) -> None:
+    def __init__(self, spans: StepSpans[SpanWriter], thread_id: Callable[[], int]) -> None:
         self.spans = spans
         self._steady = spans.writer.steady
         self._thread_id, self._thread = thread_id, thread_id()

@@ -52,6 +52,7 @@ def run_once(path: Path, resume: bool, emit: Callable[[Event], None], hyperparam
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     # Imported here, so that --help and a wrong plan do not wait for torch.
+    from tintype.profiler.own_spans import spans_of_loop
     from tintype.training.distributed import join
     from tintype.training.run import run_job
     from tintype.training.session import Host
@@ -60,7 +61,7 @@ def run_once(path: Path, resume: bool, emit: Callable[[Event], None], hyperparam
     stop = Stop()
     on_signals(lambda: stop.ask(Patience.AFTER_STEP))
     with join(os.environ) as world:
-        outcome = run_job(plan, emit, resume=resume, host=Host(world, stop))
+        outcome = run_job(plan, emit, resume=resume, host=Host(world, stop, spans_of_loop(os.environ)))
     return 1 if outcome is Outcome.FAILED else 0
 
 

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tintype.models.networks import Network
+from tintype.profiler.phases import Outside, Phase
 from tintype.training.augmentation import Augmentation
 from tintype.training.averaging import WeightAverage
 from tintype.training.checkpoints import Checkpoints
@@ -43,6 +44,7 @@ SMALL_STEP = 1 << 24        # multiplications; below, threads wait for each othe
 def train_frozen(session: Session, resume: bool) -> TrainingResult:
     """Train the head of the session's network. Raises as `trainer.train` does."""
     plan, place, world, stop = session.plan, session.place, session.host.world, session.host.stop
+    spans = session.host.spans
     try:
         start = open_start(session)
     except FeaturesStopped:
@@ -72,27 +74,34 @@ def train_frozen(session: Session, resume: bool) -> TrainingResult:
     while not progress.is_over(plan.epochs, plan.patience):
         began = time.perf_counter()
         head.train()
-        for step, pieces in steps.epoch(progress.epoch):
+        for step, pieces in spans.batches(steps.epoch(progress.epoch)):
             if plan.network.drop_rate:
                 reseed(place, plan.seed, progress.epoch, step, rank=0)          # every process trains the whole head
             schedule.apply(optimiser, progress.epoch * steps.count + step)
             for piece in pieces:
-                seen = features.train.take(piece).to(place.device)              # (n, dim)
-                targets = Targets(labels[torch.from_numpy(piece.positions).to(place.device)])
-                logits = head(F.dropout(seen, plan.network.drop_rate))          # (n, classes)
-                loss = loss_of(logits, targets)
-                (loss * piece.share).backward()
+                with spans.phase(Phase.DATA_WAIT):
+                    seen = features.train.take(piece).to(place.device)          # (n, dim)
+                    targets = Targets(labels[torch.from_numpy(piece.positions).to(place.device)])
+                with spans.phase(Phase.FORWARD):
+                    logits = head(F.dropout(seen, plan.network.drop_rate))      # (n, classes)
+                with spans.phase(Phase.LOSS):
+                    loss = loss_of(logits, targets)
+                with spans.phase(Phase.BACKWARD):
+                    (loss * piece.share).backward()
                 meter.add(loss, logits, targets.likeliest)
                 guard.add(step, loss)
-            if plan.optimiser.clip_norm:
-                clip_gradients(head.parameters(), plan.optimiser.clip_norm)
-            optimiser.step()
-            optimiser.zero_grad()
-            average.update()
+            with spans.phase(Phase.OPTIMIZER):
+                if plan.optimiser.clip_norm:
+                    clip_gradients(head.parameters(), plan.optimiser.clip_norm)
+                optimiser.step()
+                optimiser.zero_grad()
+                average.update()
+            spans.finish()
         guard.check(progress.epoch)
 
         trained = time.perf_counter()
-        evaluation = evaluate_head(average.module, valid, material.valid)
+        with spans.outside(Outside.EVALUATION):
+            evaluation = evaluate_head(average.module, valid, material.valid)
         scores = {"train": score(meter.take(), len(session.classes)), "valid": evaluation.score}
         progress.judge(evaluation, _named(average.module, start.head_name), plan.objective)
         ended = time.perf_counter()
@@ -104,14 +113,16 @@ def train_frozen(session: Session, resume: bool) -> TrainingResult:
         session.emit(event)
         write_history(session, progress.history)
         if checkpoints.due:
-            checkpoints.save()
+            with spans.outside(Outside.CHECKPOINT):
+                checkpoints.save()
         if stop.after_epoch:
             break
 
-    if stop.after_step:
-        checkpoints.save()
-    else:
-        checkpoints.finish()
+    with spans.outside(Outside.CHECKPOINT):
+        if stop.after_step:
+            checkpoints.save()
+        else:
+            checkpoints.finish()
     return judge_best(session, start, progress)
 
 

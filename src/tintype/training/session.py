@@ -15,6 +15,7 @@ import torch
 from tintype.models import networks, weights
 from tintype.models.networks import Network
 from tintype.models.weights import Weights
+from tintype.profiler.step_spans import NoWriter, Sink, StepSpans
 from tintype.storage import file_sha256
 from tintype.training.device import Place, choose_place, settle
 from tintype.training.distributed import ALONE, World
@@ -33,10 +34,11 @@ PUBLISHED_SIZE = 224            # pixels; any network of the zoo can be built fo
 @final
 @dataclass(frozen=True)
 class Host:
-    """What surrounds a job in its process: other ranks, and a request to stop."""
+    """What surrounds a job in its process: other ranks, a request to stop, and who is told what the loop does."""
 
     world: World = ALONE
     stop: Stop = field(default_factory=Stop)
+    spans: StepSpans[Sink] = field(default_factory=lambda: StepSpans(NoWriter()))
 
 
 @final

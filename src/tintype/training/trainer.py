@@ -13,6 +13,7 @@ import time
 from torch.amp.grad_scaler import GradScaler
 
 from tintype.models.networks import Network
+from tintype.profiler.phases import Outside, Phase
 from tintype.training.averaging import WeightAverage
 from tintype.training.checkpoints import Checkpoints
 from tintype.training.evaluation import Evaluator
@@ -48,6 +49,7 @@ def train(plan: TrainingPlan, emit: Emit, resume: bool = False, host: Host | Non
 def train_network(session: Session, resume: bool) -> TrainingResult:
     """Train what the plan leaves unfrozen, images in, gradients back."""
     plan, place, world, stop = session.plan, session.place, session.host.world, session.host.stop
+    spans = session.host.spans
     network = session.create_network()
     model = world.share(network.module, place.device)           # the same module; gradients averaged over processes
     feed = Feed(session)
@@ -74,23 +76,28 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
         began = time.perf_counter()
         report = session.phases.progress(f"epoch {progress.epoch + 1}")
         model.train()
-        for step, batches in feed.epoch(progress.epoch, first=progress.step):
+        for step, batches in spans.batches(feed.epoch(progress.epoch, first=progress.step)):
             reseed(place, plan.seed, progress.epoch, step, world.rank)          # dropout is a function of the step
             schedule.apply(optimiser, progress.epoch * feed.steps + step)
             for batch in batches:
                 with place.autocast():
-                    logits = model(batch.images)                                # (n, classes)
-                    loss = loss_of(logits, batch.targets)
-                scaler.scale(loss * batch.weight).backward()
+                    with spans.phase(Phase.FORWARD):
+                        logits = model(batch.images)                            # (n, classes)
+                    with spans.phase(Phase.LOSS):
+                        loss = loss_of(logits, batch.targets)
+                with spans.phase(Phase.BACKWARD):
+                    scaler.scale(loss * batch.weight).backward()
                 meter.add(loss, logits, batch.targets.likeliest)
                 guard.add(step, loss)
-            if plan.optimiser.clip_norm:
-                scaler.unscale_(optimiser)
-                clip_gradients(network.module.parameters(), plan.optimiser.clip_norm)
-            scaler.step(optimiser)
-            scaler.update()
-            optimiser.zero_grad()
-            average.update()
+            with spans.phase(Phase.OPTIMIZER):
+                if plan.optimiser.clip_norm:
+                    scaler.unscale_(optimiser)
+                    clip_gradients(network.module.parameters(), plan.optimiser.clip_norm)
+                scaler.step(optimiser)
+                scaler.update()
+                optimiser.zero_grad()
+                average.update()
+            spans.finish()
 
             progress.step = step + 1
             report(progress.step, feed.steps)
@@ -98,7 +105,8 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
             if save or progress.step % LOOK_STEPS == 0:
                 guard.check(progress.epoch)
             if save:
-                checkpoints.save()
+                with spans.outside(Outside.CHECKPOINT):
+                    checkpoints.save()
             if stop.after_step and world.is_alone:
                 break
         guard.check(progress.epoch)
@@ -106,7 +114,8 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
             break
 
         trained = time.perf_counter()
-        valid = evaluate(average.module)
+        with spans.outside(Outside.EVALUATION):
+            valid = evaluate(average.module)
         scores = {"train": score(world.gather(meter.take()), len(session.classes)), "valid": valid.score}
         progress.judge(valid, average.module.state_dict(), plan.objective)
         ended = time.perf_counter()
@@ -118,14 +127,16 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
         session.emit(event)
         write_history(session, progress.history)
         if checkpoints.due:
-            checkpoints.save()
+            with spans.outside(Outside.CHECKPOINT):
+                checkpoints.save()
         if world.any(stop.after_epoch, place.device):
             break
 
-    if stop.after_step:
-        checkpoints.save()
-    else:
-        checkpoints.finish()
+    with spans.outside(Outside.CHECKPOINT):
+        if stop.after_step:
+            checkpoints.save()
+        else:
+            checkpoints.finish()
     return judge_best(session, network, progress)
 
 
@@ -138,7 +149,7 @@ def judge_best(session: Session, network: Network, progress: Progress) -> Traini
     network.module.load_state_dict(progress.best.weights)
     evaluations = [progress.best.evaluation or Evaluator(session, material.valid)(network.module)]
     if material.test is not None and not stop.after_step:
-        with session.phases("evaluate on test"):
+        with session.phases("evaluate on test"), session.host.spans.outside(Outside.EVALUATION):
             evaluations.append(Evaluator(session, material.test)(network.module))
     return conclude(
         session,
