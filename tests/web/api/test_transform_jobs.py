@@ -61,6 +61,15 @@ def ended(api: Api, name: str, seconds: float = 60.0) -> dict[str, Any]:
     return found
 
 
+def await_outputs(api: Api, name: str, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(list((api.bucket / f"{name}-out").glob("*.out"))) < count:
+        found = api.sagemaker.describe_transform_job(TransformJobName=name)
+        assert found["TransformJobStatus"] == "InProgress", found
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def script_model(api: Api, name: str, script: str) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as bundle:
@@ -85,8 +94,9 @@ def test_every_picture_below_the_prefix_has_an_answer(api: Api, tmp_path: Path) 
         assert answer["predictions"][0]["label"] == name
     listed = api.sagemaker.list_transform_jobs(NameContains="colours-1")["TransformJobSummaries"]
     assert [one["TransformJobStatus"] for one in listed] == ["Completed"]
-    streams = api.logs.describe_log_streams(logGroupName="/aws/sagemaker/TransformJobs", logStreamNamePrefix="colours-1/")
-    assert len(streams["logStreams"]) == 1
+    group = "/aws/sagemaker/TransformJobs"
+    found = api.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix="colours-1/")
+    assert len(found["logStreams"]) == 1
 
 
 def test_a_bad_picture_fails_the_job_and_spares_the_others(api: Api, tmp_path: Path) -> None:
@@ -106,10 +116,7 @@ def test_a_job_is_stopped(api: Api) -> None:
     for number in range(200):
         api.put(f"many/{number:03d}.bin", b"x")
     api.sagemaker.create_transform_job(**request_of("many", "slow", "many/", MaxConcurrentTransforms=1))
-    deadline = time.monotonic() + 60
-    while not list((api.bucket / "many-out").glob("*.out")):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    await_outputs(api, "many", 1)
     api.sagemaker.stop_transform_job(TransformJobName="many")
     assert ended(api, "many")["TransformJobStatus"] == "Stopped"
     assert len(list((api.bucket / "many-out").glob("*.out"))) < 200
@@ -122,10 +129,7 @@ def test_a_killed_job_goes_on_and_answers_nothing_twice(api: Api) -> None:
         api.put(f"some/{number:03d}.bin", b"x")
     api.sagemaker.create_transform_job(**request_of("killed", "slow-too", "some/", MaxConcurrentTransforms=1))
     out = api.bucket / "killed-out"
-    deadline = time.monotonic() + 60
-    while len(list(out.glob("*.out"))) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    await_outputs(api, "killed", 2)
     first = {path.name: path.stat().st_mtime_ns for path in out.glob("*.out")}
     holder = api.workspace.records.holder(KIND, "killed")
     assert holder is not None
@@ -146,7 +150,8 @@ def test_what_cannot_be_transformed(api: Api, tmp_path: Path, members: dict[str,
     if not api.sagemaker.list_models(NameContains="only-refused")["Models"]:
         make_model(api, "only-refused", tmp_path)
     api.put("refused/a.jpg", b"x")
-    code, message = refused(api.sagemaker.create_transform_job, **request_of("no", "only-refused", "refused", **members))
+    request = request_of("no", "only-refused", "refused", **members)
+    code, message = refused(api.sagemaker.create_transform_job, **request)
     assert code == "ValidationException"
     assert words in message
 
