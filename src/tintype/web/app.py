@@ -19,7 +19,7 @@ from typing import Any, final
 from tintype.errors import TintypeError
 from tintype.web import signature, signature_v2
 from tintype.web.api.operation import Operation
-from tintype.web.body import ClientGone, Receive, pieces, whole
+from tintype.web.body import ClientGone, Inbound, Receive, pieces, whole
 from tintype.web.context import Context
 from tintype.web.dispatch import Call, find_call, protocol_of, refusal_of_unsupported
 from tintype.web.faults import AwsFault, fault_of
@@ -31,6 +31,7 @@ from tintype.web.wire import constraints, rest_xml_protocol
 THREADS = 32
 BODY_BYTES = 8 * 1024**2                    # of a request that is not S3's
 INVOCATION_BYTES = 32 * 1024**2             # ... and of one to an endpoint
+DRAINED_BYTES = 8 * 1024**2                 # of a body that nobody wants, before the connection is closed
 PAGES = "/ui"
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -74,10 +75,12 @@ class App:
             await self._parts.pages(scope, receive, send)
             return
         request_id = secrets.token_hex(8).upper()
+        inbound = Inbound(receive, is_empty=not _has_body(request))
         try:
-            answer = await self._answer(request, receive, request_id)
+            answer = await self._answer(request, inbound, request_id)
         except ClientGone:
             return
+        await _leave_no_rest(request, inbound, answer)
         await _send(answer, request, request_id, send)
 
     async def _answer(self, request: Request, receive: Receive, request_id: str) -> Answer:
@@ -155,6 +158,14 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+async def _leave_no_rest(request: Request, inbound: Inbound, answer: Answer) -> None:
+    """After a refusal the body may be there still, or may never come, as with a client that waits to be told to send it."""
+    if not inbound.is_over and not request.header("expect"):
+        await inbound.drain(DRAINED_BYTES)
+    if not inbound.is_over:
+        answer.headers["connection"] = "close"
+
+
 async def _send(answer: Answer, request: Request, request_id: str, send: Send) -> None:
     headers = {"x-amzn-requestid": request_id, "x-amz-request-id": request_id, **answer.headers}
     names = {name.lower() for name in headers}
@@ -184,6 +195,10 @@ def _request(scope: MutableMapping[str, Any]) -> Request:
         headers[key] = f"{headers[key]},{text}" if key in headers else text
     path = scope.get("raw_path") or scope["path"].encode()
     return Request(scope["method"], path.decode("latin-1"), scope["query_string"].decode("latin-1"), headers)
+
+
+def _has_body(request: Request) -> bool:
+    return request.header("content-length") not in ("", "0") or "transfer-encoding" in request.headers
 
 
 def _is_for_pages(request: Request) -> bool:
