@@ -20,11 +20,16 @@ import pytest
 from tests.serving.running_server import RunningServer
 from tests.serving.tiny_archive import SIZE, write_tiny_archive
 from tintype.errors import InvalidRequest, NotFound
-from tintype.serving.__main__ import main, token_of
+from tintype.serving.__main__ import main
 from tintype.serving.arrays import write_npy
 from tintype.serving.process import ProcessIdentity, State
+from tintype.serving.token import token_of
 
 Starter = Callable[..., RunningServer]
+
+
+def exit_code(*options: str) -> int:
+    return subprocess.run([sys.executable, "-m", "tintype.serving", *options], capture_output=True).returncode
 
 
 def test_wrong_use_is_exit_code_2_with_one_line(archive: Path, tmp_path: Path) -> None:
@@ -51,7 +56,7 @@ def test_wrong_use_is_exit_code_2_with_one_line(archive: Path, tmp_path: Path) -
 )
 def test_a_wrong_option_is_named(archive: Path, tmp_path: Path, option: str, message: str) -> None:
     state = tmp_path / "state.json"
-    assert main(["--archive", str(archive), "--state", str(state), option], {}) == 2
+    assert exit_code("--archive", str(archive), "--state", str(state), option) == 2
     found = State.read(state)
     assert found
     assert message in found.failure
@@ -62,9 +67,9 @@ def test_an_address_or_an_archive_that_is_not_there(archive: Path, tmp_path: Pat
     elsewhere = ["--archive", str(archive), "--state", str(state), "--host", "203.0.113.1"]
     assert main(elsewhere, {"TINTYPE_TOKEN": "s3cret"}) == 2
     assert "no such address" in state.read_text()
-    assert main(["--archive", str(tmp_path / "none.tar.gz"), "--state", str(state)], {}) == 2
+    assert exit_code("--archive", str(tmp_path / "none.tar.gz"), "--state", str(state)) == 2
     assert "none.tar.gz" in state.read_text()
-    assert main(["--archive", str(archive), "--state", str(tmp_path / "gone" / "state.json")], {}) == 2
+    assert exit_code("--archive", str(archive), "--state", str(tmp_path / "gone" / "state.json")) == 2
     assert not (tmp_path / "gone").exists()             # a deleted endpoint's directory is not made again
 
 
@@ -88,7 +93,8 @@ def test_the_state_file_tells_who_serves_where(server: RunningServer) -> None:
 
 def connections(running: RunningServer) -> int:
     """How many callers are connected."""
-    found = psutil.Process(running.process.pid).net_connections("tcp")
+    children = psutil.Process(running.process.pid).children()
+    found = [one for child in children for one in child.net_connections("tcp")]
     return sum(one.status == psutil.CONN_ESTABLISHED for one in found)
 
 

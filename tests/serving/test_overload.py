@@ -1,49 +1,43 @@
-"""The bounded queue, the token and the bugs that nobody may see, in one process."""
+"""The token, the bounded queue as its callers see it, hang-ups and bugs that nobody may see, in one process."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Iterator
-from pathlib import Path
+from typing import final
 
 import httpx
-import numpy as np
 import pytest
 from starlette.applications import Starlette
 
-from tintype.errors import Busy, Unauthorised
-from tintype.models.archive import Archive
-from tintype.serving.__main__ import parser, settings_of
+from tintype.errors import BadImage, Busy, TimedOut, Unauthorised
 from tintype.serving.admission import Queue, check_token
-from tintype.serving.predictor import Predictor
-from tintype.serving.server import create_app
+from tintype.serving.invocation import Answer, Invocation
+from tintype.serving.options import parser, settings_of
+from tintype.serving.server import Service, create_app
 from tintype.serving.settings import ServerSettings
 
 
-class GatedRuntime:
-    """Answers when the gate opens; fails when told to."""
+@final
+class GatedModel:
+    """Answers when the gate opens, or raises what it was given."""
 
-    def __init__(self) -> None:
-        self.gate = threading.Event()
-        self.bug = False
+    def __init__(self, error: Exception | None = None, capacity: int = 64) -> None:
+        self.gate = asyncio.Event()
+        self.queue = Queue(capacity)
+        self.error = error
+        self.seen: list[Invocation] = []
 
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        assert self.gate.wait(20)
-        if self.bug:
-            raise RuntimeError("secret detail")
-        return images.mean(axis=(2, 3))
-
-
-@pytest.fixture
-def runtime() -> Iterator[GatedRuntime]:
-    made = GatedRuntime()
-    yield made
-    made.gate.set()
+    async def invoke(self, invocation: Invocation) -> Answer:
+        with self.queue.admit():
+            self.seen.append(invocation)
+            await self.gate.wait()
+            if self.error:
+                raise self.error
+            return Answer(200, b"[1]", "application/json", {"inference": 0.25}, custom_attributes="back", variant="A")
 
 
-def app_of(archive: Archive, runtime: GatedRuntime, token: str | None = None, **settings: int) -> Starlette:
-    return create_app(Predictor(archive, "gated", runtime), ServerSettings(**settings), token)
+def app_of(model: GatedModel, token: str | None = None) -> Starlette:
+    return create_app(Service(model, ServerSettings(), token))
 
 
 def client_of(app: Starlette) -> httpx.AsyncClient:
@@ -51,41 +45,68 @@ def client_of(app: Starlette) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://server", timeout=30)
 
 
-def test_over_the_capacity_is_429_at_once_and_the_rest_is_answered(predictor, runtime, picture) -> None:
-    app = app_of(predictor.archive, runtime, queue_capacity=2)
-
+def test_over_the_capacity_is_429_at_once_and_the_rest_is_answered() -> None:
     async def story() -> None:
-        async with client_of(app) as client:
-            inside = [asyncio.create_task(client.post("/invocations", content=picture())) for _ in range(2)]
-            while app.state.service.queue.inside < 2:
+        model = GatedModel(capacity=2)
+        async with client_of(app_of(model)) as client:
+            inside = [asyncio.create_task(client.post("/invocations", content=b"x")) for _ in range(2)]
+            while model.queue.inside < 2:
                 await asyncio.sleep(0.01)
-            refused = await client.post("/invocations", content=picture())
+            refused = await client.post("/invocations", content=b"x")
             assert refused.status_code == 429
             assert refused.headers["retry-after"] == "1"
             assert refused.json()["error"]["type"] == "Busy"
             assert (await client.get("/ping")).status_code == 200       # a full queue is no illness
-            runtime.gate.set()
+            model.gate.set()
             assert [one.status_code for one in await asyncio.gather(*inside)] == [200, 200]
-            assert (await client.post("/invocations", content=picture())).status_code == 200
+            assert (await client.post("/invocations", content=b"x")).status_code == 200
+        assert model.queue.inside == 0
 
     asyncio.run(story())
-    assert app.state.service.queue.inside == 0
 
 
-def test_a_bug_is_a_500_without_its_secrets(predictor, runtime, picture) -> None:
-    runtime.gate.set()
-    runtime.bug = True
-    app = app_of(predictor.archive, runtime)
-
+def ask(model: GatedModel, token: str | None = None, **options: object) -> httpx.Response:
     async def story() -> httpx.Response:
-        async with client_of(app) as client:
-            return await client.post("/invocations", content=picture())
+        model.gate.set()
+        async with client_of(app_of(model, token)) as client:
+            return await client.post("/invocations", **{"content": b"x", **options})
 
-    answer = asyncio.run(story())
-    assert answer.status_code == 500
-    message = "the server failed on this request; its log says how"
-    assert answer.json() == {"error": {"status": 500, "type": "InternalError", "message": message}}
-    assert app.state.service.queue.inside == 0
+    return asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        (RuntimeError("secret detail"), 500, "InternalError"),
+        (TimedOut("too late"), 504, "TimedOut"),
+        (BadImage("not an image"), 400, "BadImage"),
+    ],
+)
+def test_errors_have_one_shape_and_no_secrets(error: Exception, status: int, kind: str) -> None:
+    answer = ask(GatedModel(error))
+    assert answer.status_code == status
+    (told,) = answer.json().values()
+    assert (told["status"], told["type"]) == (status, kind)
+    assert "secret" not in answer.text
+    assert answer.headers["x-request-id"]
+
+
+def test_what_a_model_is_asked_and_what_is_handed_back() -> None:
+    model = GatedModel()
+    headers = {
+        "Content-Type": "image/png",
+        "Accept": "text/csv",
+        "X-Request-Id": "my-own.1",
+        "X-Amzn-SageMaker-Custom-Attributes": "trace=1",
+        "X-Amzn-SageMaker-Target-Variant": "B",
+    }
+    answer = ask(model, headers=headers)
+    (asked,) = model.seen
+    assert (asked.request_id, asked.content_type, asked.accept) == ("my-own.1", "image/png", "text/csv")
+    assert (asked.custom_attributes, asked.target_variant, asked.body) == ("trace=1", "B", b"x")
+    assert answer.headers["x-request-id"] == answer.headers["x-amzn-requestid"] == "my-own.1"
+    assert answer.headers["x-amzn-invoked-production-variant"] == "A"
+    assert answer.headers["x-amzn-sagemaker-custom-attributes"] == "back"
 
 
 @pytest.mark.parametrize(
@@ -100,21 +121,23 @@ def test_a_bug_is_a_500_without_its_secrets(predictor, runtime, picture) -> None
         ({"Authorization": "bearer  s3cret"}, 200),
     ],
 )
-def test_the_token(predictor, runtime, picture, header: dict[str, str], status: int) -> None:
-    runtime.gate.set()
-    app = app_of(predictor.archive, runtime, token="s3cret")
-
-    async def story() -> httpx.Response:
-        async with client_of(app) as client:
+def test_the_token(header: dict[str, str], status: int) -> None:
+    async def story() -> list[httpx.Response]:
+        model = GatedModel()
+        model.gate.set()
+        async with client_of(app_of(model, token="s3cret")) as client:
             assert (await client.get("/ping")).status_code == 200
-            return await client.post("/invocations", content=picture(), headers=header)
+            return [
+                await client.post("/invocations", content=b"x", headers=header),
+                await client.get("/metrics", headers=header),
+            ]
 
-    answer = asyncio.run(story())
-    assert answer.status_code == status
-    if status == 401:
-        assert answer.headers["www-authenticate"] == "Bearer"
-        assert answer.json()["error"]["type"] == "Unauthorised"
-        assert "s3cret" not in answer.text
+    for answer in asyncio.run(story()):
+        assert answer.status_code == status
+        if status == 401:
+            assert answer.headers["www-authenticate"] == "Bearer"
+            assert answer.json()["error"]["type"] == "Unauthorised"
+            assert "s3cret" not in answer.text
 
 
 def test_admission_by_itself() -> None:
@@ -133,6 +156,6 @@ def test_admission_by_itself() -> None:
 
 def test_the_settings_travel_on_a_command_line() -> None:
     settings = ServerSettings(body_limit_bytes=7, default_accept="application/x-npy;scores=logits", drain_seconds=1.5)
-    options = parser().parse_args(["--archive", str(Path("x")), *settings.arguments()])
+    options = parser().parse_args(["--archive", "x", *settings.arguments()])
     assert settings_of(options) == settings
     assert ServerSettings().arguments() == []

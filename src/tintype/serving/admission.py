@@ -1,9 +1,12 @@
-"""Who is let in, and with how much: the token, the bounded queue, the size and the pace of a body."""
+"""Who is let in, and with how much: the token, the bounded queue, the size and the pace of a body, and its gzip."""
 
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hmac
+import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -12,10 +15,14 @@ from typing import final
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from tintype.errors import Busy, TooLarge, Unauthorised, Unsupported
+from tintype.errors import Busy, InvalidRequest, TooLarge, Unauthorised, Unsupported
 
 SCHEME = "bearer "
 RETRY_AFTER_SECONDS = 1.0
+IDENTITY, GZIP = "identity", ("gzip", "x-gzip")
+GZIP_HEADER = 16            # zlib: the stream has gzip's header
+WORTH_BYTES = 1024          # shorter answers stay as they are
+QUICK = 1                   # of the levels 1 to 9
 
 
 @final
@@ -49,28 +56,84 @@ def check_token(authorization: str | None, token: str | None) -> None:
 
 
 async def read_body(request: Request, limit_bytes: int, limit_seconds: float) -> bytes:
-    """The request's body. `TooLarge` (413) as soon as it is known to be, 408 when it comes too slowly."""
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    if encoding != "identity":
-        raise Unsupported(f"bodies encoded as {encoding!r} are not read; send the picture as it is")
+    """The request's body, decompressed. `TooLarge` (413) as soon as it is known to be, 408 when it comes too slowly.
+
+    gzip is undone piece by piece, and the limit is for what comes out: a bomb is refused after `limit_bytes` of it.
+    """
+    encoding = request.headers.get("content-encoding", IDENTITY).strip().lower()
+    if encoding not in (IDENTITY, *GZIP):
+        raise Unsupported(f"bodies encoded as {encoding!r} are not read; send the picture as it is, or gzip")
     try:
         async with asyncio.timeout(limit_seconds):
-            return await _read(request, limit_bytes)
+            return await _read(request, limit_bytes, Inflater(limit_bytes) if encoding in GZIP else None)
     except TimeoutError as error:
         late = f"the body did not arrive within {limit_seconds:g} s; send it again on a better line"
         raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, late) from error
 
 
-async def _read(request: Request, limit_bytes: int) -> bytes:
-    too_large = TooLarge(f"the body has more than {limit_bytes:,} bytes, the limit; send a smaller picture")
+async def _read(request: Request, limit_bytes: int, inflater: Inflater | None) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > limit_bytes:
-        raise too_large
+        raise _too_large(limit_bytes)
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
-        size += len(chunk)
+        content = inflater.feed(chunk) if inflater else chunk
+        size += len(content)
         if size > limit_bytes:
-            raise too_large
-        chunks.append(chunk)
-    return b"".join(chunks)
+            raise _too_large(limit_bytes)
+        chunks.append(content)
+    if inflater:
+        inflater.finish()
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+@final
+class Inflater:
+    """Undoes gzip, a piece at a time, and never makes more than it may."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._stream = zlib.decompressobj(zlib.MAX_WBITS | GZIP_HEADER)
+        self._limit_bytes = limit_bytes
+        self._left = limit_bytes
+        self._begun = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What a piece of the body stands for. `TooLarge` over the limit, `InvalidRequest` for what is no gzip."""
+        if not chunk:
+            return b""
+        self._begun = True
+        try:
+            content = self._stream.decompress(chunk, self._left + 1)
+        except zlib.error as error:
+            raise InvalidRequest(f"the body is no gzip: {error}; send it again, or send it as it is") from error
+        self._left -= len(content)
+        if self._left < 0:
+            raise _too_large(self._limit_bytes)
+        if self._stream.unused_data:
+            raise InvalidRequest("the body goes on after the end of its gzip stream; send one stream")
+        return content
+
+    def finish(self) -> None:
+        """The body has ended. `InvalidRequest` when its gzip stream has not."""
+        if self._begun and not self._stream.eof:
+            raise InvalidRequest("the gzip stream of the body is truncated; send all of it")
+
+
+def compressed(content: bytes, accept_encoding: str | None) -> bytes | None:
+    """An answer's gzip when the caller reads it and it is worth it, else None. Equal content gives equal bytes."""
+    if len(content) < WORTH_BYTES or not _takes_gzip(accept_encoding or ""):
+        return None
+    return gzip.compress(content, QUICK, mtime=0)
+
+
+def _takes_gzip(header: str) -> bool:
+    for part in header.lower().split(","):
+        name, _, parameters = part.partition(";")
+        if name.strip() in GZIP:
+            return not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", parameters)
+    return False
+
+
+def _too_large(limit_bytes: int) -> TooLarge:
+    return TooLarge(f"the body has more than {limit_bytes:,} bytes, the limit; send a smaller picture")

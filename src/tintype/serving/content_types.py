@@ -14,9 +14,10 @@ from tintype.serving.accept import CSV, JSON, NPY, AnswerFormat, Layout, Scores
 from tintype.serving.arrays import read_npy, write_npy
 from tintype.serving.inputs import EncodedImage, Input, from_array
 from tintype.serving.instances import read_json
+from tintype.serving.multipart import read_multipart
 from tintype.serving.predictions import Predictions
 
-Reader = Callable[[bytes], tuple[Input, ...]]
+Reader = Callable[[bytes, str], tuple[Input, ...]]      # the body, and its whole content type
 Writer = Callable[[Predictions, AnswerFormat], bytes]
 
 
@@ -32,7 +33,7 @@ def read_request(content_type: str | None, content: bytes) -> tuple[Input, ...]:
         raise Unsupported(f"requests of type {media_type!r} are not read; send {', '.join(READERS)}")
     if not content:
         raise InvalidRequest("the request has no body; send a picture")
-    return reader(content)
+    return reader(content, content_type or "")
 
 
 def write_answer(predictions: Predictions, wanted: AnswerFormat) -> bytes:
@@ -40,12 +41,16 @@ def write_answer(predictions: Predictions, wanted: AnswerFormat) -> bytes:
     return WRITERS[wanted.media_type, wanted.layout](predictions, wanted)
 
 
-def _read_image(content: bytes) -> tuple[Input, ...]:
+def _read_image(content: bytes, content_type: str) -> tuple[Input, ...]:
     return (EncodedImage(content),)
 
 
-def _read_npy(content: bytes) -> tuple[Input, ...]:
+def _read_npy(content: bytes, content_type: str) -> tuple[Input, ...]:
     return (from_array(read_npy(content)),)
+
+
+def _read_json(content: bytes, content_type: str) -> tuple[Input, ...]:
+    return read_json(content)
 
 
 def scores_of(predictions: Predictions, wanted: AnswerFormat) -> np.ndarray:
@@ -92,7 +97,8 @@ READERS: dict[str, Reader] = {
     "application/x-image": _read_image,
     "application/octet-stream": _read_image,
     "application/x-npy": _read_npy,
-    "application/json": read_json,
+    "application/json": _read_json,
+    "multipart/form-data": read_multipart,
 }
 
 WRITERS: dict[tuple[str, Layout], Writer] = {

@@ -44,7 +44,15 @@ class Tensors:
     values: np.ndarray      # float32 (n, 3, height, width), finite
 
 
-Input = EncodedImage | Pixels | Tensors
+@final
+@dataclass(frozen=True)
+class ImageUrl:
+    """One picture that is elsewhere. Whoever has these decides whether it may be fetched."""
+
+    url: str
+
+
+Input = EncodedImage | Pixels | Tensors | ImageUrl
 
 
 def count(inputs: tuple[Input, ...]) -> int:
@@ -54,7 +62,7 @@ def count(inputs: tuple[Input, ...]) -> int:
 
 def _count(one: Input) -> int:
     match one:
-        case EncodedImage():
+        case EncodedImage() | ImageUrl():
             return 1
         case Pixels(rgb=batch) | Tensors(values=batch):
             return len(batch)

@@ -4,7 +4,8 @@
     {"instances": [instance, ...]}                          several; "inputs" means the same
     [[[...]]]                                               a nested list: an array, as `inputs.from_array` reads it
 
-An instance is {"image": "<base64>"}, {"b64": "<base64>"}, the base64 string itself, or a nested list.
+An instance is {"image": "<base64>"}, {"b64": "<base64>"}, {"url": "https://..."}, the base64 string itself, or a nested
+list. {"url": "https://..."} is also a whole body; whether anything is fetched is for the server to decide.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tintype.errors import InvalidRequest
-from tintype.serving.inputs import EncodedImage, Input, from_array
+from tintype.serving.inputs import EncodedImage, ImageUrl, Input, from_array
 
 IMAGE_KEYS = ("image", "b64")
+URL_KEY = "url"
+LONGEST_URL = 2048
 LIST_KEYS = ("instances", "inputs")
 SHAPES = 'send {"image": "<base64>"} or {"instances": [{"image": "<base64>"}, ...]}'
 
@@ -29,9 +32,9 @@ def read_json(content: bytes) -> tuple[Input, ...]:
     document = _parsed(content)
     if isinstance(document, list):
         return (_array(document),)
-    key, value = _only_entry(document, (*IMAGE_KEYS, *LIST_KEYS), "the body")
-    if key in IMAGE_KEYS:
-        return (_image(value, key),)
+    key, value = _only_entry(document, (*IMAGE_KEYS, URL_KEY, *LIST_KEYS), "the body")
+    if key in (*IMAGE_KEYS, URL_KEY):
+        return (_picture(key, value, key),)
     if not isinstance(value, list) or not value:
         raise InvalidRequest(f"{key!r} must be a list with at least one picture; {SHAPES}")
     return tuple(_instance(one, f"{key}[{position}]") for position, one in enumerate(value))
@@ -49,8 +52,6 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _only_entry(document: Any, keys: tuple[str, ...], where: str) -> tuple[str, Any]:
-    if isinstance(document, dict) and "url" in document:
-        raise InvalidRequest(f"{where} has a URL, and this server fetches nothing; {SHAPES}")
     found = [key for key in keys if isinstance(document, dict) and key in document]
     if len(found) != 1:
         raise InvalidRequest(f"{where} must be an object with one of {', '.join(map(repr, keys))}; {SHAPES}")
@@ -62,8 +63,16 @@ def _instance(value: Any, where: str) -> Input:
         return _array(value, where)
     if isinstance(value, str):
         return _image(value, where)
-    key, image = _only_entry(value, IMAGE_KEYS, where)
-    return _image(image, f"{where}.{key}")
+    key, picture = _only_entry(value, (*IMAGE_KEYS, URL_KEY), where)
+    return _picture(key, picture, f"{where}.{key}")
+
+
+def _picture(key: str, value: Any, where: str) -> Input:
+    if key != URL_KEY:
+        return _image(value, where)
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_URL:
+        raise InvalidRequest(f"{where} must be a URL of at most {LONGEST_URL} characters")
+    return ImageUrl(value)
 
 
 def _image(value: Any, where: str) -> EncodedImage:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 
 from tintype.errors import InvalidRequest
 
-BACKLOG = 128
+BACKLOG = 1024
+LOOPBACK_NAMES = ("localhost",)
 REASONS = {
     errno.EADDRINUSE: "the port is taken; choose another, or 0 for a free one",
     errno.EACCES: "the port is reserved for the administrator; choose one above 1023",
@@ -37,3 +39,19 @@ def url_of(host: str, port: int) -> str:
     """Where a server on this machine is asked; one that listens everywhere is asked on loopback."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """True when only this machine can reach a server on `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() in LOOPBACK_NAMES
+
+
+def check_exposure(host: str, token: str | None) -> None:
+    """`InvalidRequest` when others could reach `host` and no token would stop them."""
+    if not token and not is_loopback(host):
+        raise InvalidRequest(
+            f"{host} can be reached from other machines, so a token is needed; give one, or serve on 127.0.0.1"
+        )

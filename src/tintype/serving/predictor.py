@@ -15,7 +15,7 @@ from tintype.datasets.images import MAX_PIXELS
 from tintype.datasets.transforms import Preprocessing
 from tintype.errors import BadArchive, InvalidRequest
 from tintype.models.archive import Archive, open_archive, open_unpacked
-from tintype.serving.inputs import EncodedImage, Input, Pixels
+from tintype.serving.inputs import EncodedImage, ImageUrl, Input, Pixels
 from tintype.serving.predictions import Predictions
 from tintype.serving.precision import Choice
 from tintype.serving.runtime import Runtime, open_runtime
@@ -67,18 +67,27 @@ class Predictor:
         """(3, size, size): what one picture becomes."""
         return 3, self._preprocessing.size, self._preprocessing.size
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How a picture becomes what the network is fed."""
+        return self._preprocessing
+
     def prepare(self, inputs: Sequence[Input]) -> np.ndarray:
         """Decode, scale and normalise: float32 (n, 3, size, size). Raises `BadImage`, `TooLarge`, `InvalidRequest`."""
         return np.concatenate([self._prepared(one) for one in inputs])
 
     def infer(self, images: np.ndarray) -> Predictions:
         """Run the network on what `prepare` returned. `InvalidRequest` when an odd tensor makes it overflow."""
-        chunks = [self._runtime.logits(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+        chunks = [self.logits(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
         logits = np.concatenate(chunks).astype(np.float32, copy=False)
         if not np.isfinite(logits).all():
             row = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
             raise InvalidRequest(f"the network's answer for picture {row} is not finite; send values it was trained on")
         return Predictions(self.classes, logits)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """What the network says of one batch: (n, classes), whatever it is."""
+        return self._runtime.logits(images)
 
     def predict(self, contents: Sequence[bytes]) -> Predictions:
         """The answers for some image files, given as their bytes."""
@@ -89,6 +98,8 @@ class Predictor:
             return self._preprocessing.normalise(self._preprocessing.decode(one.content, self._max_pixels)[None])
         if isinstance(one, Pixels):
             return self._preprocessing.normalise(np.stack([self._preprocessing.apply(rgb) for rgb in one.rgb]))
+        if isinstance(one, ImageUrl):
+            raise InvalidRequest(f"{one.url[:100]!r} is fetched by nobody here; send the picture itself")
         if one.values.shape[1:] != self.input_shape:
             raise InvalidRequest(f"this model takes tensors of shape {self.input_shape}, got {one.values.shape[1:]}")
         return one.values

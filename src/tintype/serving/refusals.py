@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -15,6 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from tintype.errors import Busy, TintypeError, Unauthorised
+
+log = logging.getLogger("tintype.serving")
 
 CLIENT_CLOSED_REQUEST = 499         # nobody reads it; nginx's number for the log
 
@@ -29,6 +32,8 @@ async def on_tintype_error(request: Request, error: TintypeError) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, Busy):
         headers["Retry-After"] = str(math.ceil(error.retry_after_seconds))
+    if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("%s %s: %s", request.method, request.url.path, error)
     if isinstance(error, Unauthorised):
         headers["WWW-Authenticate"] = "Bearer"
     return refusal(error.http_status, type(error).__name__, str(error), headers)
@@ -50,6 +55,16 @@ async def on_disconnect(request: Request, error: Exception) -> Response:
 async def on_bug(request: Request, error: Exception) -> Response:
     """Anything else is our fault: the traceback goes to the log, never to the caller."""
     return refusal(500, "InternalError", "the server failed on this request; its log says how")
+
+
+async def answer_to(request: Request, error: Exception) -> Response:
+    """The answer to an error that a route of ours has caught to note it."""
+    for kind, answer in EXCEPTION_HANDLERS.items():
+        if isinstance(error, kind):
+            if kind is Exception:
+                log.exception("a request failed", exc_info=error)
+            return await answer(request, error)
+    raise error
 
 
 ROUTES = "there are GET /ping and POST /invocations"

@@ -1,34 +1,36 @@
-"""A predictor behind HTTP, by SageMaker's inference contract: GET /ping and POST /invocations.
+"""A model behind HTTP, by SageMaker's inference contract: GET /ping, POST /invocations; and what is seen of it.
 
-The event loop only moves bytes: pictures are decoded in a pool of threads (the decoders let go of the interpreter),
-the network runs in a thread of its own with all cores, one request after another. Knows nothing of processes; see
-`__main__` and `process` for those.
+The event loop only moves bytes: pictures are decoded, networks and scripts run in processes of their own, behind
+`Model.invoke`. Knows nothing of processes; see `front` for those.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import final
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, final
 
-import numpy as np
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
-from tintype.errors import TooLarge
-from tintype.serving.accept import AnswerFormat, negotiate
-from tintype.serving.admission import Queue, check_token, read_body
-from tintype.serving.content_types import read_request, write_answer
-from tintype.serving.inputs import count
-from tintype.serving.predictor import Predictor
-from tintype.serving.refusals import EXCEPTION_HANDLERS
+from tintype.serving.access_log import AccessLog
+from tintype.serving.admission import check_token, compressed, read_body
+from tintype.serving.invocation import Answer, Invocation, Model
+from tintype.serving.metrics import CONTENT_TYPE, Metrics
+from tintype.serving.openapi import description
+from tintype.serving.refusals import CLIENT_CLOSED_REQUEST, EXCEPTION_HANDLERS, answer_to
+from tintype.serving.request_ids import id_headers, request_id
 from tintype.serving.settings import ServerSettings
+
+ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+TARGET_VARIANT = "x-amzn-sagemaker-target-variant"
+INVOKED_VARIANT = "x-amzn-invoked-production-variant"
 
 
 @final
@@ -36,37 +38,29 @@ from tintype.serving.settings import ServerSettings
 class Service:
     """What the routes work with. Fields only."""
 
-    predictor: Predictor
+    model: Model
     settings: ServerSettings
-    token: str | None
-    default_format: AnswerFormat
-    queue: Queue
-    decoding: Executor
-    inference: Executor
+    token: str | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    access_log: AccessLog | None = None
+    is_ready: Callable[[], bool] = lambda: True
 
 
-def create_app(predictor: Predictor, settings: ServerSettings, token: str | None = None) -> Starlette:
-    """The ASGI application. With a `token`, /invocations asks for it; /ping never does."""
-    service = Service(
-        predictor,
-        settings,
-        token,
-        AnswerFormat.parse(settings.default_accept),
-        Queue(settings.queue_capacity),
-        ThreadPoolExecutor(settings.decode_threads or os.cpu_count() or 1, "decode"),
-        ThreadPoolExecutor(1, "inference"),
-    )
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        yield
-        service.decoding.shutdown()
-        service.inference.shutdown()
-
+def create_app(
+    service: Service,
+    *,
+    routes: tuple[BaseRoute, ...] = (),
+    lifespan: Callable[[Any], Any] | None = None,
+) -> Starlette:
+    """The ASGI application. With a token, all but /ping asks for it. `routes` are further ones, which check it
+    themselves."""
     app = Starlette(
         routes=[
-            Route("/ping", ping, methods=["GET"]),
             Route("/invocations", invocations, methods=["POST"]),
+            Route("/ping", ping, methods=["GET"]),
+            Route("/metrics", metrics, methods=["GET"]),
+            Route("/openapi.json", openapi, methods=["GET"]),
+            *routes,
         ],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
@@ -76,28 +70,121 @@ def create_app(predictor: Predictor, settings: ServerSettings, token: str | None
 
 
 async def ping(request: Request) -> Response:
-    """200 with an empty body: the network is loaded and has answered once."""
-    return Response()
+    """200 with an empty body: the model has answered once. 503 while it starts."""
+    service: Service = request.app.state.service
+    return Response(status_code=HTTPStatus.OK if service.is_ready() else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+async def metrics(request: Request) -> Response:
+    """The counters, for Prometheus."""
+    service: Service = request.app.state.service
+    check_token(request.headers.get("authorization"), service.token)
+    return Response(service.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+
+async def openapi(request: Request) -> Response:
+    """What can be asked here, for people and for programs."""
+    service: Service = request.app.state.service
+    return JSONResponse(description(service.settings, needs_token=service.token is not None))
 
 
 async def invocations(request: Request) -> Response:
-    """The pictures in the body, classified."""
+    """The model's answer; noted, whatever it is."""
     service: Service = request.app.state.service
-    check_token(request.headers.get("authorization"), service.token)
-    wanted = negotiate(request.headers.get("accept"), service.default_format)
-    run = asyncio.get_running_loop().run_in_executor
-    with service.queue.admit():
-        body = await read_body(request, service.settings.body_limit_bytes, service.settings.body_seconds)
-        images = await run(service.decoding, prepare, service, request.headers.get("content-type"), body)
-        predictions = await run(service.inference, service.predictor.infer, images)
-        content = await run(service.decoding, write_answer, predictions, wanted)
-    return Response(content, media_type=wanted.media_type)
+    named, arrived = request_id(request.headers), time.monotonic()
+    noted = _Noted(named, arrived)
+    try:
+        response = await _answered(service, request, noted)
+    except Exception as error:
+        response = await answer_to(request, error)
+        noted.error = type(error).__name__
+    response.headers.update(id_headers(named))
+    _note(service, request, response, noted)
+    return response
 
 
-def prepare(service: Service, content_type: str | None, body: bytes) -> np.ndarray:
-    """The body as what the network is fed: float32 (n, 3, size, size)."""
-    inputs = read_request(content_type, body)
-    found, most = count(inputs), service.settings.images_per_request
-    if found > most:
-        raise TooLarge(f"the request has {found:,} pictures, and the limit is {most}; send it in parts")
-    return service.predictor.prepare(inputs)
+@dataclass
+class _Noted:
+    """What is known of a request when it has been answered."""
+
+    request_id: str
+    arrived: float                                  # time.monotonic()
+    body_bytes: int = 0
+    error: str = ""
+    variant: str = ""
+    phases: dict[str, float] = field(default_factory=dict)
+
+
+async def _answered(service: Service, request: Request, noted: _Noted) -> Response:
+    settings, headers = service.settings, request.headers
+    check_token(headers.get("authorization"), service.token)
+    body = await read_body(request, settings.body_limit_bytes, settings.body_seconds)
+    noted.body_bytes = len(body)
+    noted.phases["body"] = time.monotonic() - noted.arrived
+    invocation = Invocation(
+        noted.request_id,
+        body,
+        headers.get("content-type"),
+        headers.get("accept"),
+        noted.arrived + settings.request_seconds,
+        headers.get(ATTRIBUTES, ""),
+        headers.get(TARGET_VARIANT),
+    )
+    answer = await _unless_gone(request, service.model.invoke(invocation))
+    noted.phases.update(answer.phases)
+    noted.variant = answer.variant
+    return _written(answer, headers)
+
+
+def _written(answer: Answer, asked: Mapping[str, str]) -> Response:
+    headers = {"Content-Type": answer.content_type}
+    if answer.variant:
+        headers[INVOKED_VARIANT] = answer.variant
+    if answer.custom_attributes:
+        headers[ATTRIBUTES] = answer.custom_attributes
+    packed = compressed(answer.content, asked.get("accept-encoding"))
+    if packed is None:
+        return Response(answer.content, answer.status, headers)
+    headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return Response(packed, answer.status, headers)
+
+
+async def _unless_gone(request: Request, work: Awaitable[Answer]) -> Answer:
+    """The answer, unless the caller hangs up first: then the work is given up, and its place in the queue with it."""
+    answering = asyncio.ensure_future(work)
+    listening = asyncio.ensure_future(request.receive())        # the body is here: what comes now is the end
+    try:
+        await asyncio.wait({answering, listening}, return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
+            raise ClientDisconnect
+        return answering.result()
+    finally:
+        listening.cancel()
+        if not answering.done():
+            answering.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await answering
+
+
+def _note(service: Service, request: Request, response: Response, noted: _Noted) -> None:
+    seconds = time.monotonic() - noted.arrived
+    status = response.status_code
+    service.metrics.request(status, noted.body_bytes, seconds, noted.phases)
+    if service.access_log is not None:
+        client = request.client.host if request.client else ""
+        entry = {
+            "at": round(time.time(), 3),
+            "request_id": noted.request_id,
+            "client": client,
+            "status": status,
+            "bytes_in": noted.body_bytes,
+            "bytes_out": int(response.headers.get("content-length", 0)) if status != CLIENT_CLOSED_REQUEST else 0,
+            "content_type": request.headers.get("content-type", "")[:100],
+            "ms": round(seconds * 1000, 2),
+            **{f"{name}_ms": round(part * 1000, 2) for name, part in noted.phases.items()},
+        }
+        if noted.error:
+            entry["error"] = noted.error
+        if noted.variant:
+            entry["variant"] = noted.variant
+        service.access_log.write(entry)

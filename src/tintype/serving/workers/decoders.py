@@ -1,0 +1,289 @@
+"""The decoders of one model, as the front sees them: whichever is free takes the next body.
+
+A decoder that dies costs at most the request it was working on: that one is tried once more, as the decoder may have
+been killed by somebody else, and is refused when the second one dies too. What takes too long is killed and refused at
+once. What was sent to the dead one besides had not been looked at and goes to another. Its region stays, with the
+pictures that still wait in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, final
+
+from tintype.errors import BadImage, InvalidRequest, JobFailed, TintypeError, TooLarge, Unsupported
+from tintype.serving.workers import decoder_process, slots
+from tintype.serving.workers.frames import Json
+from tintype.serving.workers.nursery import Child, Nursery
+from tintype.serving.workers.slots import Fill, SlotShape
+
+AHEAD = 2                       # jobs that a decoder has at once: it never waits for the front between two
+ALLOWANCE_SECONDS = 0.5         # beyond the computing time, for a machine that is busy with others
+SLOWER_MACHINE = 2              # seconds on the clock for one of computing, when others compute too
+RESTART_SECONDS = 0.2           # pause after a decoder that did not even start
+
+log = logging.getLogger("tintype.serving")
+REFUSALS: Mapping[str, type[TintypeError]] = {
+    kind.__name__: kind for kind in (BadImage, InvalidRequest, TooLarge, Unsupported)
+}
+
+
+@final
+@dataclass(frozen=True)
+class DecoderLimits:
+    """What one decoder may take."""
+
+    memory_bytes: int
+    seconds: float                  # of computing, for one request
+    max_pixels: int
+    images_per_request: int
+
+
+@final
+@dataclass(frozen=True)
+class Placed:
+    """Where a decoded picture is."""
+
+    region: int
+    slot: int
+    fill: Fill
+
+
+@final
+@dataclass(frozen=True)
+class Decoded:
+    """What came of a body: pictures in slots, or URLs that have to be fetched first."""
+
+    placed: tuple[Placed, ...] = ()
+    brightness: tuple[float, ...] = ()
+    seconds: float = 0.0            # of decoding
+    waited: float = 0.0             # seconds before a decoder took it
+    urls: tuple[str, ...] = ()
+
+
+@final
+@dataclass(eq=False)
+class _Job:
+    """A body on its way to being decoded."""
+
+    content_type: str | None
+    body: bytes
+    result: asyncio.Future[Decoded]
+    asked: float = field(default_factory=time.perf_counter)
+    waited: float = 0.0
+    deaths: int = 0                             # of decoders that had it
+
+
+@final
+class _Region:
+    """One decoder's memory, and the process that fills it at the moment."""
+
+    def __init__(self, number: int, shape: SlotShape) -> None:
+        self.number = number
+        self.descriptor = slots.create(shape)
+        self.child: Child | None = None
+        self.jobs: deque[_Job] = deque()        # the first is being worked on
+        self.used: set[int] = set()             # slots with a picture that is still needed
+        self.freed: list[int] = []              # slots that the decoder has not been told of yet
+        self.timer: asyncio.TimerHandle | None = None
+        self.was_killed = False                 # by us, as it took too long
+        self.is_mourned = False                 # it has died, and the job that it was working on is known
+
+
+@final
+class Decoders:
+    """A fixed number of decoders for one preprocessing. One event loop uses it."""
+
+    def __init__(
+        self,
+        nursery: Nursery,
+        preprocessing: Mapping[str, Any],
+        shape: SlotShape,
+        limits: DecoderLimits,
+        count: int,
+    ) -> None:
+        self._nursery = nursery
+        self._preprocessing = dict(preprocessing)
+        self._shape = shape
+        self._limits = limits
+        self._regions = [_Region(number, shape) for number in range(count)]
+        self._jobs: deque[_Job] = deque()       # that no decoder has yet
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self.deaths: Counter[str] = Counter()   # "crash", "timeout", "memory"
+
+    @property
+    def descriptors(self) -> list[int]:
+        """The regions, for those who read the pictures."""
+        return [region.descriptor for region in self._regions]
+
+    @property
+    def pids(self) -> list[int]:
+        """The decoders that there are at the moment."""
+        return [one.child.pid for one in self._regions if one.child is not None and one.child.is_alive]
+
+    @property
+    def busy(self) -> int:
+        """Bodies that are being decoded or wait for it."""
+        return len(self._jobs) + sum(len(region.jobs) for region in self._regions)
+
+    async def start(self) -> None:
+        """Start all of them."""
+        await asyncio.gather(*map(self._start_one, self._regions))
+
+    def stop(self) -> None:
+        """End all of them, and give their memory back."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        for region in self._regions:
+            if region.child is not None:
+                region.child.kill()
+            slots.release(region.descriptor)
+
+    async def decode(self, content_type: str | None, body: bytes) -> Decoded:
+        """The pictures of a body. Whoever gets them gives each back with `free`.
+
+        Raises `InvalidRequest` and its kind for a body that holds no pictures, `BadImage` also for one that killed its
+        decoders, `JobFailed` for a bug.
+        """
+        job = _Job(content_type, body, asyncio.get_running_loop().create_future())
+        self._jobs.append(job)
+        self._dispatch()
+        return await job.result
+
+    def free(self, placed: Placed) -> None:
+        """The picture is not needed any more."""
+        region = self._regions[placed.region]
+        region.used.discard(placed.slot)
+        region.freed.append(placed.slot)
+        if self._jobs:
+            self._dispatch()
+
+    def _dispatch(self) -> None:
+        while self._jobs:
+            if self._jobs[0].result.done():             # whoever asked has gone
+                self._jobs.popleft()
+                continue
+            able = [one for one in self._regions if self._is_able(one)]
+            if not able:
+                return
+            self._send(min(able, key=lambda one: len(one.jobs)), self._jobs.popleft())
+
+    def _is_able(self, region: _Region) -> bool:
+        room = self._shape.count - len(region.used) - len(region.jobs) * self._limits.images_per_request
+        fits = len(region.jobs) < AHEAD and room >= self._limits.images_per_request
+        return fits and region.child is not None and region.child.is_alive
+
+    def _send(self, region: _Region, job: _Job) -> None:
+        assert region.child is not None  # noqa: S101 - said by `_is_able`
+        job.waited = time.perf_counter() - job.asked
+        region.jobs.append(job)
+        freed, region.freed = region.freed, []
+        answer = region.child.channel.ask({"type": job.content_type, "free": freed}, job.body)
+        answer.add_done_callback(partial(self._answered, region, job))
+        if len(region.jobs) == 1:
+            self._watch(region)
+
+    def _watch(self, region: _Region) -> None:
+        """Kill the decoder if it does not come to an end with what it is working on now."""
+        if region.timer is not None:
+            region.timer.cancel()
+        region.timer = None
+        if region.jobs:
+            seconds = self._limits.seconds * SLOWER_MACHINE + ALLOWANCE_SECONDS
+            region.timer = asyncio.get_running_loop().call_later(seconds, self._kill, region)
+
+    def _kill(self, region: _Region) -> None:
+        if region.child is not None:
+            region.was_killed = True
+            region.child.kill()
+
+    def _answered(self, region: _Region, job: _Job, answer: asyncio.Future[tuple[Json, bytes]]) -> None:
+        region.jobs.remove(job)
+        if answer.exception() is not None:
+            self._lost(region, job)
+            return
+        self._watch(region)
+        try:
+            decoded = self._read(region, answer.result()[0], job.waited)
+        except TintypeError as error:
+            if not job.result.done():
+                job.result.set_exception(error)
+        else:
+            if job.result.done():
+                for placed in decoded.placed:
+                    self.free(placed)
+            else:
+                job.result.set_result(decoded)
+        self._dispatch()
+
+    def _lost(self, region: _Region, job: _Job) -> None:
+        """The decoder is gone. The jobs come here in order; the first is the one it was working on."""
+        was_first, region.is_mourned = not region.is_mourned, True
+        if job.result.done():
+            return
+        if not was_first or (job.deaths == 0 and not region.was_killed):
+            job.deaths += was_first
+            self._jobs.appendleft(job)
+            self._dispatch()
+        elif region.was_killed:
+            slow = f"the picture takes more than {self._limits.seconds:g} s to decode; make it smaller"
+            job.result.set_exception(BadImage(slow))
+        else:
+            job.result.set_exception(BadImage("damaged: the picture brings its decoder down; save it again"))
+
+    def _read(self, region: _Region, answer: Json, waited: float) -> Decoded:
+        if answer.get("spent"):
+            self.deaths["memory"] += 1
+        if "error" in answer:
+            raise REFUSALS.get(answer["error"], JobFailed)(answer["message"])
+        if "urls" in answer:
+            return Decoded(urls=tuple(answer["urls"]), waited=waited)
+        placed = tuple(Placed(region.number, int(slot), Fill(fill)) for slot, fill in answer["slots"])
+        numbers = {one.slot for one in placed}
+        in_range = all(0 <= one < self._shape.count for one in numbers)
+        if not placed or not in_range or len(numbers) < len(placed) or numbers & region.used:
+            self._kill(region)          # it has lost its mind, or it is not ours any more
+            raise BadImage("damaged: the picture confuses its decoder; save it again")
+        region.used |= numbers
+        return Decoded(placed, tuple(map(float, answer["brightness"])), float(answer["seconds"]), waited)
+
+    async def _start_one(self, region: _Region) -> None:
+        limits = self._limits
+        options = decoder_process.options_of(
+            self._preprocessing,
+            self._shape,
+            sorted(region.used),
+            (limits.memory_bytes, limits.max_pixels, limits.images_per_request, limits.seconds),
+        )
+        region.freed, region.was_killed, region.is_mourned = [], False, False
+        child = await self._nursery.start("decoder", options, [region.descriptor])
+        region.child = child
+        child.channel.closed.add_done_callback(lambda _: self._died(region, child))
+        self._dispatch()
+
+    def _died(self, region: _Region, child: Child) -> None:
+        if region.timer is not None:
+            region.timer.cancel()
+        child.kill()                    # it may only have hung up
+        if not self._stopping:
+            self.deaths["timeout" if region.was_killed else "crash"] += 1
+            task = asyncio.get_running_loop().create_task(self._restart(region))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _restart(self, region: _Region) -> None:
+        while not self._stopping:
+            try:
+                await self._start_one(region)
+                return
+            except JobFailed as error:
+                log.error("no decoder could be started: %s", error)
+                await asyncio.sleep(RESTART_SECONDS)

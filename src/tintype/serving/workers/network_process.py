@@ -1,0 +1,80 @@
+"""One worker of a network: pictures in the decoders' slots come in, logits go back.
+
+    first                                   ->  {"ready": {"runtime", ...}} or {"error": ..., "message": ...}
+    {"items": [[region, slot, fill], ...]}  ->  {"rows": n, "seconds": s, "memory": bytes} + float32 (n, classes)
+
+Started by the nursery, and only there: importing it loads ONNX Runtime, and running it torch for archives without ONNX.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from tintype.datasets.transforms import Preprocessing
+from tintype.errors import TintypeError
+from tintype.serving.predictor import Predictor
+from tintype.serving.workers.confinement import resident_bytes
+from tintype.serving.workers.frames import Json, Link
+from tintype.serving.workers.slots import Fill, Slots, SlotShape
+
+
+def run(link: Link, options: Json, descriptors: Sequence[int]) -> None:
+    """Load the archive, say that it is ready, and answer until the front hangs up."""
+    try:
+        predictor = Predictor.open(
+            Path(options["archive"]),
+            Path(options["archive"]),
+            runtime=options["runtime"],
+            threads=options["threads"],
+        )
+    except TintypeError as error:
+        link.send({"error": type(error).__name__, "message": str(error)})
+        return
+    shape = SlotShape(options["slots"], predictor.input_shape[1])
+    worker = Network(predictor, [Slots(one, shape, writable=False) for one in descriptors])
+    link.send({"ready": {"runtime": predictor.runtime_name, "memory": resident_bytes()}})
+    while (batch := link.receive()) is not None:
+        started = time.perf_counter()
+        logits = worker.logits(batch[0]["items"])
+        seconds = time.perf_counter() - started
+        answer = {"rows": len(logits), "seconds": seconds, "memory": resident_bytes()}
+        link.send(answer, logits.data.cast("B"))
+
+
+@final
+class Network:
+    """Slots to logits."""
+
+    def __init__(self, predictor: Predictor, regions: Sequence[Slots]) -> None:
+        self._predictor = predictor
+        self._regions = regions
+        self._levels = level_table(predictor.preprocessing)
+        self._batch = np.empty((0, *predictor.input_shape), np.float32)
+
+    def logits(self, items: Sequence[tuple[int, int, str]]) -> np.ndarray:
+        """float32 (n, classes), contiguous; not finite where an odd tensor made the network overflow."""
+        if len(self._batch) < len(items):
+            self._batch = np.empty((len(items), *self._batch.shape[1:]), np.float32)
+        batch = self._batch[: len(items)]
+        for row, (region, slot, fill) in zip(batch, items, strict=True):
+            if fill == Fill.TENSOR:
+                row[...] = self._regions[region].tensor(slot)
+            else:
+                self._normalise(self._regions[region].pixels(slot), row)
+        return np.ascontiguousarray(self._predictor.logits(batch), np.float32)
+
+    def _normalise(self, pixels: np.ndarray, out: np.ndarray) -> None:
+        """uint8 (size, size, 3) to float32 (3, size, size): the values of `Preprocessing.normalise`."""
+        for channel in range(3):
+            np.take(self._levels[channel], pixels[..., channel], out=out[channel], mode="clip")
+
+
+def level_table(preprocessing: Preprocessing) -> np.ndarray:
+    """float32 (3, 256): what `preprocessing` makes of each level of each channel."""
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, None, :, None], 3, axis=3)        # (1, 1, 256, 3)
+    return preprocessing.normalise(ramp)[0, :, 0]
