@@ -192,13 +192,15 @@ def test_two_hosts_each_train_and_share_a_model(api: Api) -> None:
     streams = api.logs.describe_log_streams(
         logGroupName="/aws/sagemaker/TrainingJobs", logStreamNamePrefix="pair-1/", limit=2
     )
-    assert [one["logStreamName"].split("/")[1].rsplit("-", 1)[0] for one in streams["logStreams"]] == ["algo-1", "algo-2"]
+    hosts = [one["logStreamName"].split("/")[1].rsplit("-", 1)[0] for one in streams["logStreams"]]
+    assert hosts == ["algo-1", "algo-2"]
     assert "nextToken" not in streams
 
 
 def test_the_third_sdk_gives_a_command_line(api: Api) -> None:
     api.put("v3/code/entry.py", b"import sys; print('entry', open(sys.argv[1]).read())")
-    api.put("v3/drivers/sm_train.sh", b"#!/bin/bash\nset -e\npython $SM_CHANNEL_CODE/entry.py $SM_CHANNEL_DRIVERS/sm_train.sh\n")
+    driver = b"#!/bin/bash\nset -e\npython $SM_CHANNEL_CODE/entry.py $SM_CHANNEL_DRIVERS/sm_train.sh\n"
+    api.put("v3/drivers/sm_train.sh", driver)
     request = api.training(
         "v3-20260131120000",
         "",
@@ -284,7 +286,8 @@ def test_what_cannot_be_is_refused(api: Api, trained: dict[str, Any]) -> None:
     assert code == "ResourceInUse"
     assert "already exists" in message
     assert refused(create, **api.training("under_score", script))[0] == "ValidationException"
-    unknown = {"RuleConfigurationName": "X", "RuleEvaluatorImage": "i", "RuleParameters": {"rule_to_invoke": "Nonsense"}}
+    nonsense = {"rule_to_invoke": "Nonsense"}
+    unknown = {"RuleConfigurationName": "X", "RuleEvaluatorImage": "i", "RuleParameters": nonsense}
     hook = {"S3OutputPath": f"s3://{BUCKET}/"}
     code, message = refused(
         create, **api.training("bad-1", script, DebugHookConfig=hook, DebugRuleConfigurations=[unknown])
@@ -295,7 +298,8 @@ def test_what_cannot_be_is_refused(api: Api, trained: dict[str, Any]) -> None:
     assert "there is no object at" in message
     pipe = {"TrainingInputMode": "Pipe"}
     inputs = [channel(api, "training", "dogs")]
-    code, message = refused(create, **api.training("bad-1", script, AlgorithmSpecification=pipe, InputDataConfig=inputs))
+    piped = api.training("bad-1", script, AlgorithmSpecification=pipe, InputDataConfig=inputs)
+    code, message = refused(create, **piped)
     assert (code, "Pipe" in message) == ("ValidationException", True)
     own = api.training("bad-1", script)
     own["HyperParameters"] = {}

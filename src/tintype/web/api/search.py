@@ -16,6 +16,11 @@ from tintype.web.faults import AwsFault
 PAGE = 200
 # Search's names for members that a description calls otherwise.
 ALIASES = {"Metrics": "FinalMetricDataList"}
+# Members of a description that a search result does not have.
+NOT_SHOWN = frozenset({
+    *ALIASES, "ProfilingStatus", "ProfilerRuleConfigurations", "ProfilerRuleEvaluationStatuses", "RemoteDebugConfig",
+    "InfraCheckConfig", "Autotune",
+})  # fmt: skip
 KINDS = ("TrainingJob", "HyperParameterTuningJob")
 
 
@@ -29,7 +34,7 @@ def search(context: Context, request: Members) -> Members:
     by, descending = request.get("SortBy", "LastModifiedTime"), request.get("SortOrder", "Descending") == "Descending"
     found.sort(key=lambda one: sort_key(value_at(one, by)), reverse=descending)
     shown, token = page.cut(found[page.offset : page.offset + page.to_fetch])
-    results = [{resource: _without_aliases(one)} for one in shown]
+    results = [{resource: _shown(one)} for one in shown]
     return {"Results": results, "TotalHits": {"Value": len(found), "Relation": "EqualTo"}, **token}
 
 
@@ -57,5 +62,5 @@ def _searchable(context: Context, one: Members, arn: str) -> Members:
     return {**one, **aliased, **({"Tags": given} if given else {})}
 
 
-def _without_aliases(one: Mapping[str, Any]) -> Members:
-    return {name: value for name, value in one.items() if name not in ALIASES}
+def _shown(one: Mapping[str, Any]) -> Members:
+    return {name: value for name, value in one.items() if name not in NOT_SHOWN}
