@@ -1,0 +1,94 @@
+"""A person's script, profiled: its report, the verdicts of its rules, and what a sampler that dies leaves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.shell import Answer, Shell
+from tintype.profiler.limiter import diagnose
+from tintype.profiler.readers import open_profile
+
+SCRIPT = """
+import time
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+class Slow(Dataset):
+    def __len__(self): return 320
+    def __getitem__(self, index):
+        time.sleep(0.004)
+        return torch.zeros(8), index % 2
+
+torch.set_num_threads(1)
+net, criterion = nn.Linear(8, 2), nn.CrossEntropyLoss()
+optimizer = torch.optim.SGD(net.parameters(), 0.1)
+for images, labels in DataLoader(Slow(), batch_size=8):
+    optimizer.zero_grad()
+    criterion(net(images), labels).backward()
+    optimizer.step()
+print("trained")
+"""
+
+
+@pytest.fixture(scope="module")
+def profiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shell, Answer]:
+    shell = Shell(tmp_path_factory.mktemp("home"))
+    script = tmp_path_factory.mktemp("scripts") / "train.py"
+    script.write_text(SCRIPT)
+    words = ["--rule", "ProfilerReport", "--rule", "Dataloader", "--rule", "low_gpu_utilization:window=100"]
+    named = ("--name", "slow", "--profiler-interval", "100", *words)
+    return shell, shell.json("train", "--entry-point", script, *named)
+
+
+def test_each_rule_has_a_verdict_of_its_own_in_sagemakers_words(profiled: tuple[Shell, Answer]) -> None:
+    _, job = profiled
+    rules = {one["name"]: one for one in job["rules"]}
+    assert job["status"] == "Completed"
+    assert rules["Dataloader"]["status"] == rules["ProfilerReport"]["status"] == "IssuesFound"
+    assert rules["Dataloader"]["details"].startswith("RuleEvaluationConditionMet: Evaluation of the rule Dataloader")
+    assert rules["LowGPUUtilization"]["status"] == "NoIssuesFound"
+    assert not rules["LowGPUUtilization"]["evaluated"]
+    assert "no GPU" in rules["LowGPUUtilization"]["details"]
+
+
+def test_the_report_and_its_files_are_where_sagemaker_has_them(profiled: tuple[Shell, Answer]) -> None:
+    _, job = profiled
+    output = Path(job["directory"]) / "rule-output"
+    folder = output / "ProfilerReport" / "profiler-output"
+    assert "loader latency" in (folder / "profiler-report.html").read_text()
+    assert json.loads((folder / "profiler-report.ipynb").read_text())["nbformat"] == 4
+    assert len(list((folder / "profiler-reports").glob("*.json"))) >= 11
+    alone = output / "Dataloader" / "profiler-output" / "profiler-reports" / "Dataloader.json"
+    assert json.loads(alone.read_text())["RuleTriggered"] == 1
+
+
+def test_what_was_measured_says_what_is_slow(profiled: tuple[Shell, Answer]) -> None:
+    _, job = profiled
+    profile = open_profile(Path(job["directory"]) / "profiler-output")
+    found = diagnose(profile)
+    assert found is not None
+    assert found.limiter.limiter.value == "loader latency"
+    assert profile.has_ended
+    assert len(profile.steps()) == 40
+    assert profile.system().table("ProcessCPUUtilization", "algo-1")
+
+
+def test_a_job_that_nobody_asked_about_is_sampled_and_nothing_else(
+    profiled: tuple[Shell, Answer], tmp_path: Path
+) -> None:
+    shell, _ = profiled
+    (tmp_path / "plain.py").write_text("import time; time.sleep(1.5)\n")
+    job = shell.json("train", "--entry-point", tmp_path / "plain.py", "--name", "plain")
+    profile = open_profile(Path(job["directory"]) / "profiler-output")
+    assert profile.system()
+    assert not profile.spans().nodes
+    assert job["rules"] == []
+    off = shell.json("train", "--entry-point", tmp_path / "plain.py", "--name", "off", "--profiler-interval", "0")
+    assert not list((Path(off["directory"]) / "profiler-output").iterdir())
+    assert "from 100 to 60000" in shell(
+        "train", "--entry-point", tmp_path / "plain.py", "--profiler-interval", "7", code=2
+    ).stderr
