@@ -50,7 +50,8 @@ def log_of(api: Api, name: str) -> str:
 def refused(call: Any, **request: Any) -> tuple[str, str]:
     with pytest.raises(ClientError) as caught:
         call(**request)
-    return caught.value.response["Error"]["Code"], caught.value.response["Error"]["Message"]
+    error: Any = caught.value.response.get("Error")
+    return error["Code"], error["Message"]
 
 
 @pytest.fixture(scope="session")
