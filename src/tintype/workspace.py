@@ -13,7 +13,7 @@ from tintype.jobs.store import JobStore
 from tintype.records import Records
 from tintype.settings import Settings
 
-TRAINER = "tintype.training.run"    # loaded before jobs are forked, as most of them run it
+TRAINER = "tintype.training.preloaded"      # loaded before jobs are forked, as most of them run it
 RUN_KIND = "run"                # records of whole runs; the other kinds belong to the parts that keep them
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import final
 
 from tintype.errors import Conflict, LeaseLost, TintypeError
+from tintype.pipeline import decoding_ahead
 from tintype.pipeline.coordination import is_stop_requested
 from tintype.pipeline.engine_trials import EngineTrials, TrialEngine
 from tintype.pipeline.trial_specs import spec_builder
@@ -62,6 +63,7 @@ def coordinate(workspace: Workspace, engine: TrialEngine, name: str) -> None:
     records = workspace.records
     plan = load_plan(records, name)
     lease = take_lease(records, name, Owner.of())
+    decoding_ahead.begin(plan)
     pulse = Pulse(records, lease)
     runner = EngineTrials(
         engine, records, name, spec_builder(workspace, plan), plan.settings.max_parallel_jobs, pulse.beat

@@ -10,6 +10,7 @@ from tintype.datasets.dataset import Dataset
 from tintype.datasets.images import probe
 from tintype.errors import TintypeError
 
+SMALL_CNN = "small_cnn"         # the one network that is not made for images of 64 pixels and more
 PROBED_FILES = 200              # spread evenly over the training images
 HEADER_BYTES = 1 << 18          # enough for the header of any format we read, EXIF thumbnails included
 LARGEST = {"pretrained": 224, "scratch": 128}       # pixels; pretrained weights expect about 224

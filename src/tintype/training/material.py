@@ -15,8 +15,8 @@ from tintype.datasets.folder import open_dataset
 from tintype.datasets.image_cache import ImageCache, View
 from tintype.datasets.transforms import Preprocessing
 from tintype.errors import BadData
-from tintype.training.events import Note, Quarantined, Warning
-from tintype.training.image_size import automatic_size, source_side, typical_side
+from tintype.training.events import Event, Note, Quarantined, Warning
+from tintype.training.image_size import SMALL_CNN, automatic_size, source_side, typical_side
 from tintype.training.phases import Emit, Phases
 from tintype.training.plan import TrainingPlan
 from tintype.training.remembered import Remembered
@@ -24,6 +24,8 @@ from tintype.training.remembered import Remembered
 Colours = tuple[tuple[float, float, float], tuple[float, float, float]]     # mean and standard deviation, of 0..1
 
 COLOUR_SAMPLE = 2000        # pictures that the colours of a data set are measured on
+ANY_COLOURS: Colours = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))     # for those who only want the images decoded
+RANDOM = "none"             # the weights of a network that nobody has trained
 NAMED_FILES = 5             # bad files named in a message
 
 
@@ -89,6 +91,22 @@ def open_material(
     mean, std = pretrained_colours or _colours_of(plan, train)
     preprocessing = Preprocessing(size=size, resize=plan.network.resize, mean=mean, std=std)
     return Material(dataset, preprocessing, train, valid, test if len(test) else None, quarantined)
+
+
+def decode_ahead(plan: TrainingPlan, most_images: int) -> None:
+    """Decode what a job of `plan` will want to find decoded, in silence, unless there are more images than that.
+
+    Raises as `open_material` does.
+    """
+    if len(_open_dataset(plan)) > most_images:
+        return
+    name, weights = plan.network.name, plan.network.weights
+    has_weights = weights != RANDOM if name != SMALL_CNN else weights not in (RANDOM, None)
+    open_material(plan, ANY_COLOURS if has_weights else None, name != SMALL_CNN, Phases(_to_nobody), _to_nobody)
+
+
+def _to_nobody(event: Event) -> None:
+    """Whoever uses the material will be told the same."""
 
 
 def _colours_of(plan: TrainingPlan, split: Split) -> Colours:

@@ -20,6 +20,7 @@ from tintype.storage import file_sha256
 from tintype.training.device import Place, choose_place, settle
 from tintype.training.distributed import ALONE, World
 from tintype.training.events import Event, Note
+from tintype.training.image_size import SMALL_CNN
 from tintype.training.material import Colours, Material, open_material
 from tintype.training.optimisers import learning_rate
 from tintype.training.phases import Emit, Phases
@@ -27,7 +28,6 @@ from tintype.training.plan import TrainingPlan
 from tintype.training.remembered import Remembered
 from tintype.training.stop import Stop
 
-SMALL_CNN = "small_cnn"         # the one network that is not made for images of 64 pixels and more
 PUBLISHED_SIZE = 224            # pixels; any network of the zoo can be built for it
 
 
