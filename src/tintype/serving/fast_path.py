@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,8 +11,6 @@ from typing import Any, final
 
 import numpy as np
 
-from tintype.datasets.decoding import usable_cores
-from tintype.datasets.transforms import Preprocessing
 from tintype.errors import InvalidRequest
 from tintype.serving.accept import AnswerFormat, negotiate
 from tintype.serving.batching import BatchLimits
@@ -19,9 +18,10 @@ from tintype.serving.content_types import write_answer
 from tintype.serving.fetching import Fetcher
 from tintype.serving.invocation import Answer, Classified, Invocation
 from tintype.serving.metrics import Metrics
-from tintype.serving.model_definition import PreparedModel
+from tintype.serving.model_definition import ModelDefinition, PreparedModel
 from tintype.serving.predictions import Predictions
 from tintype.serving.settings import ServerSettings
+from tintype.serving.surroundings import Surroundings
 from tintype.serving.workers.decoders import AHEAD, Decoded, DecoderLimits, Decoders
 from tintype.serving.workers.networks import Inferred, NetworkLimits, Networks
 from tintype.serving.workers.nursery import Nursery
@@ -30,6 +30,13 @@ from tintype.serving.workers.slots import SlotShape
 BYTES_PER_PIXEL = 16                    # while a picture is decoded: as stored, as RGB, scaled, upright
 DECODER_BYTES = 256 * 1024**2           # besides
 MANY_NUMBERS = 20_000                   # scores in an answer that are written in a thread
+
+
+def engine_of(
+    definition: ModelDefinition, prepared: PreparedModel, settings: ServerSettings, around: Surroundings
+) -> FastPath:
+    """The fast path for a model of ours."""
+    return FastPath(definition.name, prepared, settings, around.nursery, around.metrics)
 
 
 @final
@@ -41,18 +48,17 @@ class FastPath:
     ) -> None:
         assert prepared.ours is not None  # noqa: S101 - said by its kind
         description = prepared.ours.description
-        preprocessing = Preprocessing.from_json(description.preprocessing)
         self._classes = description.classes
         self._settings = settings
         self._default_format = AnswerFormat.parse(settings.default_accept)
         self._fetcher = Fetcher.of(settings)
         most = settings.images_per_request
-        shape = SlotShape(AHEAD * most + 2 * settings.batch_pictures, preprocessing.size)
+        shape = SlotShape(AHEAD * most + 2 * settings.batch_pictures, description.image_size)
         limits = DecoderLimits(
             DECODER_BYTES + BYTES_PER_PIXEL * settings.max_pixels, settings.decode_seconds, settings.max_pixels, most
         )
-        count = settings.decoders or usable_cores()
-        self.decoders = Decoders(nursery, preprocessing.to_json(), shape, limits, count)
+        count = settings.decoders or len(os.sched_getaffinity(0))
+        self.decoders = Decoders(nursery, description.preprocessing, shape, limits, count)
         self.networks = Networks(
             nursery,
             {
@@ -123,6 +129,7 @@ class FastPath:
         """What can be seen of it now. Seconds."""
         return {
             "runtime": self.networks.runtime,
+            "precision": self.networks.precision,
             "workers": self.networks.pids,
             "decoders": self.decoders.pids,
             "decoding": self.decoders.busy,

@@ -28,9 +28,10 @@ from tintype.serving.guarded_protocol import guarded
 from tintype.serving.invocation import Model
 from tintype.serving.metrics import Metrics
 from tintype.serving.model_definition import ModelDefinition
-from tintype.serving.replicas import Replicas, Surroundings
+from tintype.serving.replicas import Replicas
 from tintype.serving.server import Service, create_app
 from tintype.serving.settings import ServerSettings
+from tintype.serving.surroundings import Surroundings
 from tintype.serving.workers.nursery import Nursery
 
 SECURITY_HEADERS = [("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")]
@@ -81,6 +82,7 @@ class Front:
 
 async def serve(front: Front) -> None:
     """Answer until SIGTERM, then drain. Raises what `serving` raises when it cannot start."""
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

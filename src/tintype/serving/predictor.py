@@ -16,8 +16,8 @@ from tintype.datasets.transforms import Preprocessing
 from tintype.errors import BadArchive, InvalidRequest
 from tintype.models.archive import Archive, open_archive, open_unpacked
 from tintype.serving.inputs import EncodedImage, ImageUrl, Input, Pixels
-from tintype.serving.predictions import Predictions
 from tintype.serving.precision import Choice
+from tintype.serving.predictions import Predictions
 from tintype.serving.runtime import Runtime, open_runtime
 
 BATCH = 32                  # pictures that go through the network at once; more need more memory and no less time
@@ -51,8 +51,15 @@ class Predictor:
         over `max_pixels` are refused. The network has answered once when this returns. Raises `BadArchive`, `NotFound`.
         """
         opened = open_unpacked(archive) if archive.is_dir() else open_archive(archive, directory)
-        found = open_runtime(opened, threads, runtime)
-        predictor = cls(opened, found.name, found.runtime, max_pixels=max_pixels)
+        return cls.of(opened, runtime=runtime, threads=threads, max_pixels=max_pixels)
+
+    @classmethod
+    def of(
+        cls, archive: Archive, *, runtime: str | None = None, threads: int = 0, max_pixels: int = MAX_PIXELS
+    ) -> Predictor:
+        """Load an archive that has been checked. Otherwise as `open`."""
+        found = open_runtime(archive, threads, runtime)
+        predictor = cls(archive, found.name, found.runtime, max_pixels=max_pixels)
         predictor.choice = found.choice
         predictor._warm_up()
         return predictor

@@ -13,31 +13,19 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, final
 
 from tintype.errors import TimedOut
 from tintype.serving.admission import Queue
-from tintype.serving.fast_path import FastPath
 from tintype.serving.invocation import Answer, Invocation
 from tintype.serving.metrics import Metrics
 from tintype.serving.model_definition import Kind, ModelDefinition, PreparedModel, prepare
-from tintype.serving.scripts.script_path import ScriptPath
 from tintype.serving.settings import ServerSettings
-from tintype.serving.workers.nursery import Nursery
+from tintype.serving.surroundings import Surroundings
 
 DRAIN_POLL_SECONDS = 0.01
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Surroundings:
-    """What all replicas of a front share."""
-
-    nursery: Nursery
-    scratch: Path               # a folder for unpacked models; each has its own in it
-    metrics: Metrics
-    environments: Path          # where those of a script's requirements.txt are kept
 
 
 class Engine(Protocol):
@@ -52,6 +40,19 @@ class Engine(Protocol):
     def stop(self) -> None: ...
 
     def facts(self) -> Mapping[str, Any]: ...
+
+
+# Imported when the first of its kind is started: a front that serves archives of ours needs nothing of the other.
+ENGINES: Mapping[Kind, str] = {
+    Kind.OURS: "tintype.serving.fast_path",
+    Kind.SCRIPT: "tintype.serving.scripts.script_path",
+}
+
+
+def _engine(
+    definition: ModelDefinition, prepared: PreparedModel, settings: ServerSettings, around: Surroundings
+) -> Engine:
+    return import_module(ENGINES[prepared.kind]).engine_of(definition, prepared, settings, around)
 
 
 @final
@@ -69,6 +70,7 @@ class Replicas:
     ) -> None:
         self.definition = definition
         self.kind = prepared.kind
+        self.ours = prepared.ours           # the unpacked archive, when it is one of ours
         self._engine = engine
         self._directory = directory
         self._metrics = metrics
@@ -85,10 +87,7 @@ class Replicas:
         engine: Engine | None = None
         try:
             prepared = await asyncio.to_thread(prepare, definition, directory / "ml")
-            if prepared.kind is Kind.OURS:
-                engine = FastPath(definition.name, prepared, settings, around.nursery, around.metrics)
-            else:
-                engine = ScriptPath(definition, prepared, settings, around.nursery, around.environments)
+            engine = _engine(definition, prepared, settings, around)
             await engine.start(definition.workers or settings.workers)
         except BaseException:
             if engine is not None:

@@ -15,8 +15,9 @@ from typing import Any, final
 from tintype.errors import JobFailed, TimedOut, TintypeError
 from tintype.serving.invocation import Answer, Invocation
 from tintype.serving.model_definition import ModelDefinition, PreparedModel
-from tintype.serving.scripts.surroundings import ScriptLaunch, launch_of, timeout_seconds
+from tintype.serving.scripts.launch import ScriptLaunch, launch_of, timeout_seconds
 from tintype.serving.settings import ServerSettings
+from tintype.serving.surroundings import Surroundings
 from tintype.serving.workers.channel import Lost
 from tintype.serving.workers.nursery import Child, Nursery
 
@@ -32,6 +33,13 @@ class _Process:
     is_leaving: bool = False
     is_busy: bool = False
     was_killed: bool = False            # by us, as it took too long
+
+
+def engine_of(
+    definition: ModelDefinition, prepared: PreparedModel, settings: ServerSettings, around: Surroundings
+) -> ScriptPath:
+    """The processes of a user's script."""
+    return ScriptPath(definition, prepared, settings, around.nursery, around.environments)
 
 
 @final
@@ -181,7 +189,7 @@ class ScriptPath:
 
     def _died(self, process: _Process) -> None:
         self._processes.remove(process)
-        process.child.kill()
+        process.child.bury()
         if self._stopping or process.is_leaving:
             return
         self._deaths["timeout" if process.was_killed else "crash"] += 1

@@ -15,7 +15,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
@@ -34,7 +34,7 @@ log = logging.getLogger("tintype.serving")
 
 
 def run(link: Link, options: Json, descriptors: Sequence[int]) -> None:
-    """Decode until the front hangs up, or memory has run out once."""
+    """Decode until the front hangs up, or memory has run out once. `options` are those of `Decoders`."""
     decoder = Decoder(options, descriptors[0])
     confine(options["memory_bytes"])
     while (job := link.receive()) is not None:
@@ -124,19 +124,3 @@ class Decoder:
     def _give_back(self, taken: list[Placed]) -> None:
         for slot, _ in taken:
             heapq.heappush(self._free, slot)
-
-
-def options_of(
-    preprocessing: dict[str, Any], shape: SlotShape, busy: Sequence[int], limits: tuple[int, int, int, float]
-) -> Json:
-    """The options of a decoder. `limits`: bytes of memory, pixels and pictures of a request, seconds of computing."""
-    memory_bytes, max_pixels, images_per_request, seconds = limits
-    return {
-        "preprocessing": preprocessing,
-        "slots": shape.count,
-        "busy": list(busy),
-        "memory_bytes": memory_bytes,
-        "max_pixels": max_pixels,
-        "images_per_request": images_per_request,
-        "seconds": seconds,
-    }

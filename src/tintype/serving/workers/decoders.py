@@ -13,12 +13,12 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, final
 
 from tintype.errors import BadImage, InvalidRequest, JobFailed, TintypeError, TooLarge, Unsupported
-from tintype.serving.workers import decoder_process, slots
+from tintype.serving.workers import slots
 from tintype.serving.workers.frames import Json
 from tintype.serving.workers.nursery import Child, Nursery
 from tintype.serving.workers.slots import Fill, SlotShape
@@ -256,13 +256,12 @@ class Decoders:
         return Decoded(placed, tuple(map(float, answer["brightness"])), float(answer["seconds"]), waited)
 
     async def _start_one(self, region: _Region) -> None:
-        limits = self._limits
-        options = decoder_process.options_of(
-            self._preprocessing,
-            self._shape,
-            sorted(region.used),
-            (limits.memory_bytes, limits.max_pixels, limits.images_per_request, limits.seconds),
-        )
+        options = {
+            "preprocessing": self._preprocessing,
+            "slots": self._shape.count,
+            "busy": sorted(region.used),
+            **asdict(self._limits),
+        }
         region.freed, region.was_killed, region.is_mourned = [], False, False
         child = await self._nursery.start("decoder", options, [region.descriptor])
         region.child = child
@@ -272,7 +271,7 @@ class Decoders:
     def _died(self, region: _Region, child: Child) -> None:
         if region.timer is not None:
             region.timer.cancel()
-        child.kill()                    # it may only have hung up
+        child.bury()                    # it may only have hung up
         if not self._stopping:
             self.deaths["timeout" if region.was_killed else "crash"] += 1
             task = asyncio.get_running_loop().create_task(self._restart(region))

@@ -17,6 +17,7 @@ import numpy as np
 
 from tintype.datasets.transforms import Preprocessing
 from tintype.errors import TintypeError
+from tintype.models.archive import DESCRIPTION, Archive, Description
 from tintype.serving.predictor import Predictor
 from tintype.serving.workers.confinement import resident_bytes
 from tintype.serving.workers.frames import Json, Link
@@ -26,18 +27,16 @@ from tintype.serving.workers.slots import Fill, Slots, SlotShape
 def run(link: Link, options: Json, descriptors: Sequence[int]) -> None:
     """Load the archive, say that it is ready, and answer until the front hangs up."""
     try:
-        predictor = Predictor.open(
-            Path(options["archive"]),
-            Path(options["archive"]),
-            runtime=options["runtime"],
-            threads=options["threads"],
+        predictor = Predictor.of(
+            checked_before(Path(options["archive"])), runtime=options["runtime"], threads=options["threads"]
         )
     except TintypeError as error:
         link.send({"error": type(error).__name__, "message": str(error)})
         return
     shape = SlotShape(options["slots"], predictor.input_shape[1])
     worker = Network(predictor, [Slots(one, shape, writable=False) for one in descriptors])
-    link.send({"ready": {"runtime": predictor.runtime_name, "memory": resident_bytes()}})
+    precision = predictor.choice.precision if predictor.choice else ""
+    link.send({"ready": {"runtime": predictor.runtime_name, "precision": precision, "memory": resident_bytes()}})
     while (batch := link.receive()) is not None:
         started = time.perf_counter()
         logits = worker.logits(batch[0]["items"])
@@ -72,6 +71,11 @@ class Network:
         """uint8 (size, size, 3) to float32 (3, size, size): the values of `Preprocessing.normalise`."""
         for channel in range(3):
             np.take(self._levels[channel], pixels[..., channel], out=out[channel], mode="clip")
+
+
+def checked_before(directory: Path) -> Archive:
+    """The archive in a folder whose files the front has compared with their hashes."""
+    return Archive(directory, Description.from_json((directory / DESCRIPTION).read_bytes()))
 
 
 def level_table(preprocessing: Preprocessing) -> np.ndarray:

@@ -127,7 +127,7 @@ class Networks:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.deaths: Counter[str] = Counter()       # "crash", "timeout"; "memory": was replaced
-        self.runtime = ""
+        self.runtime = self.precision = ""
 
     @property
     def pids(self) -> list[int]:
@@ -304,7 +304,7 @@ class Networks:
             raise
         if "error" in header:
             raise error_named(header["error"])(header["message"])
-        self.runtime = header["ready"]["runtime"]
+        self.runtime, self.precision = header["ready"]["runtime"], header["ready"]["precision"]
         worker = _Worker(child)
         self._workers.append(worker)
         child.channel.closed.add_done_callback(lambda _: self._died(worker))
@@ -312,16 +312,15 @@ class Networks:
 
     def _died(self, worker: _Worker) -> None:
         self._workers.remove(worker)
-        worker.child.kill()
+        worker.child.bury()
         if self._stopping or worker.is_leaving:
             return
         self.deaths["crash"] += 1
-        if len([one for one in self._workers if not one.is_leaving]) < self._wanted:
-            self._spawn(self._restart())
+        self._spawn(self._restart())
 
     async def _restart(self) -> None:
         pause = FIRST_PAUSE
-        while not self._stopping:
+        while not self._stopping and len([one for one in self._workers if not one.is_leaving]) < self._wanted:
             try:
                 await self._start_one()
                 return

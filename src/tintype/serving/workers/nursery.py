@@ -47,6 +47,10 @@ class Child:
         self.channel.close()
         self._nursery.kill(self.pid)
 
+    def bury(self) -> None:
+        """It has hung up, and should have ended: make sure of it. The log says how it ended."""
+        self._nursery.bury(self.pid)
+
     def dismiss(self) -> None:
         """Let it end by itself: it sees that nobody asks any more."""
         self.channel.close()
@@ -76,7 +80,8 @@ class Nursery:
         self._numbers = itertools.count(1)
         self._starting: dict[int, asyncio.Future[int]] = {}
         self._listening = False
-        self.ends: dict[str, int] = {}          # how children ended, in words -> how often
+        self._alive: set[int] = set()
+        self._dismissed: set[int] = set()       # those of them that we have killed
 
     async def start(self, kind: str, options: Json, descriptors: Sequence[int] = ()) -> Child:
         """A new process of that kind, given the descriptors. Raises `JobFailed` when the nursery keeps dying."""
@@ -93,6 +98,12 @@ class Nursery:
         raise JobFailed("the process that starts the others keeps dying; the log says why")
 
     def kill(self, pid: int) -> None:
+        """SIGKILL to the process group of a child, if it has not ended yet. The log will say nothing of it."""
+        if pid in self._alive:
+            self._dismissed.add(pid)
+        self.bury(pid)
+
+    def bury(self, pid: int) -> None:
         """SIGKILL to the process group of a child, if it has not ended yet."""
         if self._connection is not None:
             with contextlib.suppress(OSError):      # gone; its children went with it
@@ -142,12 +153,15 @@ class Nursery:
         news: Json = json.loads(message)
         if "started" in news:
             started = self._starting.get(news["started"])
+            self._alive.add(news["pid"])
             if started is not None and not started.done():
                 started.set_result(news["pid"])
-        elif news["code"] != 0:
-            how = _how(news["code"])
-            self.ends[how] = self.ends.get(how, 0) + 1
-            log.info("process %d ended: %s", news["ended"], how)
+            return
+        pid, was_dismissed = news["ended"], news["ended"] in self._dismissed
+        self._alive.discard(pid)
+        self._dismissed.discard(pid)
+        if news["code"] != 0 and not was_dismissed:
+            log.warning("process %d ended by itself: %s", pid, _how(news["code"]))
 
     def _forget(self) -> None:
         if self._connection is not None:
@@ -155,6 +169,8 @@ class Nursery:
                 asyncio.get_running_loop().remove_reader(self._connection.fileno())
             self._connection.close()
         self._connection, self._listening = None, False
+        self._alive.clear()
+        self._dismissed.clear()
         for started in self._starting.values():
             if not started.done():
                 started.set_exception(ConnectionError("the nursery died"))

@@ -25,6 +25,7 @@ import signal
 import socket
 import sys
 import traceback
+from pathlib import Path
 from typing import Any, NoReturn
 
 from tintype.jobs import opt_ml, processes
@@ -142,7 +143,7 @@ def _become(options: Json, descriptor: int) -> NoReturn:
     """Another program, which may see a folder as /opt/ml and finds its link's number in its environment."""
     directory = options.get("opt_ml")
     if directory:
-        reason = opt_ml.enter(directory)
+        reason = opt_ml.enter(Path(directory))
         if reason is not None:
             print(f"/opt/ml is not there for the script: {reason}", file=sys.stderr, flush=True)
     os.set_inheritable(descriptor, True)
