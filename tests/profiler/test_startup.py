@@ -96,9 +96,9 @@ def test_settings_come_back_from_the_variable(tmp_path: Path) -> None:
     assert CaptureSettings.from_environment({VARIABLE: settings.to_variable()}) == settings
     assert settings.operators is not None
     assert [settings.operators.has_begun(step, 0.0) for step in (4, 5, 9)] == [False, True, True]
-    assert [settings.operators.is_over(step, 0.0, 1e9) for step in (7, 8)] == [False, True]
+    assert [settings.operators.is_over(steps, 1e9) for steps in (2, 3)] == [False, True]
     assert settings.hot_spots is not None
     assert [settings.hot_spots.has_begun(0, now) for now in (99.0, 100.0)] == [False, True]
-    assert [settings.hot_spots.is_over(9, 100.0, now) for now in (101.0, 102.0)] == [False, True]
+    assert [settings.hot_spots.is_over(9, seconds) for seconds in (1.0, 2.0)] == [False, True]
     with pytest.raises(InvalidRequest, match="a window needs"):
         Window(3, 0)

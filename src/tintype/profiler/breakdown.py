@@ -29,6 +29,7 @@ class Activity(StrEnum):
     IN_STEP = "rest of the step"
     EVALUATION = "evaluation"
     CHECKPOINT = "checkpoint"
+    CLOSER_LOOK = "the profiler"                # opening its windows, and writing them down
     BETWEEN = "between steps"
     FINALIZATION = "finalization"               # from the last step to the end
 
@@ -96,7 +97,8 @@ def _break_down(profile: JobProfile) -> Breakdown | None:
     mine = found.steps[found.steps["node"] == node]
     train = mine[mine["mode"] == 0] if len(training) else mine
     evaluation = of_mode(mine, StepMode.EVAL) if len(training) else mine[:0]
-    spans = {one: _of_name(found, node, one) for one in (Outside.EVALUATION, Outside.CHECKPOINT)}
+    kinds = (Outside.EVALUATION, Outside.CHECKPOINT, Outside.CLOSER_LOOK)
+    spans = {one: _of_name(found, node, one) for one in kinds}
     ends = [float((part["start"] + part["duration"]).max()) for part in (mine, *spans.values()) if len(part)]
     loop = float(mine["start"].min()), max(ends)
     seconds = _seconds(train, evaluation, spans, extent, loop)
@@ -120,6 +122,7 @@ def _seconds(
     seconds[Activity.IN_STEP] = max(0.0, in_steps - in_phases)
     seconds[Activity.EVALUATION] = float(evaluation["duration"].sum() + spans[Outside.EVALUATION]["duration"].sum())
     seconds[Activity.CHECKPOINT] = float(spans[Outside.CHECKPOINT]["duration"].sum())
+    seconds[Activity.CLOSER_LOOK] = float(spans[Outside.CLOSER_LOOK]["duration"].sum())
     seconds[Activity.BETWEEN] = max(0.0, loop[1] - loop[0] - sum(seconds.values()))
     seconds[Activity.INITIALIZATION] = loop[0] - extent[0]
     seconds[Activity.FINALIZATION] = extent[1] - loop[1]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from tintype.profiler.capture_settings import CaptureSettings
+from tintype.profiler.closer_look import CloserLook
 from tintype.profiler.span_writer import SpanWriter
 from tintype.profiler.step_spans import StepSpans
 from tintype.profiler.torch_spans import TorchSpans
@@ -23,10 +24,14 @@ def start_capture(settings: CaptureSettings, environ: Mapping[str, str]) -> Torc
     """
     name = partial(claim_worker, settings.directory, environ)
     writer = SpanWriter(settings.directory, name, time.time, time.perf_counter_ns)
-    watch = TorchSpans(StepSpans(writer), threading.get_ident)
+    look = CloserLook(settings, lambda: writer.node) if settings.has_windows else None
+    spans = StepSpans(writer, look)
+    watch = TorchSpans(spans, threading.get_ident)
 
     def end() -> None:
         watch.remove()
+        if look is not None:
+            look.close(spans.train_steps)
         writer.close()
 
     atexit.register(end)

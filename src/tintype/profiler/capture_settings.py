@@ -34,10 +34,9 @@ class Window:
         """Whether the step that is about to begin is inside, or after it."""
         return step >= self.first and now >= self.since
 
-    def is_over(self, step: int, begun_at: float, now: float) -> bool:
-        """Whether the step that is about to begin comes after it; `begun_at` is when it began."""
-        by_step = self.steps > 0 and step >= self.first + self.steps
-        return by_step or (self.seconds > 0 and now >= max(begun_at, self.since) + self.seconds)
+    def is_over(self, steps: int, seconds: float) -> bool:
+        """Whether as many steps and seconds as there were since it began are enough."""
+        return (self.steps > 0 and steps >= self.steps) or (self.seconds > 0 and seconds >= self.seconds)
 
 
 @final
@@ -48,6 +47,11 @@ class CaptureSettings:
     directory: Path                     # the job's profiler-output
     operators: Window | None = None     # torch.profiler, layers and memory: slows its steps down by a fifth and more
     hot_spots: Window | None = None     # the Python stack, a hundred times a second
+
+    @property
+    def has_windows(self) -> bool:
+        """There is something to look at more closely."""
+        return self.operators is not None or self.hot_spots is not None
 
     def to_variable(self) -> str:
         """The value of the variable."""

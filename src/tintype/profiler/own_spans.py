@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from tintype.profiler.capture_settings import CaptureSettings
+from tintype.profiler.closer_look import CloserLook
 from tintype.profiler.span_writer import SpanWriter
 from tintype.profiler.step_spans import NoWriter, Sink, StepSpans
 from tintype.profiler.worker_name import claim_worker
@@ -23,5 +24,15 @@ def spans_of_loop(environ: Mapping[str, str]) -> StepSpans[Sink]:
         return StepSpans(NoWriter())
     name = partial(claim_worker, settings.directory, environ)
     writer = SpanWriter(settings.directory, name, time.time, time.perf_counter_ns)
-    atexit.register(writer.close)
-    return StepSpans(writer)
+    if not settings.has_windows:
+        atexit.register(writer.close)
+        return StepSpans(writer)
+    look = CloserLook(settings, lambda: writer.node)
+    spans = StepSpans(writer, look)
+
+    def end() -> None:
+        look.close(spans.train_steps)
+        writer.close()
+
+    atexit.register(end)
+    return spans

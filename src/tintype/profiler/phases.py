@@ -22,6 +22,7 @@ class Outside(StrEnum):
     INITIALIZATION = "Initialization"
     EVALUATION = "Evaluation"
     CHECKPOINT = "Checkpoint"
+    CLOSER_LOOK = "ProfilerWindow"                  # a window of the profiler is opened, or written down
     LOADER_START = "DataLoaderIterInitialize"       # smdebug's name: worker processes start, once an epoch
     LOADER_WORKER = "DataLoaderWorker"              # smdebug's name: one batch, fetched by one worker process
 

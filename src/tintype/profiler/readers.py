@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tintype.errors import NotFound
+from tintype.profiler.detail_files import HotSpots, Operators, read_hot_spots, read_operators
 from tintype.profiler.machine import Machine, read_machines
 from tintype.profiler.phases import MODES
 from tintype.profiler.span_files import FRAMEWORK
@@ -181,6 +182,16 @@ class JobProfile:
     def spans(self) -> FrameworkSpans:
         """All other spans, and what they are called."""
         return self._framework
+
+    @cached_property
+    def operators(self) -> tuple[Operators, ...]:
+        """Windows of torch.profiler, one a worker at most."""
+        return read_operators(self.root)
+
+    @cached_property
+    def hot_spots(self) -> tuple[HotSpots, ...]:
+        """Windows in which the Python stack was sampled, one a worker at most."""
+        return read_hot_spots(self.root)
 
     @property
     def has_ended(self) -> bool:

@@ -21,6 +21,8 @@ from typing import Generic, Protocol, TypeVar, final
 from tintype.profiler.phases import PHASES, Outside, Phase, StepMode
 from tintype.profiler.span_files import Span, StepSpan
 
+LONG_LOOK = 1_000_000                   # nanoseconds, from which on a closer look is a span of its own
+
 T = TypeVar("T")
 
 
@@ -65,6 +67,23 @@ class PhaseTimer:
         self._spans.add(self._phase, self._begun, self._steady())
 
 
+class Look(Protocol):
+    """Told where the training is, to look at some steps more closely: `closer_look.CloserLook`."""
+
+    @property
+    def is_over(self) -> bool:
+        """It need not be told any more."""
+        ...
+
+    def step_begins(self, step: int) -> None:
+        """Training step number `step` is about to begin."""
+        ...
+
+    def phase_ended(self, phase: Phase) -> None:
+        """A phase of the current step has just ended."""
+        ...
+
+
 W_co = TypeVar("W_co", bound=Sink, covariant=True)
 
 
@@ -72,8 +91,9 @@ W_co = TypeVar("W_co", bound=Sink, covariant=True)
 class StepSpans(Generic[W_co]):
     """Collects the phases of one step after the other, and hands whole steps to a writer. Used by one thread."""
 
-    def __init__(self, writer: W_co) -> None:
+    def __init__(self, writer: W_co, look: Look | None = None) -> None:
         self.writer = writer
+        self._look = look
         self._timers = {phase: PhaseTimer(self, phase) for phase in PHASES}
         self._times: dict[Phase, list[int]] = {}        # phase -> [first start, time in all]
         self._start = -1                                # of the current step; -1: it has not begun
@@ -89,12 +109,16 @@ class StepSpans(Generic[W_co]):
         """Time that was measured elsewhere, in nanoseconds of the writer's clock."""
         if self._start < 0:
             self._start = start
+            if self._look is not None and not self._numbers[StepMode.TRAIN]:
+                self._tell(0)
         self._end = end
         found = self._times.get(phase)
         if found is None:
             self._times[phase] = [start, end - start]
         else:
             found[1] += end - start
+        if self._look is not None:
+            self._look.phase_ended(phase)
 
     def add_loading(self, waiting_cpu: int, decoding: int) -> None:
         """What the loop's own thread did while it waited for data: processor time, and time in the decoder, in ns."""
@@ -111,6 +135,24 @@ class StepSpans(Generic[W_co]):
         end = self.writer.steady() if end is None else end
         self.writer.add(StepSpan(mode, number, self._start, end, phases, self._waiting_cpu, self._decoding))
         self.drop()
+        if self._look is not None and mode is StepMode.TRAIN:
+            self._tell(number + 1)
+
+    @property
+    def train_steps(self) -> int:
+        """How many training steps there have been."""
+        return self._numbers[StepMode.TRAIN]
+
+    def _tell(self, step: int) -> None:
+        """Let the closer look know that a training step begins. What it takes is no part of any step."""
+        if (look := self._look) is None:
+            return
+        start = self.writer.steady()
+        look.step_begins(step)
+        if look.is_over:
+            self._look = None
+        if (end := self.writer.steady()) - start > LONG_LOOK:
+            self.writer.add(Span(Outside.CLOSER_LOOK, Outside.CLOSER_LOOK, start, end, (("step_num", str(step)),)))
 
     def drop(self) -> None:
         """Forget the current step, as when a loader has come to its end."""
