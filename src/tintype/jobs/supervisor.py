@@ -110,6 +110,8 @@ class Supervisor:
         self._crew.end_leftovers()
         for host in self._crew.hosts:
             self._hear_out(host)
+        if self._spec.debugger is not None and self._decide().status is Status.COMPLETED:
+            self._end_tensors()                                 # before the rules are told: it has ended well
         self._crew.end_companions()
 
     def _conclude(self) -> None:
@@ -169,7 +171,7 @@ class Supervisor:
         self._tenure.measure(self._scraper.scrape(host.close(now), now))
 
     def _end_tensors(self) -> None:
-        """As SageMaker's platform does at the end of a job, however it ended: whoever reads the tensors waits for it."""
+        """As SageMaker's platform does at the end of any job: whoever reads the tensors waits for it."""
         try:
             write_bytes(self._directory.tensors_end, b"", durable=False)
         except StorageFailed as error:
