@@ -21,7 +21,9 @@ def env(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="The running server's, or 8400.")] = None,
     host: Annotated[str, typer.Option(help="Where the server is, with --port.")] = "127.0.0.1",
 ) -> None:
-    """Print what `eval "$(tintype env)"` sets: the address and key for boto3, the SageMaker SDK, smdebug and the aws command."""
+    """Print what `eval "$(tintype env)"` sets: the address and key for boto3, the SageMaker SDK, smdebug and the aws
+    command.
+    """
     from tintype.web.account import Account  # here: the other commands need none of these
     from tintype.web.client_environment import client_environment
     from tintype.web.keys import home_key

@@ -22,7 +22,7 @@ def server(
 
     Jobs and endpoints that it was asked for are processes of their own, and go on without it.
     """
-    from tintype.web.server import Running, load_models, serve  # here: the other commands need no server
+    from tintype.web.server import Running, load_models, serve  # here: others need no server
 
     def ready(running: Running) -> None:
         call.say(f"Tintype is at {running.url}, on {call.settings.home}")
@@ -30,7 +30,7 @@ def server(
         call.say(f"  in a browser:                     {running.sign_in_url}")
         call.say(f"  default bucket:                   s3://{running.default_bucket}")
         if host not in ("127.0.0.1", "localhost", "::1"):
-            call.say("  [yellow]Others can reach it. Every request must be signed with the home's key, but nothing is encrypted.[/]")
+            call.say("  [yellow]Others can reach it: only with the home's key, but nothing is encrypted.[/]")
         call.answer({"url": running.url, "sign_in_url": running.sign_in_url, "default_bucket": running.default_bucket})
         sys.stdout.flush()                      # who reads this from a pipe waits for it
         Thread(target=load_models, name="models", daemon=True).start()

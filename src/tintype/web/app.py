@@ -1,7 +1,7 @@
 """The server as an ASGI application: a request is understood, done, and answered.
 
-The event loop moves bytes and checks signatures; operations run in threads. Requests of browsers go to the pages, below /ui,
-where no bucket can be. Everything else must be signed with the key of the home.
+The event loop moves bytes and checks signatures; operations run in threads. Requests of browsers go to the pages,
+below /ui, where no bucket can be. Everything else must be signed with the key of the home.
 """
 
 from __future__ import annotations
@@ -159,7 +159,9 @@ class App:
 
 
 async def _leave_no_rest(request: Request, inbound: Inbound, answer: Answer) -> None:
-    """After a refusal the body may be there still, or may never come, as with a client that waits to be told to send it."""
+    """After a refusal the body may be there still, or may never come, as with a client that waits to be told to send
+    it.
+    """
     if not inbound.is_over and not request.header("expect"):
         await inbound.drain(DRAINED_BYTES)
     if not inbound.is_over:
@@ -181,7 +183,9 @@ async def _send(answer: Answer, request: Request, request_id: str, send: Send) -
 
 
 async def _send_pieces(body: AsyncIterator[bytes], start: MutableMapping[str, Any], send: Send) -> None:
-    """What fails halfway breaks the connection off: the status has been sent, and the client must not take it for all."""
+    """What fails halfway breaks the connection off: the status has been sent, and the client must not take it for
+    all.
+    """
     await send(start)
     async for piece in body:
         await send({"type": "http.response.body", "body": piece, "more_body": True})

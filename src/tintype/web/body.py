@@ -31,7 +31,9 @@ class Inbound:
         return event
 
     async def drain(self, limit_bytes: int) -> None:
-        """Take what is left of a body that nobody wants, so that the next request on the connection is not read as its end."""
+        """Take what is left of a body that nobody wants, so that the next request on the connection is not read as
+        its end.
+        """
         taken = 0
         while not self.is_over and taken < limit_bytes:
             taken += len((await self()).get("body", b""))

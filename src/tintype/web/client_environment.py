@@ -1,10 +1,13 @@
 """The environment that points AWS's clients at a server of ours, with no edit of a script or a notebook.
 
     AWS_ENDPOINT_URL and the key            every client of botocore (boto3, the SDK, the aws command line)
-    AWS_DATA_PATH                           the SageMaker SDK gives its own STS client an address, which wins over AWS_ENDPOINT_URL;
-                                            botocore asks a set of rules for the address last, and looks for them in this folder first
-    SAGEMAKER_USER_CONFIG_OVERRIDE          the SDK's settings: the default bucket, and no telemetry
-    PYTHONPATH, TINTYPE_PACKAGES            `import smdebug` finds the one that works, pip takes it for installed, and it finds Tintype
+    AWS_DATA_PATH                           the SageMaker SDK gives its own STS client an address, which wins over
+    AWS_ENDPOINT_URL;
+                                            botocore asks a set of rules for the address last, and looks for them in
+                                            this folder first
+    SAGEMAKER_USER_CONFIG_OVERRIDE          the SDK's settings: the default bucket, and no telemetry PYTHONPATH,
+    TINTYPE_PACKAGES            `import smdebug` finds the one that works, pip takes it for installed, and it finds
+    Tintype
 """
 
 from __future__ import annotations

@@ -51,13 +51,15 @@ def find_call(request: Request, scope: str, body: bytes) -> Call:
     """The operation of a request that is not S3's. Raises `AwsFault` that says what there is instead."""
     services = SCOPES.get(scope, ())
     if not services:
-        raise AwsFault("UnknownOperationException", f"The service {scope!r} is not offered here; {_listed(SCOPES)} are.")
+        offered = f"The service {scope[:60]!r} is not offered here; {_listed(SCOPES)} are."
+        raise AwsFault("UnknownOperationException", offered)
     protocol = protocol_of(request, scope)
     if protocol is rest_json_protocol:
         for service in services:
             if found := rest.find_operation(service, request):
                 return Call(found, protocol)
-        raise AwsFault("UnknownOperationException", f"{scope} has no operation {request.method} {request.path[:100]}.", 404)
+        nothing = f"{scope} has no operation {request.method} {request.path[:100]}."
+        raise AwsFault("UnknownOperationException", nothing, 404)
     service, name = _named(request, services, protocol, body)
     try:
         return Call(model(service).operation_model(name), protocol)
@@ -68,11 +70,10 @@ def find_call(request: Request, scope: str, body: bytes) -> Call:
 
 def refusal_of_unsupported(call: Call, supported: Iterable[str]) -> AwsFault:
     """What is said to an operation that AWS has and that is not here."""
-    message = (
-        f"{call.operation.name} of {call.service} is not supported by Tintype. Supported are: {_listed(sorted(supported))}."
-    )
-    code = {"s3": ("NotImplemented", 501)}.get(call.service, ("UnknownOperationException", 400))
-    return AwsFault(code[0], message, code[1])
+    what = f"{call.operation.name} of {call.service} is not supported by Tintype"
+    message = f"{what}. Supported are: {_listed(sorted(supported))}."
+    code, status = ("NotImplemented", 501) if call.service == "s3" else ("UnknownOperationException", 400)
+    return AwsFault(code, message, status)
 
 
 def _named(request: Request, services: tuple[str, ...], protocol: ModuleType, body: bytes) -> tuple[str, str]:

@@ -38,11 +38,14 @@ def unsigned() -> AwsFault:
 
 def internal(request_id: str) -> AwsFault:
     """What is said when the error is ours; what it was is in the log of the server."""
-    return AwsFault("InternalFailure", f"This should not have happened; the server's log has it under {request_id}.", 500)
+    message = f"This should not have happened; the server's log has it under {request_id}."
+    return AwsFault("InternalFailure", message, 500)
 
 
 def refusal(fault: AwsFault, protocol: ModuleType, request: Request, request_id: str) -> Answer:
-    """The answer that says no, with the code that the protocol's clients know. A HEAD has no body, and a 304 neither."""
+    """The answer that says no, with the code that the protocol's clients know. A HEAD has no body, and a 304
+    neither.
+    """
     answer: Answer = protocol.refuse(_translated(fault, protocol), request_id)
     if request.method == "HEAD" or answer.status == 304:
         answer.body = b""

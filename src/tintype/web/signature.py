@@ -1,8 +1,8 @@
 """Who signed a request: AWS's Signature Version 4, in the headers or in the query of a presigned URL.
 
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. What is decided here is whether the
-holder of the key made exactly this request, lately. The body is part of it by its SHA-256, which is checked where the body is read.
-The codes are S3's; `refusals` has the other services'.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. What is decided here is
+whether the holder of the key made exactly this request, lately. The body is part of it by its SHA-256, which is
+checked where the body is read. The codes are S3's; `refusals` has the other services'.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ LONGEST_SECONDS = 7 * 24 * 3600         # that a presigned URL may be good for
 UNSIGNED = "UNSIGNED-PAYLOAD"
 MOMENT = re.compile(r"\d{8}T\d{6}Z")
 HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
+WRONG_SIGNATURE = (
+    "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+)
 QUERY_NAMES = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Signature")
 
 
@@ -65,7 +68,7 @@ def verify(claim: Claim, request: Request, payload_hash: str, key: KeyPair, now:
     if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
         raise AwsFault(
             "SignatureDoesNotMatch",
-            "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+            WRONG_SIGNATURE,
             403,
         )
 
@@ -118,10 +121,8 @@ def _hmac(key: bytes, text: str) -> bytes:
 
 
 def _from_header(request: Request, authorization: str) -> Claim:
-    fields = dict(
-        (name.strip(), value.strip())
-        for name, _, value in (one.partition("=") for one in authorization.removeprefix(ALGORITHM).split(","))
-    )
+    pairs = [one.partition("=") for one in authorization.removeprefix(ALGORITHM).split(",")]
+    fields = {name.strip(): value.strip() for name, _, value in pairs}
     missing = [name for name in ("Credential", "SignedHeaders", "Signature") if not fields.get(name)]
     if missing:
         raise AwsFault("AuthorizationHeaderMalformed", f"The authorization header has no {missing[0]}.")
@@ -131,7 +132,8 @@ def _from_header(request: Request, authorization: str) -> Claim:
     claim = _claim(fields["Credential"], moment, fields["SignedHeaders"], fields["Signature"], None)
     unsigned = [name for name in request.headers if name.startswith("x-amz-") and name not in claim.signed_headers]
     if unsigned:
-        raise AwsFault("AccessDenied", f"There were headers present in the request which were not signed: {unsigned[0]}", 403)
+        message = f"There were headers present in the request which were not signed: {unsigned[0]}"
+        raise AwsFault("AccessDenied", message, 403)
     return claim
 
 
@@ -145,9 +147,8 @@ def _from_query(request: Request) -> Claim:
     expires = found["X-Amz-Expires"]
     if not (expires.isascii() and expires.isdigit() and len(expires) < 8 and int(expires) <= LONGEST_SECONDS):
         raise AwsFault("AuthorizationQueryParametersError", "X-Amz-Expires must be from 0 to 604800 seconds")
-    return _claim(
-        found["X-Amz-Credential"], found["X-Amz-Date"], found["X-Amz-SignedHeaders"], found["X-Amz-Signature"], int(expires)
-    )
+    credential, moment, signed, given = (found[name] for name in QUERY_NAMES[1:])
+    return _claim(credential, moment, signed, given, int(expires))
 
 
 def _claim(credential: str, moment: str, signed_headers: str, signature: str, expires: int | None) -> Claim:
@@ -155,8 +156,8 @@ def _claim(credential: str, moment: str, signed_headers: str, signature: str, ex
     if len(parts) != 5 or parts[4] != "aws4_request" or not MOMENT.fullmatch(moment) or parts[1] != moment[:8]:
         raise AwsFault(
             "AuthorizationHeaderMalformed",
-            'The authorization header is malformed; the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/'
-            'aws4_request" of the day of x-amz-date.',
+            "The authorization header is malformed; the Credential is mal-formed; expecting "
+            '"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request" of the day of x-amz-date.',
         )
     try:
         datetime.strptime(moment, "%Y%m%dT%H%M%SZ")

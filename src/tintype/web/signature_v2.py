@@ -1,7 +1,7 @@
 """Presigned S3 URLs of Signature Version 2, which boto3 still makes unless told otherwise.
 
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html. In the query only: with headers, this version is not
-accepted, as it does not cover the body.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html. In the query only: with headers, this
+version is not accepted, as it does not cover the body.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from datetime import datetime
 from tintype.web.faults import AwsFault
 from tintype.web.keys import KeyPair
 from tintype.web.message import Request, decoded_pairs
+from tintype.web.signature import WRONG_SIGNATURE
 
 # The parameters that are part of what is signed.
 SIGNED_PARAMETERS = frozenset({
-    "accelerate", "acl", "analytics", "cors", "defaultObjectAcl", "delete", "inventory", "lifecycle", "location", "logging",
-    "metrics", "notification", "object-lock", "partNumber", "policy", "replication", "requestPayment",
+    "accelerate", "acl", "analytics", "cors", "defaultObjectAcl", "delete", "inventory", "lifecycle", "location",
+    "logging", "metrics", "notification", "object-lock", "partNumber", "policy", "replication", "requestPayment",
     "response-cache-control", "response-content-disposition", "response-content-encoding", "response-content-language",
-    "response-content-type", "response-expires", "restore", "select", "select-type", "storageClass", "tagging", "torrent",
-    "uploadId", "uploads", "versionId", "versioning", "versions", "website",
+    "response-content-type", "response-expires", "restore", "select", "select-type", "storageClass", "tagging",
+    "torrent", "uploadId", "uploads", "versionId", "versioning", "versions", "website",
 })  # fmt: skip
 
 
@@ -34,16 +35,13 @@ def verify(request: Request, key: KeyPair, now: datetime) -> None:
     found = request.parameters
     expires, signature = found.get("Expires", ""), found.get("Signature", "")
     if not (expires.isascii() and expires.isdigit() and len(expires) < 12):
-        raise AwsFault("AccessDenied", "Query-string authentication requires the Signature, Expires and AWSAccessKeyId", 403)
+        message = "Query-string authentication requires the Signature, Expires and AWSAccessKeyId"
+        raise AwsFault("AccessDenied", message, 403)
     if not hmac.compare_digest(found.get("AWSAccessKeyId", "").encode(), key.access_key_id.encode()):
         raise AwsFault("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", 403)
     digest = hmac.digest(key.secret_access_key.encode(), string_to_sign(request, expires).encode(), "sha1")
     if not hmac.compare_digest(base64.b64encode(digest), signature.encode()):
-        raise AwsFault(
-            "SignatureDoesNotMatch",
-            "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
-            403,
-        )
+        raise AwsFault("SignatureDoesNotMatch", WRONG_SIGNATURE, 403)
     if now.timestamp() > int(expires):
         raise AwsFault("AccessDenied", "Request has expired", 403)
 

@@ -1,7 +1,7 @@
 """STS and IAM: the holder of the home's key is always the same assumed role, and every role exists.
 
-Roles grant nothing here: jobs run as the user of the server. So a role's ARN in a request is kept and given back, and a role that
-is asked for by name is described, whatever its name.
+Roles grant nothing here: jobs run as the user of the server. So a role's ARN in a request is kept and given back, and
+a role that is asked for by name is described, whatever its name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The table of operations: (service as botocore names it, operation) → function. What is not here is refused by name."""
+"""The table of operations: (service as botocore names it, operation) → function. What is not here is refused by
+name.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""ECR's few read calls. Image URIs are names here: jobs run in the environment of Tintype, and nothing is pulled or pushed."""
+"""ECR's few read calls. Image URIs are names here: jobs run in the environment of Tintype, and nothing is pulled or
+pushed.
+"""
 
 from __future__ import annotations
 

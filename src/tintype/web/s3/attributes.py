@@ -1,8 +1,10 @@
-"""What is known of an object besides its bytes, kept with its file: in an extended attribute, so that both appear as one.
+"""What is known of an object besides its bytes, kept with its file: in an extended attribute, so that both appear as
+one.
 
-Where the file system has none, or one is too large, a document in `<home>/s3/.attributes` stands in. Both say of which file they
-speak (its size and the time of its last change), so that a file that was put there or changed by hand is never described by what
-was said of another. Such a file has a type by its name and an ETag by its size and age, of the form that says it is no MD5.
+Where the file system has none, or one is too large, a document in `<home>/s3/.attributes` stands in. Both say of
+which file they speak (its size and the time of its last change), so that a file that was put there or changed by hand
+is never described by what was said of another. Such a file has a type by its name and an ETag by its size and age, of
+the form that says it is no MD5.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ class Attributes:
     """All that a client may be told of an object. Header values are as the client gave them."""
 
     etag: str                                           # without quotes; `-n` at its end when it is no MD5
-    headers: dict[str, str] = field(default_factory=dict)       # member names of the model: ContentType, CacheControl, ...
+    headers: dict[str, str] = field(default_factory=dict)       # names of the model: ContentType, CacheControl, ...
     metadata: dict[str, str] = field(default_factory=dict)      # what came as x-amz-meta-
     checksums: dict[str, str] = field(default_factory=dict)     # algorithm → base64
     tags: dict[str, str] = field(default_factory=dict)
@@ -63,6 +65,15 @@ def read(path: Path | str, stat: os.stat_result, aside: Path) -> Attributes:
         if document["of"] == _identity(stat):
             return Attributes.from_json(document)
     return guessed(str(path), stat)
+
+
+def etag(path: str, stat: os.stat_result, aside: Path) -> str:
+    """The ETag alone, for lists, in quotes."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        document = json.loads(_stored(path, stat, aside))
+        if document["of"] == _identity(stat):
+            return f'"{document["etag"]}"'
+    return guessed(path, stat).quoted_etag
 
 
 def guessed(name: str, stat: os.stat_result) -> Attributes:

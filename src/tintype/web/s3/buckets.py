@@ -85,8 +85,8 @@ class Buckets:
     def list(self) -> list[Bucket]:
         """All buckets by name."""
         with suppress(FileNotFoundError):
-            names = sorted(entry.name for entry in os.scandir(self.root) if NAME.fullmatch(entry.name) and entry.is_dir())
-            return [self._describe(name) for name in names]
+            entries = [entry for entry in os.scandir(self.root) if NAME.fullmatch(entry.name) and entry.is_dir()]
+            return [self._describe(name) for name in sorted(entry.name for entry in entries)]
         return []
 
     def get(self, name: str) -> Bucket:
@@ -120,7 +120,8 @@ class Buckets:
         directory = self.directory(name)
         with self.lock:
             if directory.is_symlink() or any(_files(directory)):
-                raise AwsFault("BucketNotEmpty", "The bucket you tried to delete is not empty", 409, {"BucketName": name})
+                message = "The bucket you tried to delete is not empty"
+                raise AwsFault("BucketNotEmpty", message, 409, {"BucketName": name})
             shutil.rmtree(directory)            # folders without a file are no objects
             shutil.rmtree(self.uploads / name, ignore_errors=True)
             self._description(name).unlink(missing_ok=True)
@@ -130,8 +131,8 @@ class Buckets:
     def attach(self, bucket: str, key_prefix: str, directory: Path) -> None:
         """Show the files of `directory`, now and as they come, as objects below `key_prefix`; read only through S3.
 
-        The bucket is made when there is none. Does nothing when it is attached already. Raises `Conflict` when objects are
-        there, `AwsFault` for a prefix that cannot be one.
+        The bucket is made when there is none. Does nothing when it is attached already. Raises `Conflict` when
+        objects are there, `AwsFault` for a prefix that cannot be one.
         """
         self.create(bucket)
         link = self.directory(bucket) / relative_path(key_prefix.strip("/"))
@@ -148,8 +149,9 @@ class Buckets:
     def local_path(self, uri: str) -> Path:
         """The file or folder that holds what is at an S3 URI, as a job's channel of type S3Prefix wants it.
 
-        The object of exactly that key; else the folder; else, when the URI ends within a name, a folder of links to all that
-        begins so. Raises `NotFound` when there is nothing, `InvalidRequest` when it is no S3 URI, `AwsFault` NoSuchBucket.
+        The object of exactly that key; else the folder; else, when the URI ends within a name, a folder of links to
+        all that begins so. Raises `NotFound` when there is nothing, `InvalidRequest` when it is no S3 URI, `AwsFault`
+        NoSuchBucket.
         """
         location = S3Location.parse(uri)
         bucket = self.directory(location.bucket)

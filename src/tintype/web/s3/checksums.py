@@ -1,4 +1,6 @@
-"""The checksums that a client may send with an object, and S3 gives back: base64 of big-endian numbers or of digests."""
+"""The checksums that a client may send with an object, and S3 gives back: base64 of big-endian numbers or of
+digests.
+"""
 
 from __future__ import annotations
 

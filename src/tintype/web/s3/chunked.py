@@ -1,8 +1,8 @@
 """The content encoding `aws-chunked`: a body in chunks, each perhaps signed, with headers after its end.
 
-https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html. This is the layer below HTTP's own chunks: each is
-`<length in hex>[;chunk-signature=<hex>]\\r\\n<data>\\r\\n`, the last is of length 0, and then come trailers, of which one may be a
-checksum and one the signature of the others.
+https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html. This is the layer below HTTP's own chunks: each
+is `<length in hex>[;chunk-signature=<hex>]\\r\\n<data>\\r\\n`, the last is of length 0, and then come trailers, of
+which one may be a checksum and one the signature of the others.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ChunkSignatures:
         expected = hmac.digest(self.key, text.encode(), "sha256").hex()
         if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
             raise AwsFault(
-                "SignatureDoesNotMatch", "The signature of a chunk does not match what was sent; send the object again.", 403
+                "SignatureDoesNotMatch", "The signature of a chunk does not match what was sent; send it again.", 403
             )
         self.previous = expected
 
@@ -66,7 +66,9 @@ class ChunkedBody:
     _buffer: bytearray = field(default_factory=bytearray, repr=False)
 
     async def data(self) -> AsyncIterator[bytes]:
-        """The data in pieces. Raises `AwsFault` for a framing that is none, a wrong signature, or a body that ends early."""
+        """The data in pieces. Raises `AwsFault` for a framing that is none, a wrong signature, or a body that ends
+        early.
+        """
         while True:
             length, signature = _head(await self._line())
             digest = hashlib.sha256()

@@ -34,7 +34,9 @@ def check_copying(asked: Conditions, etag: str, modified: datetime) -> None:
 
 
 def check_writing(asked: Conditions, etag: str | None) -> None:
-    """For what is about to be replaced or removed; `etag` is None when there is nothing. Raises `AwsFault` 412 or 404."""
+    """For what is about to be replaced or removed; `etag` is None when there is nothing. Raises `AwsFault` 412 or
+    404.
+    """
     if asked.get("IfNoneMatch") is not None and etag is not None and _matches(asked["IfNoneMatch"], etag):
         raise _failed("If-None-Match")
     if asked.get("IfMatch") is not None:
@@ -49,6 +51,5 @@ def _matches(said: str, etag: str) -> bool:
 
 
 def _failed(condition: str) -> AwsFault:
-    return AwsFault(
-        "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", 412, {"Condition": condition}
-    )
+    message = "At least one of the pre-conditions you specified did not hold"
+    return AwsFault("PreconditionFailed", message, 412, {"Condition": condition})

@@ -32,8 +32,8 @@ def copy_object(context: Context, request: Members) -> Members:
     if (bucket, key) == (request["Bucket"], request["Key"]) and not replaces:
         raise AwsFault(
             "InvalidRequest",
-            "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, "
-            "storage class, website redirect location or encryption attributes.",
+            "This copy request is illegal because it is trying to copy an object to itself without changing the "
+            "object's metadata, storage class, website redirect location or encryption attributes.",
         )
     with Spool(context.buckets.spool, sha256=False, algorithms=known.checksums) as spool:
         body = _copied(path, 0, stat.st_size, spool)

@@ -1,8 +1,9 @@
 """CRC-64/NVME, which the AWS command line 2 sends by default, with NumPy.
 
-A chunk is cut into lanes of equal length that go through the table together, and their sums are then joined two by two: the sum of
-`a + b` is the sum of `a` moved on by as many zero bytes as `b` has, exclusive-or the sum of `b`. Moving on is linear, so that it is
-eight look-ups. What was summed before is exclusive-or'ed into the first eight bytes. The polynomial is reflected, initial value and final exclusive-or are all ones: https://reveng.sourceforge.io.
+A chunk is cut into lanes of equal length that go through the table together, and their sums are then joined two by
+two: the sum of `a + b` is the sum of `a` moved on by as many zero bytes as `b` has, exclusive-or the sum of `b`.
+Moving on is linear, so that it is eight look-ups. What was summed before is exclusive-or'ed into the first eight
+bytes. The polynomial is reflected, initial value and final exclusive-or are all ones: https://reveng.sourceforge.io.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def _moved(states: Words, zero_bytes: int) -> Words:
 def _table() -> Words:
     values = np.arange(256, dtype=np.uint64)
     for _ in range(8):
-        values = np.where(values & np.uint64(1), (values >> np.uint64(1)) ^ np.uint64(POLYNOMIAL), values >> np.uint64(1))
+        halves = values >> np.uint64(1)
+        values = np.where(values & np.uint64(1), halves ^ np.uint64(POLYNOMIAL), halves)
     return values
 
 

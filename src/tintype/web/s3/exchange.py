@@ -13,7 +13,7 @@ from tintype.web.dispatch import Call, refusal_of_unsupported
 from tintype.web.faults import AwsFault
 from tintype.web.message import Answer, Members, Request
 from tintype.web.s3.chunked import SIGNED, ChunkSignatures
-from tintype.web.s3.intake import Intake, check_payload_hash, wanted_sums
+from tintype.web.s3.intake import Intake, check_payload_hash, mismatch, wanted_sums
 from tintype.web.s3.operations import OPERATIONS, STREAMING
 from tintype.web.s3.routing import find_operation
 from tintype.web.s3.spooled import Spool
@@ -36,7 +36,9 @@ class Exchange:
     async def answer(
         self, context: Context, request: Request, claim: Claim | None, receive: Receive, run: Run
     ) -> Answer:
-        """Done in a thread by `run`. Without a claim the signature has been checked. Raises `AwsFault`, `TintypeError`."""
+        """Done in a thread by `run`. Without a claim the signature has been checked. Raises `AwsFault`,
+        `TintypeError`.
+        """
         payload_hash = _payload_hash(request, claim)
         if claim is not None:
             signature.verify(claim, request, payload_hash, context.key, context.now())
@@ -49,9 +51,7 @@ class Exchange:
         if operation.name not in STREAMING:
             body = await whole(pieces(receive), DOCUMENT_BYTES)
             if HEX_SHA256.fullmatch(payload_hash) and signature.sha256(body) != payload_hash:
-                raise AwsFault(
-                    "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed."
-                )
+                raise mismatch()
             return rest_xml_protocol.answer(operation, await run(function, context, _parsed(call, request, body)))
         members = _parsed(call, request, b"")
         _check_length(request)
@@ -90,7 +90,7 @@ def _parsed(call: Call, request: Request, body: bytes) -> Members:
 def _check_owner(context: Context, request: Request) -> None:
     expected = request.header("x-amz-expected-bucket-owner")
     if expected and expected != context.account.id:
-        raise AwsFault("AccessDenied", "Access Denied: the bucket's owner is another than x-amz-expected-bucket-owner", 403)
+        raise AwsFault("AccessDenied", "The bucket's owner is another than x-amz-expected-bucket-owner says.", 403)
 
 
 def _check_length(request: Request) -> None:
@@ -100,4 +100,4 @@ def _check_length(request: Request) -> None:
     if length and not (length.isascii() and length.isdigit() and len(length) < 20):
         raise AwsFault("InvalidArgument", "Content-Length must be a number")
     if length and int(length) > LARGEST_PUT:
-        raise AwsFault("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size of 5 GiB; send it in parts.")
+        raise AwsFault("EntityTooLarge", "Your proposed upload exceeds the maximum of 5 GiB; send it in parts.")

@@ -16,7 +16,9 @@ BLOCK_BYTES = 1 << 20
 @final
 @dataclass(frozen=True)
 class FileBody:
-    """An open file, which is closed when all has been sent or nobody wants more. It is read on when its name is gone."""
+    """An open file, which is closed when all has been sent or nobody wants more. It is read on when its name is
+    gone.
+    """
 
     descriptor: int
     span: Span
@@ -42,4 +44,5 @@ class FileBody:
             os.close(self.descriptor)
 
     def _read(self, loop: asyncio.AbstractEventLoop, position: int) -> asyncio.Future[bytes]:
-        return loop.run_in_executor(None, os.pread, self.descriptor, min(BLOCK_BYTES, self.span.end - position), position)
+        size = min(BLOCK_BYTES, self.span.end - position)
+        return loop.run_in_executor(None, os.pread, self.descriptor, size, position)

@@ -1,4 +1,6 @@
-"""A streaming body onto the disk: a megabyte at a time, with its sums made in threads, and checked against what was signed."""
+"""A streaming body onto the disk: a megabyte at a time, with its sums made in threads, and checked against what was
+signed.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Intake:
     signatures: ChunkSignatures | None      # of the chunks, when they are signed
 
     async def take(self, request: Request, stream: AsyncIterator[bytes], spool: Spool, threads: Executor) -> Spooled:
-        """All of the body. Raises `AwsFault` when it is not what the client said it is, `ClientGone`, `StorageFailed`."""
+        """All of the body. Raises `AwsFault` when it is not what the client said it is, `ClientGone`,
+        `StorageFailed`.
+        """
         chunked = ChunkedBody(stream, self.signatures) if self.payload_hash in STREAMING else None
         await _fill(spool, chunked.data() if chunked else stream, threads)
         found = spool.finish(_expected(request, chunked.trailers if chunked else {}))
@@ -39,9 +43,7 @@ class Intake:
 
     def _check(self, request: Request, found: Spooled) -> None:
         if found.sha256 and self.payload_hash not in (found.sha256, UNSIGNED) and self.payload_hash not in STREAMING:
-            raise AwsFault(
-                "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed."
-            )
+            raise mismatch()
         length = request.header("x-amz-decoded-content-length")
         if length and length != str(found.size):
             raise incomplete()
@@ -110,11 +112,16 @@ def _check_md5(said: str, computed: bytes) -> None:
         raise AwsFault("BadDigest", "The Content-MD5 you specified did not match what we received.")
 
 
+def mismatch() -> AwsFault:
+    """What S3 says to a body that is not the one that was signed."""
+    message = "The provided 'x-amz-content-sha256' header does not match what was computed."
+    return AwsFault("XAmzContentSHA256Mismatch", message)
+
+
 def check_payload_hash(payload_hash: str) -> None:
     """Raises `AwsFault` for a header x-amz-content-sha256 that is none of those there are."""
     if not (HEX_SHA256.fullmatch(payload_hash) or payload_hash == UNSIGNED or payload_hash in STREAMING):
         raise AwsFault(
             "InvalidArgument",
-            "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "
-            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.",
+            f"x-amz-content-sha256 must be {UNSIGNED}, {', '.join(sorted(STREAMING))} or a valid sha256 value.",
         )

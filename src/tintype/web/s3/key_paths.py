@@ -1,7 +1,7 @@
 """Keys and the paths they are at. A key cannot name anything outside its bucket, whatever is in it.
 
-A key is cut at its slashes, and each part is a folder or a file of that name. Where a file system cannot do that, names that begin
-with `.tintype-` stand in, which no key may contain:
+A key is cut at its slashes, and each part is a folder or a file of that name. Where a file system cannot do that,
+names that begin with `.tintype-` stand in, which no key may contain:
 
     a//b, /a, a/        an empty part is `.tintype-empty`
     ./a, a/..           a part of dots is `.tintype-dot` or `.tintype-dots`
@@ -39,8 +39,8 @@ def check_key(key: str) -> str:
         if len(part) > LONGEST_PART:
             raise AwsFault(
                 "KeyTooLongError",
-                f"Your key is too long: keys are the names of files here, and a part of {len(part)} bytes between slashes is over "
-                f"{LONGEST_PART}.",
+                "Your key is too long: keys are the names of files here, and what is between two slashes may have "
+                f"{LONGEST_PART} bytes; there are {len(part)}.",
             )
         if part.startswith(RESERVED.encode()):
             raise AwsFault("InvalidArgument", f"A part of a key may not begin with {RESERVED!r} here.")
@@ -53,7 +53,9 @@ def relative_path(key: str) -> str:
 
 
 def part_of(name: str) -> str | None:
-    """The part of a key that a file or folder of this name is; None when it is none (names that are not UTF-8, and ours)."""
+    """The part of a key that a file or folder of this name is; None when it is none (names that are not UTF-8, and
+    ours).
+    """
     if name in PARTS:
         return PARTS[name]
     if name.startswith(RESERVED) or not _is_text(name):

@@ -113,7 +113,7 @@ def _content(context: Context, request: Members, one: Found) -> Members:
     return {
         "Key": _shown(request, one.key),
         "LastModified": last_modified(one.stat.st_mtime),
-        "ETag": attributes.read(one.path, one.stat, context.buckets.aside).quoted_etag,
+        "ETag": attributes.etag(one.path, one.stat, context.buckets.aside),
         "Size": one.stat.st_size,
         "StorageClass": "STANDARD",
     }

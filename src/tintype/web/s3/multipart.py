@@ -115,7 +115,12 @@ def complete_multipart_upload(context: Context, request: Members) -> Members:
     checksums = _joined_checksums(document, request, [one for _, one, _ in found])
     sizes = tuple(size for _, _, size in found)
     described = Attributes(
-        f"{digest}-{len(found)}", upload.described.headers, upload.described.metadata, checksums, upload.described.tags, sizes
+        f"{digest}-{len(found)}",
+        upload.described.headers,
+        upload.described.metadata,
+        checksums,
+        upload.described.tags,
+        sizes,
     )
     file = _joined([path for path, _, _ in found], context.buckets.spool)
     try:
@@ -196,7 +201,8 @@ def _upload(context: Context, request: Members) -> Upload:
                 return Upload(directory.name, document["key"], directory, Attributes.from_json(document["described"]))
     raise AwsFault(
         "NoSuchUpload",
-        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
+        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or "
+        "completed.",
         404,
         {"UploadId": request["UploadId"]},
     )
@@ -216,8 +222,8 @@ def _listed_parts(context: Context, upload: Upload, listed: list[Members]) -> li
         if stat is None or known is None or one.get("ETag", "").strip('"') not in ("", known.etag):
             raise AwsFault(
                 "InvalidPart",
-                "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified "
-                "entity tag may not match the part's entity tag.",
+                "One or more of the specified parts could not be found. The part may not have been uploaded, or the "
+                "specified entity tag may not match the part's entity tag.",
             )
         for name, member in MEMBERS.items():
             if one.get(member) and one[member] != known.checksums.get(name, one[member]):

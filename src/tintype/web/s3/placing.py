@@ -97,7 +97,9 @@ def _into_folder(place: Path, moving: Path) -> None:
 
 
 def recover(buckets: Buckets) -> None:
-    """Bring to their places the objects that a kill has left between two. For the one server of a home, at its start."""
+    """Bring to their places the objects that a kill has left between two. For the one server of a home, at its
+    start.
+    """
     for note in buckets.moving.glob("*.to"):
         _arrive(note)
 

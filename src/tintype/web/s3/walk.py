@@ -1,7 +1,8 @@
 """The objects of a bucket in the order of their keys, without reading more folders than it takes.
 
-Keys are in the order of their UTF-8, which is that of Python's strings. A folder `a` holds keys that begin with `a/`, so it stands
-where `a/` does among the files beside it, and the object `a` that has become `.tintype-object` in it stands where `a` does.
+Keys are in the order of their UTF-8, which is that of Python's strings. A folder `a` holds keys that begin with `a/`,
+so it stands where `a/` does among the files beside it, and the object `a` that has become `.tintype-object` in it
+stands where `a` does.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def _violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
 def _of_structure(shape: StructureShape, value: dict[str, Any], path: str) -> Iterator[str]:
     for name in shape.required_members:
         if value.get(name) is None:
-            yield f"Value null at '{_below(path, name)}' failed to satisfy constraint: Member must not be null"
+            yield _violated("null", _below(path, name), "not be null")
     for name, one in value.items():
         if name in shape.members and one is not None:
             yield from _violations(shape.members[name], one, _below(path, name))
@@ -65,32 +65,30 @@ def _of_text(shape: Shape, value: str, path: str) -> Iterator[str]:
     yield from _of_size(shape, len(value), f"'{_cut(value)}'", path)
     allowed = shape.enum if isinstance(shape, StringShape) else []
     if allowed and value not in allowed:
-        listed = ", ".join(allowed)
-        yield f"Value '{_cut(value)}' at '{path}' failed to satisfy constraint: Member must satisfy enum value set: [{listed}]"
+        yield _violated(f"'{_cut(value)}'", path, f"satisfy enum value set: [{', '.join(allowed)}]")
     pattern = shape.metadata.get("pattern")
     if pattern and len(value) <= (shape.metadata.get("max") or len(value)) and not _fits(pattern, value):
-        yield (
-            f"Value '{_cut(value)}' at '{path}' failed to satisfy constraint: Member must satisfy regular expression "
-            f"pattern: {pattern}"
-        )
+        yield _violated(f"'{_cut(value)}'", path, f"satisfy regular expression pattern: {pattern}")
 
 
 def _of_size(shape: Shape, size: int, shown: str, path: str) -> Iterator[str]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     if least is not None and size < least:
-        yield (
-            f"Value {shown} at '{path}' failed to satisfy constraint: Member must have length greater than or equal to {least}"
-        )
+        yield _violated(shown, path, f"have length greater than or equal to {least}")
     if most is not None and size > most:
-        yield f"Value {shown} at '{path}' failed to satisfy constraint: Member must have length less than or equal to {most}"
+        yield _violated(shown, path, f"have length less than or equal to {most}")
 
 
 def _of_number(shape: Shape, value: float, path: str) -> Iterator[str]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     if least is not None and value < least:
-        yield f"Value '{value}' at '{path}' failed to satisfy constraint: Member must have value greater than or equal to {least}"
+        yield _violated(f"'{value}'", path, f"have value greater than or equal to {least}")
     if most is not None and value > most:
-        yield f"Value '{value}' at '{path}' failed to satisfy constraint: Member must have value less than or equal to {most}"
+        yield _violated(f"'{value}'", path, f"have value less than or equal to {most}")
+
+
+def _violated(shown: str, path: str, rule: str) -> str:
+    return f"Value {shown} at '{path}' failed to satisfy constraint: Member must {rule}"
 
 
 def _fits(pattern: str, value: str) -> bool:

@@ -1,4 +1,6 @@
-"""JSON to the values of a shape of botocore's model, and back. Members that the shape does not have are passed over when read."""
+"""JSON to the values of a shape of botocore's model, and back. Members that the shape does not have are passed over
+when read.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def from_json(shape: Shape, value: Any) -> Any:
 
 
 def to_json(shape: Shape, value: Any) -> Any:
-    """What `json.dumps` takes. Raises `TypeError` for a member that the shape does not have, which is an error of ours."""
+    """What `json.dumps` takes. Raises `TypeError` for a member that the shape does not have, which is an error of
+    ours.
+    """
     return WRITERS[shape.type_name](shape, value)
 
 

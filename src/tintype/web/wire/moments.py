@@ -1,4 +1,6 @@
-"""Times as the wire has them: seconds since the epoch, ISO 8601, or HTTP's own format. Values are aware datetimes in UTC."""
+"""Times as the wire has them: seconds since the epoch, ISO 8601, or HTTP's own format. Values are aware datetimes in
+UTC.
+"""
 
 from __future__ import annotations
 

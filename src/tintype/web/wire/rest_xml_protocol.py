@@ -47,7 +47,8 @@ def answer(operation: OperationModel, members: Members) -> Answer:
     elif inside := body_members(operation.output_shape):
         assert operation.output_shape is not None  # noqa: S101
         own = {name: value for name, value in members.items() if name in inside}
-        said.body = _document(to_xml(operation.output_shape, S3_ROOTS.get(operation.name, f"{operation.name}Result"), own), said)
+        root = S3_ROOTS.get(operation.name, f"{operation.name}Result")
+        said.body = _document(to_xml(operation.output_shape, root, own), said)
     return said
 
 

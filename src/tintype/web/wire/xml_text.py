@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
@@ -9,6 +10,7 @@ from xml.parsers import expat
 from tintype.web.faults import AwsFault
 
 DEEPEST = 40
+SPECIAL = re.compile("[&<>\"\\x00-\\x1f\ufffe\uffff]")
 ILLEGAL = {code: None for code in range(0x20) if chr(code) not in "\t\n\r"} | {0xFFFE: None, 0xFFFF: None}
 ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"})
 
@@ -54,7 +56,7 @@ def read_xml(body: bytes) -> Element:
 
 def escape(text: str) -> str:
     """Text as XML has it; characters that XML cannot hold are left out."""
-    return text.translate(ILLEGAL).translate(ESCAPES)
+    return text.translate(ILLEGAL).translate(ESCAPES) if SPECIAL.search(text) else text
 
 
 def _local(name: str) -> str:

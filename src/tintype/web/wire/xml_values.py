@@ -21,7 +21,8 @@ def from_xml(shape: Shape, element: Element) -> Any:
     if isinstance(shape, StructureShape):
         return _read_structure(shape, element)
     if isinstance(shape, ListShape):
-        return [from_xml(shape.member, one) for one in element.findall(shape.member.serialization.get("name", "member"))]
+        own = shape.member.serialization.get("name", "member")
+        return [from_xml(shape.member, one) for one in element.findall(own)]
     if isinstance(shape, MapShape):
         raise malformed_xml()           # no request that is supported has one
     try:
@@ -74,11 +75,12 @@ def _write(shape: Shape, name: str, value: Any, pieces: list[str]) -> None:
 
 
 def _write_structure(shape: StructureShape, name: str, value: Any, pieces: list[str]) -> None:
-    unknown = value.keys() - shape.members.keys()
-    if unknown:
+    members = shape.members
+    if not value.keys() <= members.keys():
+        unknown = value.keys() - members.keys()
         raise TypeError(f"{shape.name} has no member {', '.join(sorted(unknown))}")
     attributes = ""
-    for key, member in shape.members.items():
+    for key, member in members.items() if shape.serialization.get("xmlNamespace") else ():
         if member.serialization.get("xmlAttribute") and value.get(key) is not None:
             prefix = shape.serialization.get("xmlNamespace", {})
             if prefix.get("prefix"):
@@ -86,8 +88,9 @@ def _write_structure(shape: StructureShape, name: str, value: Any, pieces: list[
             attributes += f' {wire_name(key, member)}="{escape(str(value[key]))}"'
     pieces.append(f"<{name}{attributes}>")
     for key, one in value.items():
-        member = shape.members[key]
-        if one is not None and not member.serialization.get("location") and not member.serialization.get("xmlAttribute"):
+        member = members[key]
+        how = member.serialization
+        if one is not None and "location" not in how and "xmlAttribute" not in how:
             _write(member, _element_name(key, member), one, pieces)
     pieces.append(f"</{name}>")
 
