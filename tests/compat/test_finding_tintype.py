@@ -55,6 +55,13 @@ def test_a_notebook_reads_a_log_without_tintype_being_installed(python: Path, tm
     assert done.stdout.split()[:4] == ["1.0.34", "False", "[3]", "0.5"]
 
 
+def test_a_folder_of_that_name_is_not_tintype(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "tintype" / "compat").mkdir(parents=True)           # what an editable installation leaves there
+    path = f"{compat_path()}{os.pathsep}{tmp_path}"
+    done = ran(python, "-c", "import smdebug", PYTHONPATH=path, TINTYPE_PACKAGES=sysconfig.get_path("purelib"))
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_is_missing_is_named(python: Path) -> None:
     done = ran(python, "-c", "import smdebug.trials", TINTYPE_PACKAGES="")
     assert done.returncode

@@ -19,7 +19,8 @@ BESIDE = (HERE.parents[3] / "src", HERE.parents[4])
 
 def find_tintype() -> None:
     """Append to `sys.path` what is missing. Where nothing can be found the import of Tintype says so."""
-    if find_spec("tintype") is None:
+    found = find_spec("tintype")
+    if found is None or found.origin is None:           # nothing, or a folder of that name without Tintype in it
         told = [Path(one) for one in os.environ.get("TINTYPE_PACKAGES", "").split(os.pathsep) if one]
         beside = [one for one in BESIDE if (one / "tintype" / "__init__.py").is_file()]
         sys.path.extend(str(one) for one in dict.fromkeys([*told, *beside]) if is_ours(one))
