@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, final
 
 from tintype.errors import InvalidRequest, NotAcceptable
@@ -24,6 +25,7 @@ CSV = "text/csv"
 NPY = "application/x-npy"
 MEDIA_TYPES = (JSON, CSV, NPY)          # in the server's order of preference, for application/* and the like
 MAX_TOP = 10_000
+REMEMBERED = 64                         # headers; callers send the same one again and again
 
 
 class Layout(StrEnum):
@@ -79,6 +81,7 @@ class _MediaRange:
         return self.media_type in ("*/*", media_type) or (kind.endswith("/") and media_type.startswith(kind))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def negotiate(header: str | None, default: AnswerFormat) -> AnswerFormat:
     """The best format that the caller reads. `NotAcceptable` (406) when there is none."""
     ranges = [_media_range(part) for part in (header or "*/*").split(",") if part.strip()] or [_media_range("*/*")]

@@ -7,7 +7,7 @@ import gzip
 import hmac
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import final
@@ -45,6 +45,32 @@ class Queue:
             self.inside -= 1
 
 
+@final
+class Room:
+    """The memory that bodies take until they are answered. One event loop uses it."""
+
+    def __init__(self, total_bytes: int) -> None:
+        self.total_bytes = total_bytes
+        self.taken_bytes = 0
+
+    @contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """A function that takes bytes, all given back at the end of the block; it raises `Busy` (429) for too many."""
+        own = 0
+
+        def take(count: int) -> None:
+            nonlocal own
+            if self.taken_bytes + count > self.total_bytes:
+                raise Busy("the bodies of other requests take all the memory there is for them", RETRY_AFTER_SECONDS)
+            self.taken_bytes += count
+            own += count
+
+        try:
+            yield take
+        finally:
+            self.taken_bytes -= own
+
+
 def check_token(authorization: str | None, token: str | None) -> None:
     """`Unauthorised` (401) unless the header carries the token, compared in constant time; None lets everybody in."""
     if token is None:
@@ -55,23 +81,26 @@ def check_token(authorization: str | None, token: str | None) -> None:
         raise Unauthorised("this endpoint needs its token; send the header 'Authorization: Bearer <token>'")
 
 
-async def read_body(request: Request, limit_bytes: int, limit_seconds: float) -> bytes:
+async def read_body(request: Request, limit_bytes: int, limit_seconds: float, take: Callable[[int], None]) -> bytes:
     """The request's body, decompressed. `TooLarge` (413) as soon as it is known to be, 408 when it comes too slowly.
 
-    gzip is undone piece by piece, and the limit is for what comes out: a bomb is refused after `limit_bytes` of it.
+    `take` is told of every piece, see `Room.share`. gzip is undone piece by piece, and the limit is for what comes out:
+    a bomb is refused after `limit_bytes` of it.
     """
     encoding = request.headers.get("content-encoding", IDENTITY).strip().lower()
     if encoding not in (IDENTITY, *GZIP):
         raise Unsupported(f"bodies encoded as {encoding!r} are not read; send the picture as it is, or gzip")
     try:
         async with asyncio.timeout(limit_seconds):
-            return await _read(request, limit_bytes, Inflater(limit_bytes) if encoding in GZIP else None)
+            return await _read(request, limit_bytes, Inflater(limit_bytes) if encoding in GZIP else None, take)
     except TimeoutError as error:
         late = f"the body did not arrive within {limit_seconds:g} s; send it again on a better line"
         raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, late) from error
 
 
-async def _read(request: Request, limit_bytes: int, inflater: Inflater | None) -> bytes:
+async def _read(
+    request: Request, limit_bytes: int, inflater: Inflater | None, take: Callable[[int], None]
+) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > limit_bytes:
         raise _too_large(limit_bytes)
@@ -82,6 +111,7 @@ async def _read(request: Request, limit_bytes: int, inflater: Inflater | None) -
         size += len(content)
         if size > limit_bytes:
             raise _too_large(limit_bytes)
+        take(len(content))
         chunks.append(content)
     if inflater:
         inflater.finish()

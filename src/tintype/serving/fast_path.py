@@ -116,7 +116,7 @@ class FastPath:
             content = await asyncio.to_thread(write_answer, predictions, wanted)
         else:
             content = write_answer(predictions, wanted)
-        classified = tuple(Classified(best.index, best.label, best.probability) for (best,) in predictions.top(1))
+        classified = tuple(Classified(one.index, one.label, one.probability) for one in predictions.best)
         phases = {
             "queue": decoded.waited + inferred.waited,
             "decode": decoded.seconds,

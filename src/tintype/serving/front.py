@@ -11,10 +11,10 @@ import contextlib
 import logging
 import math
 import os
+import shutil
 import signal
 import socket
-import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ from tintype.serving.server import Service, create_app
 from tintype.serving.settings import ServerSettings
 from tintype.serving.surroundings import Surroundings
 from tintype.serving.workers.nursery import Nursery
+from tintype.storage import storage_errors
 
 SECURITY_HEADERS = [("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")]
 LEAST_GRACE_SECONDS = 1
@@ -47,6 +48,7 @@ class Served:
 
     model: Model
     routes: tuple[BaseRoute, ...] = ()
+    is_full: Callable[[], bool] = lambda: False     # known without looking at a request
 
 
 Serving = Callable[[ServerSettings, Surroundings], AbstractAsyncContextManager[Served]]
@@ -59,7 +61,7 @@ def one_model(definition: ModelDefinition) -> Serving:
     async def serving(settings: ServerSettings, around: Surroundings) -> AsyncIterator[Served]:
         replicas = await Replicas.start(definition, settings, around)
         try:
-            yield Served(replicas)
+            yield Served(replicas, is_full=lambda: replicas.is_full)
         finally:
             await replicas.stop()
 
@@ -75,6 +77,7 @@ class Front:
     nursery: Nursery
     settings: ServerSettings
     token: str | None
+    scratch: Path                   # a folder for unpacked models, this endpoint's own
     environments: Path              # where those of a script's requirements.txt are kept
     serving: Serving
     on_ready: Callable[[], None]    # told once, when requests are answered
@@ -89,8 +92,8 @@ async def serve(front: Front) -> None:
     settings = front.settings
     metrics = Metrics()
     access_log = AccessLog(Path(settings.access_log)) if settings.access_log else None
-    with tempfile.TemporaryDirectory(prefix="tintype-front-") as scratch:
-        around = Surroundings(front.nursery, Path(scratch), metrics, front.environments)
+    around = Surroundings(front.nursery, front.scratch, metrics, front.environments)
+    with _emptied(front.scratch):
         async with contextlib.AsyncExitStack() as stack:
             starting = asyncio.ensure_future(stack.enter_async_context(front.serving(settings, around)))
             stopping = asyncio.ensure_future(stop.wait())
@@ -101,10 +104,22 @@ async def serve(front: Front) -> None:
                     await starting
                 return
             served = starting.result()
-            service = Service(served.model, settings, front.token, metrics, access_log)
+            service = Service(served.model, settings, front.token, metrics, access_log, served.is_full)
             await _answer(front, service, served.routes, stopping)
     if access_log:
         access_log.close()
+
+
+@contextlib.contextmanager
+def _emptied(scratch: Path) -> Iterator[None]:
+    """A folder without what a front that was killed has left in it; gone at the end."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    with storage_errors(scratch):
+        scratch.mkdir(parents=True, mode=0o700)
+    try:
+        yield
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 async def _answer(

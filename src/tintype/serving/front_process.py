@@ -40,6 +40,11 @@ def serving_of(options: argparse.Namespace) -> Serving:
     return one_model(definition_of(options))
 
 
+def scratch_of(state: Path | None, supervisor: int) -> Path:
+    """The endpoint's own folder for unpacked models: the same one for each of its fronts."""
+    return state.parent / "scratch" if state else Path(tempfile.gettempdir(), f"tintype-serving-{supervisor}")
+
+
 def serve(
     options: argparse.Namespace, environ: Mapping[str, str], inherited: tuple[int, int, int], state: State
 ) -> None:
@@ -58,7 +63,8 @@ def serve(
                 os.write(ready, b"1")
 
         connection = Nursery(socket.socket(fileno=nursery))
-        run(Front(listening, connection, settings, token, environments, serving, on_ready))
+        scratch = scratch_of(options.state, state.process.pid)
+        run(Front(listening, connection, settings, token, scratch, environments, serving, on_ready))
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str], inherited: tuple[int, int, int], parent: int) -> int:

@@ -46,6 +46,8 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._seen: list[Seen] = []
+        self._by_status: dict[int, Counter] = {}
+        self._by_phase: dict[str, Histogram] = {}
         make = partial(Counter, registry=self.registry)
         spread = partial(Histogram, registry=self.registry)
         self._requests = make("tintype_requests", "Requests by the status of their answer", ["status"])
@@ -61,11 +63,13 @@ class Metrics:
 
     def request(self, status: int, body_bytes: int, seconds: float, phases: Mapping[str, float]) -> None:
         """One request that was answered."""
-        self._requests.labels(status).inc()
+        if (counted := self._by_status.get(status)) is None:
+            counted = self._by_status[status] = self._requests.labels(status)
+        counted.inc()
         self._bytes.inc(body_bytes)
-        self._seconds.labels(TOTAL).observe(seconds)
+        self._observe(TOTAL, seconds)
         for phase, part in phases.items():
-            self._seconds.labels(phase).observe(part)
+            self._observe(phase, part)
 
     def batches_of(self, variant: str) -> OnBatch:
         """What the networks of a variant tell their batches to."""
@@ -83,6 +87,11 @@ class Metrics:
     def text(self) -> bytes:
         """All of it as Prometheus reads it."""
         return generate_latest(self.registry)
+
+    def _observe(self, phase: str, seconds: float) -> None:
+        if (spread := self._by_phase.get(phase)) is None:       # looking a label up takes longer than counting
+            spread = self._by_phase[phase] = self._seconds.labels(phase)
+        spread.observe(seconds)
 
     def _batch(self, variant: str, news: BatchNews) -> None:
         self._batches.labels(variant, news.reason).inc()

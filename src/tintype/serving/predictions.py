@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
@@ -19,7 +20,7 @@ class Ranked:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return asdict(self)
+        return {"label": self.label, "index": self.index, "probability": self.probability}
 
 
 @final
@@ -33,11 +34,20 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.logits)
 
-    @property
+    @cached_property
     def probabilities(self) -> np.ndarray:
         """float32 (n, classes); each row adds up to 1."""
         shifted = np.exp(self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True))
         return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    @property
+    def best(self) -> list[Ranked]:
+        """For each picture the most probable class; of equals the first."""
+        rows = self.probabilities
+        return [
+            Ranked(self.classes[index], index, float(row[index]))
+            for row, index in zip(rows, rows.argmax(axis=1).tolist(), strict=True)
+        ]
 
     def top(self, most: int) -> list[tuple[Ranked, ...]]:
         """For each picture the `most` probable classes, the most probable first; equals go by index."""

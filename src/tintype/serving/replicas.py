@@ -12,7 +12,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, final
@@ -102,6 +101,11 @@ class Replicas:
     def inside(self) -> int:
         """Requests that are being answered or wait."""
         return self._queue.inside
+
+    @property
+    def is_full(self) -> bool:
+        """Whoever asks now is refused."""
+        return self._queue.inside >= self._queue.capacity
 
     async def invoke(self, invocation: Invocation) -> Answer:
         """The model's answer.

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, final
 
@@ -19,8 +21,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from tintype.errors import Busy, InvalidRequest
 from tintype.serving.access_log import AccessLog
-from tintype.serving.admission import check_token, compressed, read_body
+from tintype.serving.admission import RETRY_AFTER_SECONDS, Room, check_token, compressed, read_body
 from tintype.serving.invocation import Answer, Invocation, Model
 from tintype.serving.metrics import CONTENT_TYPE, Metrics
 from tintype.serving.openapi import description
@@ -30,6 +33,7 @@ from tintype.serving.settings import ServerSettings
 
 ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 TARGET_VARIANT = "x-amzn-sagemaker-target-variant"
+PATIENCE = "x-timeout-seconds"              # how long a caller waits; then 504, and the work is given up
 INVOKED_VARIANT = "x-amzn-invoked-production-variant"
 
 
@@ -43,7 +47,13 @@ class Service:
     token: str | None = None
     metrics: Metrics = field(default_factory=Metrics)
     access_log: AccessLog | None = None
+    is_full: Callable[[], bool] = lambda: False     # known before a body is read, so that nobody sends one for nothing
     is_ready: Callable[[], bool] = lambda: True
+
+    @cached_property
+    def room(self) -> Room:
+        """For the bodies."""
+        return Room(self.settings.bodies_limit_bytes)
 
 
 def create_app(
@@ -118,22 +128,39 @@ class _Noted:
 async def _answered(service: Service, request: Request, noted: _Noted) -> Response:
     settings, headers = service.settings, request.headers
     check_token(headers.get("authorization"), service.token)
-    body = await read_body(request, settings.body_limit_bytes, settings.body_seconds)
-    noted.body_bytes = len(body)
-    noted.phases["body"] = time.monotonic() - noted.arrived
-    invocation = Invocation(
-        noted.request_id,
-        body,
-        headers.get("content-type"),
-        headers.get("accept"),
-        noted.arrived + settings.request_seconds,
-        headers.get(ATTRIBUTES, ""),
-        headers.get(TARGET_VARIANT),
-    )
-    answer = await _unless_gone(request, service.model.invoke(invocation))
+    deadline = noted.arrived + patience_of(headers.get(PATIENCE), settings.request_seconds)
+    if service.is_full():
+        raise Busy("the queue is full; send it again shortly", RETRY_AFTER_SECONDS)
+    with service.room.share() as take:
+        body = await read_body(request, settings.body_limit_bytes, settings.body_seconds, take)
+        noted.body_bytes = len(body)
+        noted.phases["body"] = time.monotonic() - noted.arrived
+        invocation = Invocation(
+            noted.request_id,
+            body,
+            headers.get("content-type"),
+            headers.get("accept"),
+            deadline,
+            headers.get(ATTRIBUTES, ""),
+            headers.get(TARGET_VARIANT),
+        )
+        answer = await _unless_gone(request, service.model.invoke(invocation))
     noted.phases.update(answer.phases)
     noted.variant = answer.variant
     return _written(answer, headers)
+
+
+def patience_of(header: str | None, most: float) -> float:
+    """How many seconds a caller waits for the answer, at most `most`. `InvalidRequest` for what is no number."""
+    if header is None:
+        return most
+    try:
+        seconds = float(header)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0:
+        raise InvalidRequest(f"{PATIENCE} is a number of seconds above 0, got {header[:40]!r}")
+    return min(seconds, most)
 
 
 def _written(answer: Answer, asked: Mapping[str, str]) -> Response:

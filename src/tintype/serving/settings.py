@@ -16,6 +16,7 @@ class ServerSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     body_limit_bytes: int = Field(default=6 * 1024**2, ge=1, description="largest request body, decompressed")
+    bodies_limit_bytes: int = Field(default=512 * 1024**2, ge=1, description="of all bodies at once; more get 429")
     body_seconds: float = Field(default=20.0, gt=0, description="how long a body may take to arrive")
     header_seconds: float = Field(default=10.0, gt=0, description="how long a request's head may take to arrive")
     header_limit_bytes: int = Field(default=32 * 1024, ge=1024, description="largest head of a request")

@@ -18,6 +18,7 @@ MAX_BODY_BYTES = 1 << 32
 CHUNK_BYTES = 1 << 18
 
 Json = dict[str, Any]
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class BrokenFrame(Exception):
@@ -26,7 +27,7 @@ class BrokenFrame(Exception):
 
 def packed(header: Json, body_bytes: int) -> bytes:
     """The bytes of a frame before its body."""
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = _ENCODER.encode(header).encode()
     return LENGTHS.pack(len(text), body_bytes) + text
 
 
