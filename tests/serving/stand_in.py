@@ -42,6 +42,9 @@ class StandIn:
     async def scale(self, workers: int) -> None:
         self.workers = workers
 
+    def facts(self) -> dict[str, object]:
+        return {"runtime": "a stand-in"}
+
     async def stop(self) -> None:
         self.cut_off += self.at_work
         self.stopped = True

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,10 +20,12 @@ import httpx
 import psutil
 import pytest
 
+from tests.serving.tiny_archive import write_tiny_archive
 from tintype.errors import BadArchive, Conflict, InvalidRequest, JobFailed, NotFound
 from tintype.records import Records
 from tintype.serving.deployment import Deployment
 from tintype.serving.endpoint import Endpoint, Status
+from tintype.serving.endpoint_config import EndpointConfig, ModelSource, ProductionVariant
 from tintype.serving.endpoints import KIND, Endpoints
 from tintype.serving.process import ProcessIdentity
 from tintype.serving.settings import ServerSettings
@@ -172,31 +175,56 @@ def test_one_name_two_starters(records: Records, endpoints: Endpoints, wanted: D
     assert len(servers_below(tmp_path)) == 1
 
 
-def test_a_killed_server_reads_as_failed_and_is_not_mistaken(records, endpoints, wanted, tmp_path: Path) -> None:
+def test_a_killed_server_is_told_brought_back_and_not_mistaken(records, endpoints, wanted, picture) -> None:
     started = endpoints.start(wanted)
-    assert started.server
-    os.kill(started.server.pid, signal.SIGKILL)
-    while started.server.is_alive:
-        time.sleep(0.01)
+    kill(started)
     found = endpoints.get("ants")
-    assert found.status is Status.FAILED
+    assert found.status is Status.OUT_OF_SERVICE
     assert f"process {started.server.pid} is gone; it last said:" in found.failure_reason
+    assert found.url is None
     assert endpoints.list() == [found]
-    # The pid has been taken over by somebody else: us.
-    change(records, "ants", server=replace(ProcessIdentity.own(), started_at=1e9), status=Status.IN_SERVICE)
-    assert "the machine was restarted" in endpoints.get("ants").failure_reason
-    assert endpoints.delete("ants")         # and we are still here
+    # The pid has been taken over by somebody else: us. And the machine was restarted since.
+    long_ago = replace(ProcessIdentity.own(), started_at=1e9)
+    found.files.state.unlink()
+    change(records, "ants", server=long_ago)
+    assert endpoints.get("ants").failure_reason == "the machine was restarted"
+    (revived,) = endpoints.revive_all()
+    assert revived.server != long_ago
+    back = until_in_service(endpoints)
+    assert back.port == started.port                # callers need not know
+    answer = httpx.post(f"{back.url}/invocations", content=picture(), trust_env=False)
+    assert answer.json()["predictions"][0]["label"] == "red"
+    assert endpoints.revive("ants") == back         # it is up: nothing happens
 
 
-def test_what_a_killed_starter_left_is_failed_and_can_be_deleted(records, endpoints, wanted, tmp_path: Path) -> None:
+def test_two_that_bring_it_back_at_once_start_one_server(endpoints, wanted, tmp_path: Path) -> None:
+    kill(endpoints.start(wanted))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: endpoints.revive("ants"), range(4)))
+    until_in_service(endpoints)
+    assert len(servers_below(tmp_path)) == 1
+
+
+def test_another_port_when_the_old_one_is_taken(endpoints, wanted) -> None:
     started = endpoints.start(wanted)
+    kill(started)
+    with socket.create_server(("127.0.0.1", started.port)):
+        endpoints.revive("ants")
+        assert until_in_service(endpoints).port != started.port
+
+
+def test_what_a_killed_starter_left_goes_on_by_itself(records, endpoints, wanted, tmp_path: Path) -> None:
+    started = endpoints.start(wanted)
+    change(records, "ants", owner=GONE, server=None, port=0, status=Status.CREATING)
+    found = endpoints.get("ants")                   # found by the state file alone
+    assert (found.status, found.port, found.server) == (Status.IN_SERVICE, started.port, started.server)
+    kill(found)
+    found.files.state.unlink()
     change(records, "ants", owner=GONE, server=None, port=0, status=Status.CREATING)
     found = endpoints.get("ants")
     assert found.status is Status.FAILED
     assert "starting it is gone" in found.failure_reason
     assert endpoints.delete("ants")
-    assert started.server
-    assert not started.server.is_alive      # found by the state file alone
     assert not servers_below(tmp_path)
 
 
@@ -236,12 +264,86 @@ def test_a_deletion_wins_over_a_start_under_way(endpoints: Endpoints, wanted: De
 
 
 def test_an_interrupted_start_leaves_nothing(endpoints, wanted, tmp_path: Path, monkeypatch) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tintype.serving.endpoints.wait_until_ready", interrupt)
+    monkeypatch.setattr(Endpoints, "wait", interrupt)
     with pytest.raises(KeyboardInterrupt):
         endpoints.start(wanted)
     assert endpoints.list() == []
     assert not servers_below(tmp_path)
     assert not (tmp_path / "endpoints" / "ants").exists()
+
+
+def test_creation_returns_at_once_and_tells_what_became_of_it(endpoints, wanted, archive, tmp_path: Path) -> None:
+    created = endpoints.create(wanted)
+    assert created.status is Status.CREATING
+    assert created.url is None
+    assert endpoints.wait("ants", of=created).status is Status.IN_SERVICE
+    with pytest.raises(Conflict, match="already is"):
+        endpoints.create(wanted)
+    hollow = tmp_path / "hollow"
+    hollow.mkdir()
+    (hollow / "description.json").write_text("{}")
+    endpoints.create(replace(wanted, name="bad", archive=hollow, directory=tmp_path / "endpoints" / "bad"))
+    with pytest.raises(JobFailed, match="format number"):
+        endpoints.wait("bad")
+    failed = endpoints.get("bad")
+    assert failed.status is Status.FAILED
+    assert not servers_below(tmp_path / "endpoints" / "bad")
+    with pytest.raises(Conflict, match="'bad' is Failed"):
+        endpoints.scale("bad", {"AllTraffic": 2})
+
+
+def test_several_variants_their_weights_and_their_workers(endpoints, wanted, archive, tmp_path: Path, picture) -> None:
+    other = write_tiny_archive(tmp_path / "other.tar.gz", classes=("rot", "grün", "blau"))
+    variants = (
+        ProductionVariant(name="english", model=ModelSource(archive=str(archive)), weight=3),
+        ProductionVariant(name="german", model=ModelSource(archive=str(other)), weight=1),
+    )
+    started = endpoints.start(replace(wanted, archive=None, config=EndpointConfig(variants=variants)))
+    assert [(one.name, one.weight, one.archive) for one in started.variants] == [
+        ("english", 3, str(archive)), ("german", 1, str(other)),
+    ]  # fmt: skip
+    with httpx.Client(base_url=started.url, trust_env=False) as client:
+
+        def asked(**headers: str) -> tuple[str, str]:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            answer = client.post("/invocations", content=picture(), headers=named).raise_for_status()
+            return answer.headers["x-amzn-invoked-production-variant"], answer.json()["predictions"][0]["label"]
+
+        said = Counter(asked() for _ in range(40))
+        assert said.keys() == {("english", "red"), ("german", "rot")}
+        assert abs(said["english", "red"] - 30) <= 2
+        assert asked(X_Amzn_SageMaker_Target_Variant="german") == ("german", "rot")
+        unknown = client.post("/invocations", content=picture(), headers={"X-Amzn-SageMaker-Target-Variant": "x"})
+        assert unknown.status_code == 400
+        assert "there are: english, german" in unknown.json()["error"]["message"]
+
+        endpoints.set_weights("ants", {"english": 0})
+        changed = endpoints.wait("ants")
+        assert [(one.weight, one.archive) for one in changed.variants] == [(0, str(archive)), (1, str(other))]
+        assert {asked() for _ in range(10)} == {("german", "rot")}
+        endpoints.scale("ants", {"german": 2})
+        endpoints.wait("ants")
+        facts = client.get("/try/facts").json()
+        assert [one["workers"] for one in facts["variants"]] == [1, 2]
+    with pytest.raises(InvalidRequest, match="no variant 'french'"):
+        endpoints.set_weights("ants", {"french": 1})
+    assert endpoints.config("ants").variants[1].workers == 2
+
+
+def kill(endpoint: Endpoint) -> None:
+    """SIGKILL to the server; whatever it had started goes with it."""
+    assert endpoint.server
+    os.kill(endpoint.server.pid, signal.SIGKILL)
+    while endpoint.server.is_alive or is_open(endpoint.port):
+        time.sleep(0.01)
+
+
+def until_in_service(endpoints: Endpoints) -> Endpoint:
+    deadline = time.monotonic() + 60
+    while (found := endpoints.get("ants")).status is not Status.IN_SERVICE:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+    return found

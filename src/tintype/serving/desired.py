@@ -40,13 +40,12 @@ class Observed(BaseModel):
     seen: int = 0                               # the newest wish that was taken up
     rejected: int = 0                           # the newest wish that was given up; what serves stayed
     reason: str = ""                            # why
-    failure: str = ""                           # why there is nothing that serves
     stage: str = ""                             # of an update under way: Starting, Shifting, Baking, RollingBack
     share: float = 0.0                          # of the traffic, that the new replicas have
 
     def settled(self, version: int) -> bool:
         """What was wanted by that version, or by a newer one, is, or has been given up."""
-        return not self.stage and (self.version >= version or self.rejected >= version or bool(self.failure))
+        return not self.stage and max(self.version, self.rejected) >= version
 
 
 @final

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Mapping
-from typing import final
+from typing import Any, final
 
 from tintype.serving.drift import Drift, Reference, brightness_bin, measure
 from tintype.serving.invocation import Answer
 
 BASELINE = 200              # pictures that make the reference when the archive has none
+BINS = 12                   # that a figure shows
 WINDOW = 1000               # pictures that are "lately"
 
 
@@ -44,6 +45,13 @@ class Watched:
         """As of now."""
         return measure(self._name, self._counts, self._reference)
 
+    def facts(self) -> dict[str, Any]:
+        """The drift, and the shares of the largest bins before and now, 0 to 1, for a figure."""
+        before, now = self.before, self.now
+        bins = sorted({*before, *now}, key=lambda bin: max(_share(before, bin), _share(now, bin)), reverse=True)[:BINS]
+        shown = [{"bin": bin, "before": _share(before, bin), "now": _share(now, bin)} for bin in sorted(bins)]
+        return {**self.drift.to_json(), "bins": shown, "learning": self._first.total() if not before else 0}
+
     @property
     def now(self) -> Mapping[str, int]:
         """Pictures by bin, lately."""
@@ -74,6 +82,14 @@ class DriftWatch:
     def drifts(self) -> list[Drift]:
         """Both distributions, as of now."""
         return [one.drift for one in self.watched.values()]
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Of both distributions."""
+        return [one.facts() for one in self.watched.values()]
+
+
+def _share(counts: Mapping[str, float], bin: str) -> float:
+    return counts.get(bin, 0.0) / (sum(counts.values()) or 1.0)
 
 
 def references_of(metrics: Mapping[str, Mapping[str, float | None]]) -> dict[str, Reference]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from tintype.errors import Conflict
+from tintype.serving.desired import Wishes
 from tintype.serving.listening import url_of
 from tintype.serving.process import ProcessIdentity
 
@@ -19,14 +20,22 @@ class Status(StrEnum):
     """SageMaker's words for the state of an endpoint."""
 
     CREATING = "Creating"
+    UPDATING = "Updating"
+    ROLLING_BACK = "RollingBack"
     IN_SERVICE = "InService"
+    OUT_OF_SERVICE = "OutOfService"                     # it served, and should; it can be brought back
+    UPDATE_ROLLBACK_FAILED = "UpdateRollbackFailed"     # as that, after an update that was given up
     FAILED = "Failed"
     DELETING = "Deleting"
 
 
+SERVING = frozenset({Status.IN_SERVICE, Status.UPDATING, Status.ROLLING_BACK})
+DOWN = frozenset({Status.OUT_OF_SERVICE, Status.UPDATE_ROLLBACK_FAILED})
+
+# A record is written by whoever looks, from what is: states that passed while nobody looked are not in it.
 NEXT: Mapping[Status, frozenset[Status]] = {
-    Status.CREATING: frozenset({Status.IN_SERVICE, Status.FAILED, Status.DELETING}),
-    Status.IN_SERVICE: frozenset({Status.FAILED, Status.DELETING}),
+    Status.CREATING: SERVING | DOWN | {Status.FAILED, Status.DELETING},
+    **dict.fromkeys(SERVING | DOWN, SERVING | DOWN | {Status.DELETING}),
     Status.FAILED: frozenset({Status.DELETING}),
     # A deletion that was cut off is shown as Failed, and can be begun again; so can one that is under way.
     Status.DELETING: frozenset({Status.FAILED, Status.DELETING}),
@@ -41,20 +50,25 @@ class Variant:
     name: str
     archive: str                # where the model came from
     weight: float = 1.0
-    instances: int = 1
+    instances: int = 1          # worker processes, as they are wanted
+    shadow: bool = False        # it is asked as well, and nobody gets its answers
+
+
+@final
+@dataclass(frozen=True)
+class Update:
+    """How far an update has come."""
+
+    stage: str                  # Starting, Shifting, Baking, RollingBack
+    share: float                # of the traffic, that the new replicas have, 0 to 1
 
 
 @final
 @dataclass(frozen=True)
 class ServerDirectory:
-    """The files of one server. Each start of an endpoint has a directory of its own."""
+    """The files of one endpoint's server. Two endpoints of one name, one after the other, never share any."""
 
     root: Path
-
-    @property
-    def model(self) -> Path:
-        """The unpacked archive."""
-        return self.root / "model"
 
     @property
     def log(self) -> Path:
@@ -65,6 +79,21 @@ class ServerDirectory:
     def state(self) -> Path:
         """What the server tells of itself: `process.State`."""
         return self.root / "state.json"
+
+    @property
+    def command(self) -> Path:
+        """How the server was started, for when it has to be again: a JSON list."""
+        return self.root / "command.json"
+
+    @property
+    def models(self) -> Path:
+        """The archives of its variants, kept so that nothing that is done to the originals harms it."""
+        return self.root / "models"
+
+    @property
+    def wishes(self) -> Wishes:
+        """What is wanted of it, and what is."""
+        return Wishes(self.root)
 
     @property
     def token(self) -> Path:
@@ -89,11 +118,12 @@ class Endpoint:
     server: ProcessIdentity | None = None
     created_at: float = 0.0
     changed_at: float = 0.0
+    update: Update | None = None                # the one that is under way
 
     @property
     def url(self) -> str | None:
-        """Where to ask, e.g. "http://127.0.0.1:8080"; None unless it is in service."""
-        return url_of(self.host, self.port) if self.status is Status.IN_SERVICE else None
+        """Where to ask, e.g. "http://127.0.0.1:8080"; None unless it answers."""
+        return url_of(self.host, self.port) if self.status in SERVING else None
 
     @property
     def files(self) -> ServerDirectory:
@@ -107,7 +137,7 @@ class Endpoint:
 
     def moved(self, status: Status, *, at: float, reason: str = "") -> Endpoint:
         """The endpoint after a legal move. `Conflict` names it and both states when it is not one."""
-        if status not in NEXT[self.status]:
+        if status not in NEXT[self.status] and status is not self.status:
             raise Conflict(f"endpoint {self.name!r} is {self.status}; it cannot become {status}")
         return replace(self, status=status, failure_reason=reason, changed_at=at)
 
@@ -118,7 +148,7 @@ class Endpoint:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Endpoint:
         """The inverse of `to_json`."""
-        server = document["server"]
+        server, update = document["server"], document.get("update")
         return cls(
             **{
                 **document,
@@ -126,6 +156,7 @@ class Endpoint:
                 "owner": ProcessIdentity(**document["owner"]),
                 "server": None if server is None else ProcessIdentity(**server),
                 "status": Status(document["status"]),
+                "update": None if update is None else Update(**update),
             }
         )
 
@@ -137,6 +168,7 @@ class Endpoint:
             "failure_reason": self.failure_reason,
             "url": self.url,
             "variants": [asdict(one) for one in self.variants],
+            "update": asdict(self.update) if self.update else None,
             "directory": self.directory,
             "log": str(self.files.log),
             "pid": self.server.pid if self.server else None,

@@ -22,6 +22,7 @@ from typing import NoReturn
 
 from tintype.errors import NotFound, TintypeError
 from tintype.jobs import processes
+from tintype.serving.endpoint_serving import one_endpoint
 from tintype.serving.front import Front, Serving, one_model, run
 from tintype.serving.listening import address_of
 from tintype.serving.options import definition_of, parser, settings_of
@@ -37,7 +38,7 @@ log = logging.getLogger("tintype.serving")
 
 def serving_of(options: argparse.Namespace) -> Serving:
     """What the options ask to be served."""
-    return one_model(definition_of(options))
+    return one_endpoint(options.name, options.endpoint) if options.endpoint else one_model(definition_of(options))
 
 
 def scratch_of(state: Path | None, supervisor: int) -> Path:

@@ -35,6 +35,15 @@ def address_of(listener: socket.socket) -> tuple[str, int]:
     return host, port
 
 
+def is_free(host: str, port: int) -> bool:
+    """True when one could listen there now."""
+    try:
+        listen(host, port).close()
+    except InvalidRequest:
+        return False
+    return True
+
+
 def url_of(host: str, port: int) -> str:
     """Where a server on this machine is asked; one that listens everywhere is asked on loopback."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

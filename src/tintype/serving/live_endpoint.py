@@ -11,7 +11,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, final
 
@@ -41,6 +41,7 @@ class RecentRequest:
     status: int
     seconds: float
     labels: tuple[str, ...]
+    phases: Mapping[str, float]     # seconds by name
 
 
 @final
@@ -106,10 +107,9 @@ class LiveEndpoint:
         """Whatever goes wrong in here is logged, and is not the request's affair."""
         try:
             labels = tuple(one.label for one in answer.classified)
+            at, phases = self._wall_clock(), dict(answer.phases)
             self.recent.appendleft(
-                RecentRequest(
-                    self._wall_clock(), invocation.request_id, running.name, answer.status, seconds, labels
-                )
+                RecentRequest(at, invocation.request_id, running.name, answer.status, seconds, labels, phases)
             )
             running.drift.see(answer)
             if self.capture:

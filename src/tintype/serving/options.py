@@ -18,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     """The options: where and what, and every field of `ServerSettings`."""
     made = argparse.ArgumentParser(prog="python -m tintype.serving", description="Serve one model over HTTP.")
     made.add_argument("--archive", default="", help="a model.tar.gz, or the folder it was unpacked to")
+    made.add_argument("--endpoint", type=Path, help="instead: the folder of an endpoint, with what is wanted of it")
     made.add_argument("--entry-point", default="", help="a SageMaker inference script that goes with the archive")
     made.add_argument("--source-dir", default="", help="the folder or the archive that the script is in")
     made.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="a variable for the script")

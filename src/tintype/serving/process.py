@@ -124,7 +124,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], state: Path, log: Path, t
     while process.poll() is None:
         found = State.read(state)
         if found and found.port and answers_ping(found.host, found.port):
-            _wait_in_background(process)
+            reap(process)
             return found
         if time.monotonic() > deadline:
             raise JobFailed(f"the server does not answer /ping after {timeout_seconds:g} s; see {log}", log_tail(log))
@@ -185,7 +185,7 @@ def exit_reason(code: int, tail: Sequence[str]) -> str:
     return f"{how}: {tail[-1]}" if tail else how
 
 
-def _wait_in_background(process: subprocess.Popen[bytes]) -> None:
+def reap(process: subprocess.Popen[bytes]) -> None:
     """Collect the exit status whenever it comes, so that the server never stays behind as a zombie of ours."""
     threading.Thread(target=process.wait, name=f"wait-for-{process.pid}", daemon=True).start()
 

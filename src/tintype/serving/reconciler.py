@@ -1,8 +1,8 @@
 """Makes what runs what is wanted: the loop of an endpoint's front.
 
-Level-triggered: each turn looks at what is wanted and at what there is, and takes the next step from the one to the
-other, whatever happened before. So a front that was killed in the middle of an update begins it anew: the configuration
-that served is started first, and then the update, unless it had been given up.
+`start` brings up what served last, or what is wanted when nothing did. From then on, level-triggered, each turn looks
+at what is wanted and at what there is, and takes the next step from the one to the other, whatever happened before. So
+a front that was killed in the middle of an update begins the update anew, unless it had been given up.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ from tintype.serving.live_endpoint import LiveEndpoint
 from tintype.serving.onlookers import Onlookers
 from tintype.serving.rollout import Stage
 from tintype.serving.scaling import Load, wanted_workers
-from tintype.serving.update import Update, cancelled, told
+from tintype.serving.update import Update
 
 TURN_SECONDS = 0.2
-RETRY_SECONDS = 5.0             # after what served before did not start again
 ROLLING_BACK = "RollingBack"    # the observed stage while rejected replicas still end
 
 log = logging.getLogger(__name__)
@@ -33,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @final
 class Reconciler:
-    """The wishes of one endpoint, carried out. `run` until it is cancelled; tests call `turn` themselves."""
+    """The wishes of one endpoint, carried out: `start`, then `run` until it is cancelled, then `close`."""
 
     def __init__(
         self,
@@ -55,38 +54,38 @@ class Reconciler:
         self._chores = Chores()
         self._onlookers = Onlookers(live, start, captures, self._chores)
         self._serving: Fleet | None = None
-        self._first: asyncio.Task[Fleet] | None = None      # what is to serve, being started
-        self._not_before = float("-inf")
         self._update: Update | None = None
         self._leaving: asyncio.Task[None] | None = None     # the replicas of an update that was given up
 
+    async def start(self) -> None:
+        """Start the first replicas; they answer when this returns. Raises whatever their start raises, and then nothing
+        is left of them.
+        """
+        known = self.observed.config
+        desired = await asyncio.to_thread(self._wishes.desired)
+        version, config = (self.observed.version, known) if known else (desired.version, desired.config)
+        self._serve(await start_fleet(version, config, self._start))
+        await self._tell()
+
     async def run(self) -> None:
-        """Turn after turn, until cancelled; then `close`."""
-        try:
-            while True:
-                await self.turn()
-                await asyncio.sleep(TURN_SECONDS)
-        finally:
-            await self.close()
+        """Turn after turn, until cancelled."""
+        while True:
+            await self.turn()
+            await asyncio.sleep(TURN_SECONDS)
 
     async def turn(self) -> None:
         """Take the next step, if there is one. What cannot be done now is tried again in the next turn."""
+        assert self._serving is not None  # noqa: S101 - `start` has returned
         try:
-            desired = await asyncio.to_thread(self._wishes.desired)
-            if self._serving is None:
-                self._begin(desired)
-            else:
-                self._follow(self._serving, desired)
-                self._scale_by_load(self._serving)
+            self._follow(self._serving, await asyncio.to_thread(self._wishes.desired))
             await self._tell()
         except TintypeError as error:
             log.error("%s", error)
+        self._scale_by_load(self._serving)
 
     async def close(self) -> None:
         """End all replicas; what is in flight may end first, and new requests are refused."""
         self.live.routes = self.live.fallback = ()
-        if self._first:
-            await cancelled(self._first)
         work = [self._onlookers.close()]
         if self._serving:
             work.append(self._serving.retire(self._drain_seconds))
@@ -95,31 +94,13 @@ class Reconciler:
         await asyncio.gather(*work)
         await self._chores.finish()
 
-    # the first replicas
-
-    def _begin(self, desired: Desired) -> None:
-        known = self.observed.config
-        failed_for_good = self.observed.failure and known is None and self.observed.seen >= desired.version
-        if self._first is None and not failed_for_good and self._clock() >= self._not_before:
-            version, config = (self.observed.version, known) if known else (desired.version, desired.config)
-            self._observe(seen=max(self.observed.seen, version))
-            self._first = asyncio.create_task(start_fleet(version, config, self._start))
-        elif self._first and self._first.done():
-            first, self._first = self._first, None
-            try:
-                self._serve(first.result())
-            except Exception as error:      # whatever a model's start may raise is what became of the endpoint
-                log.error("the endpoint does not start: %s", error)
-                self._not_before = self._clock() + RETRY_SECONDS
-                self._observe(failure=told(error))
-
     def _serve(self, fleet: Fleet) -> None:
         """From now on this one answers alone."""
         self._serving = fleet
         self._route_to(fleet)
         self._onlookers.apply(fleet.config)
         seen = max(fleet.version, self.observed.seen)
-        self._observe(version=fleet.version, config=fleet.config, seen=seen, failure="", stage="", share=0.0)
+        self._observe(version=fleet.version, config=fleet.config, seen=seen, stage="", share=0.0)
 
     def _route_to(self, fleet: Fleet) -> None:
         self.live.routes, self.live.fallback, self.live.trial = fleet.routes, (), frozenset()

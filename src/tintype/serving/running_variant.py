@@ -10,8 +10,8 @@ from statistics import fmean
 from typing import Any, Protocol, final
 
 from tintype.errors import InvalidRequest
-from tintype.serving.drift import Reference
-from tintype.serving.drift_watch import DriftWatch
+from tintype.models.archive import Archive
+from tintype.serving.drift_watch import DriftWatch, references_of
 from tintype.serving.endpoint_config import ModelSource
 from tintype.serving.health import Outcome, Window
 from tintype.serving.invocation import Answer, Invocation
@@ -32,6 +32,10 @@ class ReplicaSet(Protocol):
         """End all workers, those at work too."""
         ...
 
+    def facts(self) -> Mapping[str, Any]:
+        """What can be seen of them, in plain values."""
+        ...
+
 
 @final
 class RunningVariant:
@@ -44,15 +48,19 @@ class RunningVariant:
         replicas: ReplicaSet,
         workers: int,
         *,
-        references: Mapping[str, Reference] | None = None,
+        label: str = "",
+        archive: Archive | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`label` tells it in metrics from another of its name; `archive` is the model when it is one of ours."""
         self.name = name
+        self.label = label or name
         self.model = model
+        self.archive = archive
         self.replicas = replicas
         self.workers = workers
         self.window = Window()
-        self.drift = DriftWatch(references)
+        self.drift = DriftWatch(references_of(archive.description.metrics) if archive else None)
         self.in_flight = 0
         self.changed_at = clock()               # when the number of workers was last changed
         self._clock = clock
@@ -109,11 +117,15 @@ class RunningVariant:
         health = self.window.health(now)
         return {
             "name": self.name,
+            "label": self.label,
+            "model": self.model.archive,
+            "network": self.archive.description.network if self.archive else "",
+            "runtime": str(self.replicas.facts().get("runtime", "")),
             "workers": self.workers,
             "in_flight": self.in_flight,
             "requests": self.window.requests,
             "errors": self.window.errors,
             "recent": {"requests": health.requests, "errors": health.errors, "p50": health.p50, "p99": health.p99},
             "phases": {name: {"p50": p50, "p99": p99} for name, (p50, p99) in self.window.phases(now).items()},
-            "drift": [one.to_json() for one in self.drift.drifts()],
+            "drift": self.drift.facts(),
         }
