@@ -31,7 +31,7 @@ def confine(extra_bytes: int) -> None:
 def allow_seconds(seconds: float) -> None:
     """The kernel ends this process (SIGXCPU) when it has computed for `seconds` more."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    total = math.ceil(used.ru_utime + used.ru_stime + seconds) + 1
+    total = math.ceil(used.ru_utime + used.ru_stime + seconds)       # the kernel counts whole seconds
     resource.setrlimit(resource.RLIMIT_CPU, (total, resource.RLIM_INFINITY))
 
 

@@ -69,8 +69,10 @@ class Decoder:
             inputs = read_request(header["type"], body)
             self._check_count(inputs)
             urls = [one.url for one in inputs if isinstance(one, ImageUrl)]
-            if urls:
+            if len(urls) == len(inputs):
                 return {"urls": urls}
+            if urls:
+                raise InvalidRequest("a request has URLs for all of its pictures or none; send two requests")
             brightness = [mean for one in inputs for mean in self._place(one, taken)]
             return {"slots": taken, "brightness": brightness, "seconds": time.perf_counter() - started}
         except InvalidRequest as error:

@@ -1,0 +1,192 @@
+"""Decoders: pictures into slots; deaths, hangs and bad bodies cost one request. Real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.serving.tiny_archive import PREPROCESSING, SIZE
+from tintype.errors import BadImage, InvalidRequest, TooLarge, Unsupported
+from tintype.serving.arrays import write_npy
+from tintype.serving.workers.decoders import Decoded, DecoderLimits, Decoders
+from tintype.serving.workers.nursery import Nursery
+from tintype.serving.workers.slots import Fill, Slots, SlotShape
+
+SHAPE = SlotShape(20, SIZE)
+LIMITS = DecoderLimits(memory_bytes=256 << 20, seconds=2, max_pixels=4_000_000, images_per_request=4)
+Story = Callable[[Decoders], Awaitable[None]]
+
+
+def with_decoders(story: Story, limits: DecoderLimits = LIMITS, count: int = 2) -> Decoders:
+    async def run() -> Decoders:
+        nursery = Nursery()
+        decoders = Decoders(nursery, PREPROCESSING.to_json(), SHAPE, limits, count)
+        try:
+            await decoders.start()
+            await asyncio.wait_for(story(decoders), 60)
+        finally:
+            decoders.stop()
+            nursery.close()
+        return decoders
+
+    return asyncio.run(run())
+
+
+def pixels_of(decoders: Decoders, decoded: Decoded) -> list[np.ndarray]:
+    regions = [Slots(one, SHAPE, writable=False) for one in decoders.descriptors]
+    return [
+        (regions[one.region].pixels if one.fill is Fill.PIXELS else regions[one.region].tensor)(one.slot).copy()
+        for one in decoded.placed
+    ]
+
+
+def test_pictures_pixels_and_tensors_arrive_as_the_preprocessing_makes_them(picture) -> None:
+    rgb = np.random.default_rng(0).integers(0, 255, (3, 20, 30, 3), np.uint8)
+    tensor = np.random.default_rng(1).normal(size=(2, 3, SIZE, SIZE)).astype(np.float32)
+
+    async def story(decoders: Decoders) -> None:
+        content = picture("JPEG", (10, 200, 30))
+        decoded = await decoders.decode("image/jpeg", content)
+        np.testing.assert_array_equal(pixels_of(decoders, decoded), [PREPROCESSING.decode(content)])
+        assert decoded.brightness == (round(PREPROCESSING.decode(content).mean() / 255, 4),)
+        assert decoded.seconds > 0
+        several = await decoders.decode("application/x-npy", write_npy(rgb))
+        np.testing.assert_array_equal(pixels_of(decoders, several), [PREPROCESSING.apply(one) for one in rgb])
+        floats = await decoders.decode("application/x-npy", write_npy(tensor))
+        np.testing.assert_array_equal(pixels_of(decoders, floats), tensor)
+        assert floats.brightness[0] == pytest.approx(tensor[0].mean() * 0.25 + 0.5, abs=1e-3)
+
+    with_decoders(story)
+
+
+def test_refusals_are_told_apart(picture) -> None:
+    async def story(decoders: Decoders) -> None:
+        for content_type, body, kind, message in [
+            ("image/png", b"", InvalidRequest, "no body"),
+            ("image/png", b"GIF? no", BadImage, "not an image"),
+            ("text/html", b"x", Unsupported, "text/html"),
+            ("image/png", picture(size=(2001, 2000)), TooLarge, "4,000,000"),
+            ("application/x-npy", write_npy(np.zeros((5, 2, 2, 3), np.uint8)), TooLarge, "limit is 4"),
+            ("application/x-npy", write_npy(np.zeros((3, 9, 9), np.float32)), InvalidRequest, "takes tensors"),
+        ]:
+            with pytest.raises(kind, match=message):
+                await decoders.decode(content_type, body)
+
+    assert not with_decoders(story).deaths
+
+
+def test_urls_are_for_somebody_else() -> None:
+    async def story(decoders: Decoders) -> None:
+        assert (await decoders.decode("application/json", b'{"url": "http://a/b"}')).urls == ("http://a/b",)
+        with pytest.raises(InvalidRequest, match="all of its pictures or none"):
+            await decoders.decode("application/json", b'{"instances": [{"url": "http://a/b"}, [[[1, 2, 3]]]]}')
+
+    with_decoders(story)
+
+
+def test_slots_are_used_again_and_a_full_region_makes_others_wait(picture) -> None:
+    async def story(decoders: Decoders) -> None:
+        held = [await decoders.decode("image/png", picture()) for _ in range(17)]       # room for 20, less 4 a request
+        late = asyncio.create_task(decoders.decode("image/png", picture()))
+        await asyncio.sleep(0.1)
+        assert not late.done()
+        decoders.free(held.pop().placed[0])
+        decoded = await asyncio.wait_for(late, 10)
+        for one in [*held, decoded]:
+            decoders.free(one.placed[0])
+        for _ in range(200):
+            decoded = await decoders.decode("image/png", picture())
+            assert decoded.placed[0].slot < 20
+            decoders.free(decoded.placed[0])
+
+    with_decoders(story, count=1)
+
+
+def test_a_decoder_that_is_killed_costs_nothing_and_one_picture_costs_two_at_most(picture) -> None:
+    async def story(decoders: Decoders) -> None:
+        first, second = decoders.pids
+        for pid in (first, second):
+            os.kill(pid, signal.SIGSTOP)
+        poison = asyncio.create_task(decoders.decode("image/png", picture()))
+        await asyncio.sleep(0.05)
+        os.kill(first, signal.SIGKILL)              # it had the picture, which goes on to the second one
+        await asyncio.sleep(0.1)
+        for pid in {second, *decoders.pids}:
+            if psutil.pid_exists(pid):
+                os.kill(pid, signal.SIGSTOP)
+        others = [asyncio.create_task(decoders.decode("image/png", picture())) for _ in range(3)]
+        for pid in {second, *decoders.pids}:
+            if psutil.pid_exists(pid):
+                os.kill(pid, signal.SIGKILL)
+        for one in others:
+            decoders.free((await one).placed[0])
+        outcome = (await asyncio.gather(poison, return_exceptions=True))[0]
+        assert isinstance(outcome, (Decoded, BadImage))
+
+    assert with_decoders(story).deaths["crash"] >= 2
+
+
+def test_a_picture_that_kills_two_decoders_is_refused(picture) -> None:
+    async def story(decoders: Decoders) -> None:
+        asked = asyncio.create_task(decoders.decode("image/png", picture()))
+        for _ in range(2):
+            while not decoders.pids:
+                await asyncio.sleep(0.005)
+            (pid,) = decoders.pids
+            os.kill(pid, signal.SIGKILL)
+            while pid in decoders.pids:
+                await asyncio.sleep(0.005)
+        with pytest.raises(BadImage, match="brings its decoder down"):
+            await asked
+        decoded = await decoders.decode("image/png", picture())         # the next one is as good as the first
+        assert decoded.placed
+
+    async def stopped(decoders: Decoders) -> None:
+        os.kill(decoders.pids[0], signal.SIGSTOP)
+        await story(decoders)
+
+    slow = replace(LIMITS, seconds=30)
+    assert with_decoders(stopped, slow, count=1).deaths == {"crash": 2}
+
+
+def test_what_takes_too_long_is_killed_and_what_waited_behind_it_is_not_harmed(picture) -> None:
+    async def story(decoders: Decoders) -> None:
+        os.kill(decoders.pids[0], signal.SIGSTOP)
+        stuck = asyncio.create_task(decoders.decode("image/png", picture()))
+        behind = asyncio.create_task(decoders.decode("image/png", picture()))
+        with pytest.raises(BadImage, match=r"more than 0\.2 s"):
+            await stuck
+        assert (await behind).placed
+
+    assert with_decoders(story, replace(LIMITS, seconds=0.2), count=1).deaths == {"timeout": 1}
+
+
+def test_memory_that_runs_out_is_a_refusal(picture) -> None:
+    large = picture("PNG", size=(1900, 1900))
+
+    async def story(decoders: Decoders) -> None:
+        with pytest.raises(TooLarge, match="more memory"):
+            await decoders.decode("image/png", large)
+        small = await decoders.decode("image/png", picture())
+        assert small.placed
+
+    assert not with_decoders(story, replace(LIMITS, memory_bytes=4 << 20), count=1).deaths["crash"]
+
+
+def test_whoever_goes_away_leaves_no_slot_taken(picture) -> None:
+    async def story(decoders: Decoders) -> None:
+        for _ in range(60):
+            asked = asyncio.create_task(decoders.decode("image/png", picture()))
+            await asyncio.sleep(0)
+            asked.cancel()
+        for _ in range(4):
+            assert (await asyncio.wait_for(decoders.decode("image/png", picture()), 10)).placed
+
+    with_decoders(story, count=1)
