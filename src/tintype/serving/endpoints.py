@@ -92,7 +92,7 @@ class Endpoints:
             raise
 
     def wait(self, name: str, timeout_seconds: float = 60.0, of: Endpoint | None = None) -> Endpoint:
-        """Wait until it is neither being created nor updated, and return it, InService.
+        """Wait until it is neither being created, updated nor brought back, and return it, InService.
 
         Raises `JobFailed` with the reason when it is anything else by then, or takes too long; `Conflict` when it was
         deleted meanwhile (and, with `of`, made anew).
@@ -107,7 +107,8 @@ class Endpoints:
                 raise Conflict(f"endpoint {name!r} was deleted meanwhile")
             if found.status is Status.IN_SERVICE:
                 return found
-            if found.status not in UNSETTLED:
+            coming_back = found.status in DOWN and look(found).server_alive
+            if found.status not in UNSETTLED and not coming_back:
                 raise JobFailed(f"endpoint {name!r}: {found.failure_reason}", log_tail(found.files.log))
             if time.monotonic() > deadline:
                 late = f"endpoint {name!r} is {found.status} after {timeout_seconds:g} s; see {found.files.log}"

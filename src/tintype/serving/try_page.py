@@ -30,6 +30,7 @@ from tintype.serving.explainer import Explainer
 from tintype.serving.listening import is_loopback
 from tintype.serving.live_endpoint import LiveEndpoint
 from tintype.serving.running_variant import RunningVariant
+from tintype.serving.server import Service
 from tintype.serving.wording import age, percent, seconds
 
 POLICY = (
@@ -85,12 +86,14 @@ class TryPage:
     async def explain(self, request: Request) -> Response:
         """Where the network of a variant looks. `Unsupported` for a script of one's own."""
         check_caller(request)
-        settings = request.app.state.service.settings
-        body = await read_body(request, settings.body_limit_bytes, settings.body_seconds)
+        service: Service = request.app.state.service
+        settings = service.settings
         running = self._explainable(request.query_params.get("variant"))
         if running.archive is None:
             raise Unsupported("where a script's model looks cannot be told; only archives of our own can")
-        return JSONResponse(await self._explainer.explain(running.archive.directory, body), headers=HEADERS)
+        with service.room.share() as take:
+            body = await read_body(request, settings.body_limit_bytes, settings.body_seconds, take)
+            return JSONResponse(await self._explainer.explain(running.archive.directory, body), headers=HEADERS)
 
     async def file(self, request: Request) -> Response:
         """The style and the script."""

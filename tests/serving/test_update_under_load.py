@@ -1,0 +1,156 @@
+"""Updates while callers ask without pause: not one request fails, neither when they succeed nor when they go back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tarfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.serving.tiny_archive import write_tiny_archive
+from tintype.records import Records
+from tintype.serving.deployment import Deployment
+from tintype.serving.endpoint import Endpoint, Status
+from tintype.serving.endpoint_config import EndpointConfig, ModelSource, ProductionVariant
+from tintype.serving.endpoints import Endpoints
+from tintype.serving.rollout import DeploymentPolicy, Shift
+from tintype.serving.settings import ServerSettings
+
+CALLERS = 4
+SCRIPT = """
+def model_fn(directory):
+    return "model"
+
+def input_fn(body, content_type):
+    return body
+
+def predict_fn(data, model):
+    raise RuntimeError("this model was never right")
+
+def output_fn(prediction, accept):
+    return "never"
+"""
+
+
+@pytest.fixture
+def endpoints(tmp_path: Path) -> Iterator[Endpoints]:
+    records = Records.open(f"sqlite:///{tmp_path / 'records.db'}")
+    made = Endpoints(records)
+    yield made
+    for one in made.list():
+        made.delete(one.name)
+    records.close()
+
+
+@pytest.fixture
+def started(endpoints: Endpoints, archive: Path, tmp_path: Path) -> Endpoint:
+    settings = ServerSettings(inference_threads=1, decoders=1, drain_seconds=5)
+    return endpoints.start(Deployment("ants", archive, tmp_path / "endpoints" / "ants", server=settings))
+
+
+@contextmanager
+def load(url: str, picture: bytes) -> Iterator[Counter[tuple[int, str]]]:
+    """Callers that ask all the time; (status, label) counted."""
+    said: Counter[tuple[int, str]] = Counter()
+    lock, stop = threading.Lock(), threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+            while not stop.is_set():
+                answer = client.post("/invocations", content=picture)
+                label = answer.json()["predictions"][0]["label"] if answer.status_code == 200 else answer.text
+                with lock:
+                    said[answer.status_code, label] += 1
+
+    callers = [threading.Thread(target=ask) for _ in range(CALLERS)]
+    for one in callers:
+        one.start()
+    try:
+        yield said
+    finally:
+        stop.set()
+        for one in callers:
+            one.join(30)
+
+
+def of(archive: Path, **policy: object) -> EndpointConfig:
+    defaults = {"shift": Shift.CANARY, "step_percent": 20, "step_seconds": 1.5, "bake_seconds": 1.5}
+    return EndpointConfig(
+        variants=(ProductionVariant(model=ModelSource(archive=str(archive))),),
+        policy=DeploymentPolicy.model_validate({**defaults, **policy}),
+    )
+
+
+def test_an_update_loses_no_request(endpoints: Endpoints, started: Endpoint, tmp_path: Path, picture) -> None:
+    new = write_tiny_archive(tmp_path / "new.tar.gz", classes=("rot", "grün", "blau"))
+    seen: set[Status] = set()
+    with load(started.url or "", picture()) as said:
+        endpoints.update("ants", of(new))
+        while (found := endpoints.get("ants")).status is not Status.IN_SERVICE:
+            seen.add(found.status)
+            time.sleep(0.02)
+        time.sleep(0.3)
+    assert seen == {Status.UPDATING}
+    assert {status for status, _ in said} == {200}
+    assert said.keys() == {(200, "red"), (200, "rot")}
+    assert said.total() > 100
+    assert found.failure_reason == ""
+    assert "AllTraffic-2" in httpx.get(f"{started.url}/metrics", trust_env=False).text
+
+
+@pytest.mark.parametrize("how", ["it fails", "it is slow", "it does not start"])
+def test_a_bad_update_loses_no_request_either(
+    endpoints: Endpoints, started: Endpoint, tmp_path: Path, picture, how: str
+) -> None:
+    bad = tmp_path / "bad.tar.gz"
+    match how:
+        case "it fails":
+            (tmp_path / "inference.py").write_text(SCRIPT)
+            with tarfile.open(bad, "w:gz") as packed:
+                packed.add(tmp_path / "inference.py", "code/inference.py")
+        case "it is slow":
+            write_tiny_archive(bad, classes=("slow", "b", "c"), repeats=150)
+        case _:
+            write_tiny_archive(bad, classes=("too", "many", "classes", "here"))
+    with load(started.url or "", picture()) as said:
+        time.sleep(1)
+        endpoints.update("ants", of(bad, step_percent=50, step_seconds=60, fewest_requests=10))
+        deadline = time.monotonic() + 60
+        while (found := endpoints.get("ants")).status is not Status.IN_SERVICE and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)
+    assert {status for status, _ in said} == {200}
+    assert found.status is Status.IN_SERVICE
+    assert found.failure_reason.startswith("the last update was rolled back: ")
+    reason = {"it fails": "requests failed", "it is slow": "99 % of requests take", "it does not start": "finite numbers"}
+    assert any(words in found.failure_reason for words in (reason[how], "requests failed"))
+    assert said[200, "red"] > 100
+    assert httpx.get(f"{started.url}/try/facts", trust_env=False).json()["variants"][0]["label"] == "AllTraffic"
+
+
+def test_a_front_that_is_killed_in_an_update_finishes_it(endpoints, started, tmp_path: Path, picture) -> None:
+    new = write_tiny_archive(tmp_path / "new.tar.gz", classes=("rot", "grün", "blau"))
+    endpoints.update("ants", of(new, step_seconds=3))
+    wishes = started.files.wishes
+    while wishes.observed().stage != "Shifting":
+        time.sleep(0.02)
+    front = next(one for one in psutil_children(started) if "front_process" in " ".join(one.cmdline()))
+    os.kill(front.pid, signal.SIGKILL)
+    assert endpoints.wait("ants").status is Status.IN_SERVICE
+    answer = httpx.post(f"{started.url}/invocations", content=picture(), trust_env=False, timeout=30)
+    assert answer.json()["predictions"][0]["label"] == "rot"
+
+
+def psutil_children(endpoint: Endpoint):
+    assert endpoint.server
+    process = endpoint.server.find()
+    assert process
+    return process.children(recursive=True)
