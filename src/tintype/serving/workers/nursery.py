@@ -112,8 +112,7 @@ class Nursery:
     def close(self) -> None:
         """End the nursery, and with it all its children."""
         self._forget()
-        if self._process is not None:
-            self._process.wait()
+        self._end_process()
 
     async def _order(self, kind: str, options: Json, descriptors: list[int]) -> int:
         connection = self._connected()
@@ -131,7 +130,7 @@ class Nursery:
 
     def _connected(self) -> socket.socket:
         if self._connection is None:
-            log.warning("the fork server is gone; a new one is started")
+            self._end_process()
             self._process, self._connection = start_process(os.getpid())
         if not self._listening:
             self._connection.setblocking(False)
@@ -139,6 +138,12 @@ class Nursery:
             asyncio.get_running_loop().add_reader(self._connection.fileno(), self._hear)
             self._listening = True
         return self._connection
+
+    def _end_process(self) -> None:
+        if self._process is not None:
+            self._process.kill()            # it ends by itself when it is hung up on; now there is no need to wait
+            self._process.wait()
+        self._process = None
 
     def _hear(self) -> None:
         try:
@@ -148,6 +153,7 @@ class Nursery:
         except OSError:
             message = b""
         if not message:
+            log.error("the fork server has died, and its children with it; another one is started when it is needed")
             self._forget()
             return
         news: Json = json.loads(message)
