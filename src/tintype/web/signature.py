@@ -64,13 +64,11 @@ def read_claim(request: Request) -> Claim | None:
 def verify(claim: Claim, request: Request, payload_hash: str, key: KeyPair, now: datetime) -> None:
     """Nothing, when `key` signed this request within the last minutes. Raises `AwsFault`."""
     check_holder(claim, key, now)
-    expected = _hmac(signing_key(key.secret_access_key, claim), string_to_sign(claim, request, payload_hash)).hex()
-    if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
-        raise AwsFault(
-            "SignatureDoesNotMatch",
-            WRONG_SIGNATURE,
-            403,
-        )
+    secret = signing_key(key.secret_access_key, claim)
+    # Letters beyond ASCII in headers are signed as UTF-8, but some clients send them as Latin-1.
+    texts = (string_to_sign(claim, request, payload_hash, encoding) for encoding in ("latin-1", "utf-8"))
+    if not any(hmac.compare_digest(_hmac(secret, one).hex().encode(), claim.signature.encode()) for one in texts):
+        raise AwsFault("SignatureDoesNotMatch", WRONG_SIGNATURE, 403)
 
 
 def check_holder(claim: Claim, key: KeyPair, now: datetime) -> None:
@@ -91,10 +89,10 @@ def check_holder(claim: Claim, key: KeyPair, now: datetime) -> None:
         raise AwsFault("AccessDenied", "Request is not yet valid", 403)
 
 
-def string_to_sign(claim: Claim, request: Request, payload_hash: str) -> str:
-    """The text that was signed."""
+def string_to_sign(claim: Claim, request: Request, payload_hash: str, encoding: str = "latin-1") -> str:
+    """The text that was signed; `encoding` is what makes bytes of the request, which came as Latin-1 as HTTP has it."""
     canonical = _canonical_request(claim, request, payload_hash)
-    digest = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
+    digest = hashlib.sha256(canonical.encode(encoding)).hexdigest()
     return f"{ALGORITHM}\n{claim.moment}\n{claim.scope}\n{digest}"
 
 
@@ -117,7 +115,7 @@ def _derived(secret: str, date: str, region: str, service: str) -> bytes:
 
 
 def _hmac(key: bytes, text: str) -> bytes:
-    return hmac.digest(key, text.encode("utf-8", "surrogateescape"), "sha256")
+    return hmac.digest(key, text.encode(), "sha256")
 
 
 def _from_header(request: Request, authorization: str) -> Claim:
@@ -153,6 +151,8 @@ def _from_query(request: Request) -> Claim:
 
 def _claim(credential: str, moment: str, signed_headers: str, signature: str, expires: int | None) -> Claim:
     parts = credential.split("/")
+    if not (credential.isascii() and signed_headers.isascii()):
+        raise AwsFault("AuthorizationHeaderMalformed", "The credential and the names of headers are plain ASCII.")
     if len(parts) != 5 or parts[4] != "aws4_request" or not MOMENT.fullmatch(moment) or parts[1] != moment[:8]:
         raise AwsFault(
             "AuthorizationHeaderMalformed",

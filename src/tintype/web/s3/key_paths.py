@@ -20,6 +20,7 @@ OBJECT = ".tintype-object"
 STAND_INS = {"": ".tintype-empty", ".": ".tintype-dot", "..": ".tintype-dots"}
 PARTS = {name: part for part, name in STAND_INS.items()}
 LONGEST_KEY = 1024          # bytes of UTF-8, as in S3
+LONGEST_PATH = 3000         # bytes; Linux allows 4096 with the home's in front
 LONGEST_PART = 255          # ... which file systems allow for a name
 
 
@@ -49,7 +50,10 @@ def check_key(key: str) -> str:
 
 def relative_path(key: str) -> str:
     """Where the key is, relative to its bucket, when no folder is there. Raises `AwsFault` for what cannot be a key."""
-    return "/".join(STAND_INS.get(part, part) for part in check_key(key).split("/"))
+    path = "/".join(STAND_INS.get(part, part) for part in check_key(key).split("/"))
+    if len(path.encode()) > LONGEST_PATH:
+        raise AwsFault("KeyTooLongError", "Your key is too long: keys are paths of files here, and this has too many parts.")
+    return path
 
 
 def part_of(name: str) -> str | None:

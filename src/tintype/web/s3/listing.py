@@ -135,6 +135,6 @@ def _mark(page: Page) -> str:
 
 def _from_token(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise AwsFault("InvalidArgument", "The continuation token provided is incorrect") from error
