@@ -23,7 +23,7 @@ from tintype.workspace import Workspace
 KIND = "transform-job"
 FOLDER = "transform-jobs"           # below the home: <name>/transform.log
 MOST_ATTEMPTS = 3                   # how often its process may be lost
-START_SECONDS = 30.0                # from starting the process to its holding the lease
+START_SECONDS = 30.0                # from the decision to start its process to having started it
 REASON_CHARACTERS = 1024
 
 Json = dict[str, Any]
@@ -50,6 +50,7 @@ class TransformJob:
     status: Status = Status.IN_PROGRESS
     failure_reason: str = ""
     attempts: int = 0
+    process: Json | None = None                             # the `Owner` that was started for it last
     done: int = 0
     total: int = 0
     created_at: float = 0.0
@@ -75,7 +76,8 @@ class TransformJob:
 
 def begin(workspace: Workspace, job: TransformJob) -> TransformJob:
     """Keep a job and start its process. `Conflict` when the name is taken."""
-    job = replace(job, created_at=time.time())
+    now = time.time()
+    job = replace(job, created_at=now, started_at=now)
     workspace.records.create(KIND, job.name, job.to_json(), status=job.status)
     return _start(workspace, job.name)
 
@@ -127,10 +129,14 @@ def change(
 
 
 def _is_looked_after(records: Records, job: TransformJob) -> bool:
+    """Somebody holds its lease, or has been started and will; or whoever begins it has not come that far."""
     holder = records.holder(KIND, job.name)
-    if holder is not None:
-        return not is_known_dead(holder.owner, Owner.of())
-    return time.time() < max(job.created_at, job.started_at) + START_SECONDS
+    owners = [holder.owner] if holder else []
+    if job.process:
+        owners.append(Owner.from_json(job.process))
+    if any(not is_known_dead(one, Owner.of()) for one in owners):
+        return True
+    return job.process is None and time.time() < job.started_at + START_SECONDS
 
 
 def _ended(workspace: Workspace, job: TransformJob, status: Status, reason: str) -> TransformJob:
@@ -141,8 +147,10 @@ def _ended(workspace: Workspace, job: TransformJob, status: Status, reason: str)
 
 
 def _start(workspace: Workspace, name: str) -> TransformJob:
-    job = change(
-        workspace.records, name, lambda found: replace(found, attempts=found.attempts + 1, started_at=time.time())
+    change(
+        workspace.records,
+        name,
+        lambda found: replace(found, attempts=found.attempts + 1, started_at=time.time(), process=None),
     )
     folder = workspace.home / FOLDER / name
     with storage_errors(folder):
@@ -155,5 +163,6 @@ def _start(workspace: Workspace, name: str) -> TransformJob:
                 stderr=log,
                 start_new_session=True,
             )
+    owner = Owner.of(process.pid).to_json()
     threading.Thread(target=process.wait, name=f"wait-for-{process.pid}", daemon=True).start()      # no zombie of ours
-    return job
+    return change(workspace.records, name, lambda found: replace(found, process=owner))

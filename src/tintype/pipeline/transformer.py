@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
-from tintype.errors import JobFailed, TintypeError, TooLarge
+from tintype.errors import Conflict, JobFailed, LeaseLost, TintypeError, TooLarge
 from tintype.jobs.job import Status
 from tintype.jobs.supervisor import ENVIRONMENTS
 from tintype.pipeline import transform_jobs
 from tintype.pipeline.transform_jobs import KIND, TransformJob, change
-from tintype.records import Lease, Owner, Records
+from tintype.records import Lease, Owner, Records, is_known_dead
 from tintype.serving.invocation import Invocation
 from tintype.serving.metrics import Metrics
 from tintype.serving.model_definition import ModelDefinition
@@ -65,6 +65,8 @@ def do(workspace: Workspace, name: str) -> None:
     """Do the job to its end. `Conflict` when another process does it."""
     records = workspace.records
     holder = records.holder(KIND, name)
+    if holder is not None and not is_known_dead(holder.owner, Owner.of()):
+        raise Conflict(f"transform job {name!r} is done by process {holder.owner.pid} already")
     lease = records.lease(KIND, name, Owner.of(), over=holder)
     job = transform_jobs.TransformJob.from_json(records.get(KIND, name).document)
     try:
@@ -90,6 +92,8 @@ def _outcome(workspace: Workspace, job: TransformJob, progress: Callable[[int, i
         result = asyncio.run(_transform(workspace, job, inputs, progress))
     except _Stopped:
         return Status.STOPPED, ""
+    except LeaseLost:
+        raise
     except TintypeError as error:
         print(f"failed: {error}", flush=True)
         return Status.FAILED, f"{'ClientError' if error.http_status < 500 else 'AlgorithmError'}: {error}"

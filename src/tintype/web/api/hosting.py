@@ -53,11 +53,19 @@ def endpoint_config(
     locate: Locate,
     policy: DeploymentPolicy,
     capture: CaptureConfig | None,
+    environment: Mapping[str, str],
 ) -> EndpointConfig:
-    """What the endpoint is told. `models` are the requests of the models it names; `locate` turns URIs into paths."""
+    """What the endpoint is told. `models` are the requests of the models it names; `locate` turns URIs into paths.
+
+    `environment` is what scripts find besides that of their models.
+    """
+
+    def source(variant: Json) -> ModelSource:
+        return model_source(models[variant["ModelName"]], variant.get("InstanceType", ""), locate, environment)
+
     return EndpointConfig(
-        variants=tuple(_production(one, models, locate) for one in request["ProductionVariants"]),
-        shadows=tuple(_shadow(one, models, locate) for one in request.get("ShadowProductionVariants", ())),
+        variants=tuple(_production(one, source(one)) for one in request["ProductionVariants"]),
+        shadows=tuple(_shadow(one, source(one)) for one in request.get("ShadowProductionVariants", ())),
         capture=capture,
         policy=policy,
     )
@@ -107,10 +115,10 @@ def worker_count(variant: Json) -> int:
     return max(1, min(variant.get("InitialInstanceCount") or 1, Machine.here().cores))
 
 
-def _production(variant: Json, models: Mapping[str, Json], locate: Locate) -> ProductionVariant:
+def _production(variant: Json, source: ModelSource) -> ProductionVariant:
     return ProductionVariant(
         name=variant["VariantName"],
-        model=model_source(models[variant["ModelName"]], variant.get("InstanceType", ""), locate),
+        model=source,
         weight=variant.get("InitialVariantWeight", 1.0),
         workers=worker_count(variant),
         scaling=_scaling(variant.get("ManagedInstanceScaling") or {}),
@@ -125,20 +133,20 @@ def _scaling(managed: Json) -> Scaling | None:
     return Scaling(fewest=fewest, most=max(fewest, min(managed.get("MaxInstanceCount", cores), cores)))
 
 
-def _shadow(variant: Json, models: Mapping[str, Json], locate: Locate) -> ShadowVariant:
+def _shadow(variant: Json, source: ModelSource) -> ShadowVariant:
     weight = variant.get("InitialVariantWeight", 1.0)
     return ShadowVariant(
         name=variant["VariantName"],
-        model=model_source(models[variant["ModelName"]], variant.get("InstanceType", ""), locate),
+        model=source,
         percent=min(100.0, max(weight, 0.01) * 100),
         workers=worker_count(variant),
     )
 
 
-def model_source(model: Json, instance_type: str, locate: Locate) -> ModelSource:
+def model_source(model: Json, instance_type: str, locate: Locate, around: Mapping[str, str]) -> ModelSource:
     """A model's archive, script and environment. A type without a GPU hides those that the machine has."""
     container = container_of(dict(model))
-    environment = dict(container.get("Environment") or {})
+    environment = {**around, **(container.get("Environment") or {})}
     submitted = environment.get(SUBMIT_DIRECTORY, "")
     code = locate(submitted) if submitted.startswith("s3://") else ""
     if code:

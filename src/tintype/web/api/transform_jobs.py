@@ -103,12 +103,13 @@ def transform_job(request: Mapping[str, Any], model: Mapping[str, Any], context:
     if source["S3DataType"] != "S3Prefix":
         raise Unsupported(f"S3DataType {source['S3DataType']}: give an S3Prefix")
     client = request.get("ModelClientConfig") or {}
-    found = model_source(model, resources["InstanceType"], lambda uri: locate(context.buckets, uri))
+    own = {**client_environment(context), **(request.get("Environment") or {})}
+    found = model_source(model, resources["InstanceType"], lambda uri: locate(context.buckets, uri), own)
     return TransformJob(
         name=request["TransformJobName"],
         archive=found.archive,
         code=found.code,
-        environment={**client_environment(context), **found.environment, **(request.get("Environment") or {})},
+        environment={**found.environment, **(request.get("Environment") or {})},
         location=_ours(locate(context.buckets, source["S3Uri"])),
         destination=_ours(destination(context.buckets, wanted["S3OutputPath"])),
         instance_type=resources["InstanceType"],
