@@ -1,4 +1,4 @@
-"""What a server does about tuning jobs when it starts."""
+"""What goes on by itself when a server starts after a crash."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ import signal
 import time
 from pathlib import Path
 
+from tests.serving.tiny_archive import write_tiny_archive
 from tests.web.api.serving import Api, serving
 from tests.web.api.test_tuning_jobs import tuning
+from tintype.pipeline import transform_jobs
+from tintype.pipeline.transform_jobs import TransformJob
+from tintype.serving.deployment import Deployment
+from tintype.serving.endpoint import DOWN, Status
+from tintype.serving.endpoints import Endpoints
+from tintype.settings import Settings
 from tintype.tuning.store import TUNING_KIND
-from tintype.web.resumption import tuning_jobs_resumed
+from tintype.web.resumption import RESUMED, revive_endpoints, work_resumed
+from tintype.workspace import open_workspace
 
 SLOW = "import time; print('Test set: Average loss: 0.5', flush=True); time.sleep(1.0)"
 NAME = "survives-1"
@@ -23,7 +31,7 @@ def status_of(api: Api) -> str:
 
 
 async def _started(api: Api) -> None:
-    async with tuning_jobs_resumed(api.context):
+    async with work_resumed(api.context):
         pass
 
 
@@ -47,3 +55,38 @@ def test_a_tuning_job_survives_the_server_and_the_loss_of_its_coordinator(tmp_pa
         ended = api.tuned(NAME)
         assert ended["HyperParameterTuningJobStatus"] == "Completed", ended
         assert ended["TrainingJobStatusCounters"]["Completed"] == 3
+
+
+def test_an_endpoint_that_was_killed_serves_again(tmp_path: Path) -> None:
+    archive = write_tiny_archive(tmp_path / "model.tar.gz")
+    with open_workspace(Settings(home=tmp_path / "home")) as workspace:
+        endpoints = Endpoints(workspace.records)
+        try:
+            started = endpoints.start(
+                Deployment(name="ants", archive=archive, directory=workspace.endpoint_directory("ants"))
+            )
+            assert started.server is not None
+            assert revive_endpoints(workspace) == []
+            os.kill(started.server.pid, signal.SIGKILL)
+            deadline = time.monotonic() + 20
+            while endpoints.get("ants").status not in DOWN:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert revive_endpoints(workspace) == ["ants"]
+            assert endpoints.wait("ants").status is Status.IN_SERVICE
+        finally:
+            endpoints.delete("ants")
+
+
+def test_a_transform_whose_beginner_died_is_begun(tmp_path: Path) -> None:
+    archive = write_tiny_archive(tmp_path / "model.tar.gz")
+    (tmp_path / "in").mkdir()
+    job = TransformJob("orphan", str(archive), str(tmp_path / "in"), str(tmp_path / "out"), created_at=1.0)
+    with open_workspace(Settings(home=tmp_path / "home")) as workspace:
+        workspace.records.create(transform_jobs.KIND, job.name, job.to_json(), status=job.status)
+        assert RESUMED["transform job"](workspace) == ["orphan"]
+        deadline = time.monotonic() + 30
+        while not (found := transform_jobs.find(workspace, "orphan")).status.is_finished:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert (found.attempts, found.failure_reason) == (1, "")

@@ -110,10 +110,11 @@ def request_stop(workspace: Workspace, name: str) -> TransformJob:
     return change(workspace.records, name, stop)
 
 
-def resume_all(workspace: Workspace) -> None:
-    """Take up every job whose process was lost, e.g. after the machine was restarted."""
-    for record in workspace.records.list(KIND, status=(Status.IN_PROGRESS, Status.STOPPING)):
-        truthful(workspace, record)
+def resume_all(workspace: Workspace) -> list[str]:
+    """Take up every job whose process was lost, e.g. after the machine was restarted; returns their names."""
+    found = workspace.records.list(KIND, status=(Status.IN_PROGRESS, Status.STOPPING))
+    seen = [(TransformJob.from_json(record.document), truthful(workspace, record)) for record in found]
+    return [now.name for before, now in seen if now.attempts > before.attempts]
 
 
 def change(

@@ -1,17 +1,19 @@
-"""Tuning jobs go on when the machine was restarted, or their coordinator was killed: a server sees to it at its start.
+"""What goes on when the machine was restarted, or its process was killed: a server sees to it at its start.
 
-They outlive a server by themselves, as does every job.
+Jobs, tuning jobs, transforms and endpoints all outlive a server by themselves; this is for those that did not live.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from tintype.errors import TintypeError
-from tintype.pipeline import coordination
+from tintype.pipeline import coordination, transform_jobs
+from tintype.serving.endpoint import DOWN
+from tintype.serving.endpoints import Endpoints
 from tintype.tuning.state import TuningStatus
 from tintype.tuning.store import TUNING_KIND
 from tintype.web.api.kept_requests import TUNING_REQUEST
@@ -22,13 +24,14 @@ log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def tuning_jobs_resumed(context: Context) -> AsyncIterator[None]:
+async def work_resumed(context: Context) -> AsyncIterator[None]:
     """A lifespan of the application. What goes wrong is logged, and keeps no server from starting."""
-    try:
-        for name in await asyncio.to_thread(resume_tuning_jobs, context.workspace):
-            log.info("tuning job %s goes on", name)
-    except TintypeError as error:
-        log.warning("a tuning job could not be resumed: %s", error)
+    for kind, resume in RESUMED.items():
+        try:
+            for name in await asyncio.to_thread(resume, context.workspace):
+                log.info("%s %s goes on", kind, name)
+        except TintypeError as error:
+            log.warning("a %s could not be resumed: %s", kind, error)
     yield
 
 
@@ -47,3 +50,18 @@ def resume_tuning_jobs(workspace: Workspace) -> list[str]:
         coordinator.wait_until_begun()
         coordinator.leave()
     return [coordinator.name for coordinator in begun]
+
+
+def revive_endpoints(workspace: Workspace) -> list[str]:
+    """Start each endpoint that should serve and does not; returns their names."""
+    endpoints = Endpoints(workspace.records)
+    down = [one.name for one in endpoints.list() if one.status in DOWN]
+    endpoints.revive_all()
+    return down
+
+
+RESUMED: Mapping[str, Callable[[Workspace], list[str]]] = {
+    "tuning job": resume_tuning_jobs,
+    "transform job": transform_jobs.resume_all,
+    "endpoint": revive_endpoints,
+}

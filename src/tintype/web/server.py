@@ -26,7 +26,7 @@ from tintype.web.engine_at_hand import engine_at_hand
 from tintype.web.keys import home_key
 from tintype.web.pages.routes import page_routes
 from tintype.web.pages.session import LOOPBACK_NAMES, Session, open_session
-from tintype.web.resumption import tuning_jobs_resumed
+from tintype.web.resumption import work_resumed
 from tintype.web.s3.buckets import Buckets
 from tintype.web.s3.placing import recover
 from tintype.web.services import SCOPES, model
@@ -36,7 +36,7 @@ KEEP_ALIVE_SECONDS = 120        # clients that poll every 30 s or so keep their 
 STOP_SECONDS = 10               # for answers that are under way when the server is told to stop
 EVERYWHERE = ("0.0.0.0", "::", "")
 
-LIFESPANS: tuple[Lifespan, ...] = (engine_at_hand, tuning_jobs_resumed)
+LIFESPANS: tuple[Lifespan, ...] = (engine_at_hand, work_resumed)
 """What is started with the server and ended with it, in this order."""
 
 
