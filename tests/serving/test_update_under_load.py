@@ -130,8 +130,12 @@ def test_a_bad_update_loses_no_request_either(
     assert {status for status, _ in said} == {200}
     assert found.status is Status.IN_SERVICE
     assert found.failure_reason.startswith("the last update was rolled back: ")
-    reason = {"it fails": "requests failed", "it is slow": "99 % of requests take", "it does not start": "finite numbers"}
-    assert any(words in found.failure_reason for words in (reason[how], "requests failed"))
+    reasons = {
+        "it fails": ("requests failed",),
+        "it is slow": ("99 % of requests take", "requests failed"),         # by then it may have been given up on
+        "it does not start": ("finite numbers",),
+    }
+    assert any(words in found.failure_reason for words in reasons[how])
     assert said[200, "red"] > 100
     assert httpx.get(f"{started.url}/try/facts", trust_env=False).json()["variants"][0]["label"] == "AllTraffic"
 

@@ -71,7 +71,8 @@ class TryPage:
         """The page without its panel."""
         check_host(request)
         needs_token = request.app.state.service.token is not None
-        return HTMLResponse(_template("page.html").render(name=self._name, needs_token=needs_token), headers=HEADERS)
+        page = _template("page.html").render(name=self._name, needs_token=needs_token, url=str(request.base_url))
+        return HTMLResponse(page, headers=HEADERS)
 
     async def panel(self, request: Request) -> Response:
         """Variants, latency by phase, drift, shadows, recent requests."""

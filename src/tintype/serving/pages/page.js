@@ -79,7 +79,7 @@ function drawHeat() {
   shown.heat.flat().forEach((value, place) => pixels.data.set([255, 150 * (1 - value), 30, 255 * value], 4 * place));
   small.getContext("2d").putImageData(pixels, 0, 0);
   canvas.width = canvas.height = 480;
-  context.imageSmoothingEnabled = shown.picture.width >= 128;
+  context.imageSmoothingEnabled = shown.picture.width >= 64;
   context.drawImage(shown.picture, 0, 0, canvas.width, canvas.height);
   context.imageSmoothingEnabled = true;
   context.globalAlpha = $("heat").value / 100;
