@@ -35,7 +35,6 @@ S3_ROOTS = {
     "GetObjectAcl": "AccessControlPolicy",
     "GetObjectTagging": "Tagging",
     "GetObjectAttributes": "GetObjectAttributesResponse",
-    "GetBucketLocation": "LocationConstraint",
 }
 
 

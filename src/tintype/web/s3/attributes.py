@@ -58,10 +58,13 @@ class Attributes:
         )
 
 
-def read(path: Path | str, stat: os.stat_result, aside: Path) -> Attributes:
-    """Of a file whose `stat` is known. Never fails: what is damaged or of another file counts as absent."""
+def read(path: Path | str, stat: os.stat_result, aside: Path, descriptor: int | None = None) -> Attributes:
+    """Of a file whose `stat` is known. Never fails: what is damaged or of another file counts as absent.
+
+    With the descriptor of the open file it is about that file, even when another has got its name meanwhile.
+    """
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        document = json.loads(_stored(path, stat, aside))
+        document = json.loads(_stored(path if descriptor is None else descriptor, stat, aside))
         if document["of"] == _identity(stat):
             return Attributes.from_json(document)
     return guessed(str(path), stat)
@@ -99,7 +102,7 @@ def forget(path: Path, aside: Path) -> None:
         _beside(path.stat(), aside).unlink()
 
 
-def _stored(path: Path | str, stat: os.stat_result, aside: Path) -> bytes:
+def _stored(path: Path | str | int, stat: os.stat_result, aside: Path) -> bytes:
     try:
         return os.getxattr(path, XATTR)
     except OSError:

@@ -68,7 +68,7 @@ def delete_bucket(context: Context, request: Members) -> Members:
 def get_bucket_location(context: Context, request: Members) -> Members:
     """Nothing stands for us-east-1."""
     region = context.buckets.get(request["Bucket"]).region or REGION
-    return {"LocationConstraint": None if region == REGION else region}
+    return {"LocationConstraint": "" if region == REGION else region}
 
 
 def get_bucket_acl(context: Context, request: Members) -> Members:

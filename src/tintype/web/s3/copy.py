@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import final
 
 from tintype.web.context import Context
 from tintype.web.faults import AwsFault
@@ -14,54 +17,74 @@ from tintype.web.s3.conditions import check_copying
 from tintype.web.s3.listing import last_modified
 from tintype.web.s3.multipart import keep_part
 from tintype.web.s3.objects import describe
-from tintype.web.s3.placing import look, place
+from tintype.web.s3.placing import open_object, place
 from tintype.web.s3.ranges import span_of
 from tintype.web.s3.spooled import Spool, Spooled
 
 BLOCK_BYTES = 1 << 20
+ONTO_ITSELF = (
+    "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
+    "metadata, storage class, website redirect location or encryption attributes."
+)
+
+
+@final
+@dataclass(frozen=True)
+class Source:
+    """The object that is copied, open."""
+
+    bucket: str
+    key: str
+    descriptor: int
+    size: int
+    known: Attributes
 
 
 def copy_object(context: Context, request: Members) -> Members:
     """A new object with the bytes of another, and with its metadata unless the client gives others."""
-    bucket, key = _source(request["CopySource"])
-    path = look(context.buckets, bucket, key)
-    stat = path.stat()
-    known = attributes.read(path, stat, context.buckets.aside)
-    check_copying(request, known.etag, last_modified(stat.st_mtime))
     replaces = request.get("MetadataDirective") == "REPLACE"
-    if (bucket, key) == (request["Bucket"], request["Key"]) and not replaces:
-        raise AwsFault(
-            "InvalidRequest",
-            "This copy request is illegal because it is trying to copy an object to itself without changing the "
-            "object's metadata, storage class, website redirect location or encryption attributes.",
-        )
-    with Spool(context.buckets.spool, sha256=False, algorithms=known.checksums) as spool:
-        body = _copied(path, 0, stat.st_size, spool)
-        checksums = {} if known.part_sizes else body.checksums
-        if replaces:
-            described = describe(request, body.md5.hex(), checksums)
-        else:
-            described = Attributes(body.md5.hex(), known.headers, known.metadata, checksums, known.tags)
-        place(context.buckets, request["Bucket"], request["Key"], body.path, described, request)
+    with _source(context, request) as source:
+        if (source.bucket, source.key) == (request["Bucket"], request["Key"]) and not replaces:
+            raise AwsFault("InvalidRequest", ONTO_ITSELF)
+        known = source.known
+        with Spool(context.buckets.spool, sha256=False, algorithms=known.checksums) as spool:
+            body = _copied(source.descriptor, 0, source.size, spool)
+            checksums = {} if known.part_sizes else body.checksums
+            if replaces:
+                described = describe(request, body.md5.hex(), checksums)
+            else:
+                described = Attributes(body.md5.hex(), known.headers, known.metadata, checksums, known.tags)
+            place(context.buckets, request["Bucket"], request["Key"], body.path, described, request)
     return {"CopyObjectResult": {"ETag": described.quoted_etag, "LastModified": context.now()}}
 
 
 def upload_part_copy(context: Context, request: Members) -> Members:
     """A part of an upload with the bytes, or a range of them, of an object."""
-    path = look(context.buckets, *_source(request["CopySource"]))
-    stat = path.stat()
-    check_copying(request, attributes.read(path, stat, context.buckets.aside).etag, last_modified(stat.st_mtime))
     asked = request.get("CopySourceRange")
-    span = span_of(asked, stat.st_size)
-    if asked and span is None:
-        raise AwsFault("InvalidArgument", "The x-amz-copy-source-range value must be of the form bytes=first-last")
-    start, end = (span.start, span.end) if span else (0, stat.st_size)
-    with Spool(context.buckets.spool, sha256=False, algorithms=()) as spool:
-        kept = keep_part(context, request, _copied(path, start, end, spool))
+    with _source(context, request) as source:
+        span = span_of(asked, source.size)
+        if asked and span is None:
+            raise AwsFault("InvalidArgument", "The x-amz-copy-source-range value must be of the form bytes=first-last")
+        start, end = (span.start, span.end) if span else (0, source.size)
+        with Spool(context.buckets.spool, sha256=False, algorithms=()) as spool:
+            kept = keep_part(context, request, _copied(source.descriptor, start, end, spool))
     return {"CopyPartResult": {"ETag": kept["ETag"], "LastModified": context.now()}}
 
 
-def _source(text: str) -> tuple[str, str]:
+@contextmanager
+def _source(context: Context, request: Members) -> Iterator[Source]:
+    bucket, key = parse_source(request["CopySource"])
+    path, descriptor = open_object(context.buckets, bucket, key)
+    try:
+        stat = os.fstat(descriptor)
+        known = attributes.read(path, stat, context.buckets.aside, descriptor)
+        check_copying(request, known.etag, last_modified(stat.st_mtime))
+        yield Source(bucket, key, descriptor, stat.st_size, known)
+    finally:
+        os.close(descriptor)
+
+
+def parse_source(text: str) -> tuple[str, str]:
     """`/bucket/key` or `bucket/key`, percent-encoded, perhaps with a version after it. Raises `AwsFault`."""
     path, _, version = text.partition("?versionId=")
     bucket, _, key = decoded(path).removeprefix("/").partition("/")
@@ -72,13 +95,9 @@ def _source(text: str) -> tuple[str, str]:
     return bucket, key
 
 
-def _copied(path: Path, start: int, end: int, spool: Spool) -> Spooled:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        while start < end and (data := os.pread(descriptor, min(BLOCK_BYTES, end - start), start)):
-            spool.write(data)
-            spool.add_to_md5(data)
-            start += len(data)
-    finally:
-        os.close(descriptor)
+def _copied(descriptor: int, start: int, end: int, spool: Spool) -> Spooled:
+    while start < end and (data := os.pread(descriptor, min(BLOCK_BYTES, end - start), start)):
+        spool.write(data)
+        spool.add_to_md5(data)
+        start += len(data)
     return spool.finish({})

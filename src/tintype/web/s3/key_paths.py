@@ -52,7 +52,8 @@ def relative_path(key: str) -> str:
     """Where the key is, relative to its bucket, when no folder is there. Raises `AwsFault` for what cannot be a key."""
     path = "/".join(STAND_INS.get(part, part) for part in check_key(key).split("/"))
     if len(path.encode()) > LONGEST_PATH:
-        raise AwsFault("KeyTooLongError", "Your key is too long: keys are paths of files here, and this has too many parts.")
+        message = "Your key is too long: keys are paths of files here, and this one has too many odd parts."
+        raise AwsFault("KeyTooLongError", message)
     return path
 
 

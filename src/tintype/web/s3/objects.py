@@ -17,7 +17,7 @@ from tintype.web.s3.checksums import MEMBERS
 from tintype.web.s3.conditions import check_reading
 from tintype.web.s3.file_body import FileBody
 from tintype.web.s3.listing import last_modified, owner
-from tintype.web.s3.placing import look, place, remove
+from tintype.web.s3.placing import look, open_object, place, remove
 from tintype.web.s3.ranges import Span, span_of
 from tintype.web.s3.spooled import Spooled
 
@@ -36,11 +36,10 @@ def put_object(context: Context, request: Members) -> Members:
 
 def get_object(context: Context, request: Members) -> Members:
     """The object or a range of it."""
-    path = look(context.buckets, request["Bucket"], request["Key"])
-    descriptor = os.open(path, os.O_RDONLY)
+    path, descriptor = open_object(context.buckets, request["Bucket"], request["Key"])
     try:
         stat = os.fstat(descriptor)
-        answer, span = _described(context, request, path, stat)
+        answer, span = _described(context, request, path, stat, descriptor)
         if span.length <= SMALL_BYTES:
             data = os.pread(descriptor, span.length, span.start)
             answer |= {"ContentLength": len(data), "Body": data}
@@ -55,15 +54,16 @@ def get_object(context: Context, request: Members) -> Members:
 
 def head_object(context: Context, request: Members) -> Members:
     """As `get_object`, without the bytes."""
-    path = look(context.buckets, request["Bucket"], request["Key"])
-    return _described(context, request, path, path.stat())[0]
+    path, descriptor = open_object(context.buckets, request["Bucket"], request["Key"])
+    try:
+        return _described(context, request, path, os.fstat(descriptor), descriptor)[0]
+    finally:
+        os.close(descriptor)
 
 
 def get_object_attributes(context: Context, request: Members) -> Members:
     """Those that are asked for."""
-    path = look(context.buckets, request["Bucket"], request["Key"])
-    stat = path.stat()
-    found = attributes.read(path, stat, context.buckets.aside)
+    found, stat = _known(context, request)
     known = {
         "ETag": found.etag,
         "Checksum": _checksum_members(found),
@@ -97,8 +97,7 @@ def delete_objects(context: Context, request: Members) -> Members:
 
 def get_object_tagging(context: Context, request: Members) -> Members:
     """The tags that came with the object."""
-    path = look(context.buckets, request["Bucket"], request["Key"])
-    found = attributes.read(path, path.stat(), context.buckets.aside)
+    found, _ = _known(context, request)
     return {"TagSet": [{"Key": name, "Value": value} for name, value in found.tags.items()]}
 
 
@@ -130,8 +129,19 @@ def describe(request: Members, etag: str, checksums: dict[str, str], part_sizes:
     return Attributes(etag, headers, metadata, checksums, tags, part_sizes)
 
 
-def _described(context: Context, request: Members, path: Path, stat: os.stat_result) -> tuple[Members, Span]:
-    found = attributes.read(path, stat, context.buckets.aside)
+def _known(context: Context, request: Members) -> tuple[Attributes, os.stat_result]:
+    path, descriptor = open_object(context.buckets, request["Bucket"], request["Key"])
+    try:
+        stat = os.fstat(descriptor)
+        return attributes.read(path, stat, context.buckets.aside, descriptor), stat
+    finally:
+        os.close(descriptor)
+
+
+def _described(
+    context: Context, request: Members, path: Path, stat: os.stat_result, descriptor: int
+) -> tuple[Members, Span]:
+    found = attributes.read(path, stat, context.buckets.aside, descriptor)
     modified = last_modified(stat.st_mtime)
     check_reading(request, found.etag, modified)
     span = _part(request["PartNumber"], found, stat) if request.get("PartNumber") else None

@@ -14,6 +14,7 @@ from tintype.web.s3.buckets import Buckets
 from tintype.web.s3.conditions import Conditions, check_writing
 from tintype.web.s3.key_paths import OBJECT, find, relative_path
 
+ATTEMPTS = 5
 ATTACHED = "These objects are the files of a job as they are; nothing can be written among them. Choose another key."
 
 
@@ -61,9 +62,28 @@ def look(buckets: Buckets, bucket: str, key: str) -> Path:
     return path
 
 
+def open_object(buckets: Buckets, bucket: str, key: str) -> tuple[Path, int]:
+    """The file of an object and a descriptor to read it by, which stays its own whatever happens to its name.
+
+    Raises as `look` does, and `AwsFault` AccessDenied for a file that was put there by hand and is not ours to read.
+    """
+    for _ in range(ATTEMPTS):
+        path = look(buckets, bucket, key)
+        try:
+            return path, os.open(path, os.O_RDONLY)
+        except PermissionError as error:
+            raise AwsFault("AccessDenied", f"The file of this object cannot be read: {error.strerror}", 403) from error
+        except OSError:                                 # another has just removed it, or made a folder of it
+            continue
+    raise AwsFault("NoSuchKey", "The specified key does not exist.", 404, {"Key": key})
+
+
 def _etag(buckets: Buckets, directory: Path, key: str) -> str | None:
     path = find(directory, key)
-    return attributes.read(path, path.stat(), buckets.aside).etag if path else None
+    try:
+        return attributes.read(path, path.stat(), buckets.aside).etag if path else None
+    except FileNotFoundError:                           # removed by hand just now
+        return None
 
 
 def _make_way(directory: Path, key: str, moving: Path) -> Path:

@@ -18,7 +18,7 @@ MATCH_SECONDS = 0.5         # a pattern that takes longer than this is taken to 
 # The code of a violation by service; the others say ValidationException.
 CODES = {
     "logs": "InvalidParameterException", "cloudwatch": "InvalidParameterValue", "ecr": "InvalidParameterException",
-    "iam": "ValidationError", "sts": "ValidationError", "sagemaker-runtime": "ValidationError", "s3": "InvalidRequest",
+    "iam": "ValidationError", "sts": "ValidationError", "sagemaker-runtime": "ValidationError", "s3": "InvalidArgument",
 }  # fmt: skip
 
 
