@@ -37,6 +37,7 @@ class Machine:
     gpu_note: str = ""                  # why there are no numbers of GPUs; "" when there are
     interval_seconds: float = 0.5       # between two samples
     instance_type: str = ""             # "ml.m5.large", where the job was told one
+    started_at: float = 0.0             # of the job's process, seconds since the epoch; 0: not known
 
     def save(self, root: Path) -> None:
         """Write it into the profile below `root`. Raises `StorageFailed`."""

@@ -39,7 +39,7 @@ class OperatorWindow:
         self._profile = profile(activities=activities)
         self.memory = PhaseMemory()
         self._ranges: list[Any] = []
-        self._names: dict[int, str] = {}
+        self._names: dict[nn.Module, str] = {}
         self._kinds: dict[str, str] = {}
         self._undo: list[Callable[[], object]] = []
         self._begun = 0.0
@@ -73,11 +73,11 @@ class OperatorWindow:
         return Operators(worker, first_step, steps, seconds, operators, layers, peaks, whose)
 
     def _enter(self, module: nn.Module, inputs: Any) -> None:
-        if id(module) not in self._names:
+        if module not in self._names:
             self._name(module)
         if next(module.children(), None) is not None:
             return
-        name = self._names[id(module)]
+        name = self._names[module]
         self._kinds[name] = type(module).__name__
         one = record_function(LAYER + name)
         one.__enter__()
@@ -85,7 +85,7 @@ class OperatorWindow:
 
     def _name(self, module: nn.Module) -> None:
         for name, one in module.named_modules():
-            self._names.setdefault(id(one), name or type(one).__name__)
+            self._names.setdefault(one, name or type(one).__name__)
 
     def _leave(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
         if self._ranges and self._ranges[-1][0] is module:
@@ -106,7 +106,7 @@ def operators_of(averages: Iterable[Any]) -> tuple[Operator, ...]:
     """The operators in the averages of torch.profiler, the largest first; the ranges of layers are none."""
     found = []
     for one in averages:
-        if one.key.startswith((LAYER, BACKWARD, "ProfilerStep")) or "Optimizer." in one.key:
+        if one.key.startswith((LAYER, BACKWARD)) or "#" in one.key:     # ranges that torch names: Optimizer.step#SGD
             continue
         if one.device_type == DeviceType.CPU:
             found.append(Operator(one.key, "CPU", one.self_cpu_time_total, one.cpu_time_total, one.count))

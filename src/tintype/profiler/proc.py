@@ -113,6 +113,14 @@ class Proc:
         resident = int(words[21]) * PAGE_BYTES
         return ProcessCounters(int(words[1]), words[0], int(words[19]), ticks, int(words[17]), resident)
 
+    def started_at(self, process_id: int) -> float:
+        """When a process began, in seconds since the epoch; 0.0 when that cannot be told."""
+        found = self.process(process_id)
+        for line in self._read("stat").splitlines() if found else ():
+            if line.startswith("btime "):
+                return float(line.split()[1]) + found.started / TICKS_PER_SECOND if found else 0.0
+        return 0.0
+
     def process_ids(self) -> list[int]:
         """Of all processes that can be seen."""
         return [int(name) for name in os.listdir(self._root) if name.isdigit()]

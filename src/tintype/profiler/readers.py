@@ -27,6 +27,7 @@ from tintype.profiler.system_reader import SystemRows, read_system_rows
 if TYPE_CHECKING:
     import pandas as pd
 
+LONGEST_START = 86_400.0                # seconds from a job's first moment to the first that was recorded
 SNAPSHOT_SECONDS = 0.02                 # rows this close were sampled together (SageMaker's 20 ms)
 
 
@@ -193,6 +194,16 @@ class JobProfile:
         """Windows in which the Python stack was sampled, one a worker at most."""
         return read_hot_spots(self.root)
 
+    def looked_at(self, steps: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which of `steps` were recorded by torch.profiler, and took longer for it, (steps,)."""
+        found = np.zeros(len(steps), bool)
+        for one in self.operators:
+            if one.worker in self._framework.nodes:
+                mine = (steps["node"] == self._framework.nodes.index(one.worker)) & (steps["mode"] == 0)
+                number = steps["number"]
+                found |= mine & (number >= one.first_step) & (number < one.first_step + one.steps)
+        return found
+
     @property
     def has_ended(self) -> bool:
         """Whether nothing more will come."""
@@ -205,7 +216,11 @@ class JobProfile:
         starts = [part[field][0] for part, field in ((rows, "time"), (steps, "start"), (spans, "start")) if len(part)]
         ends = [float((part["start"] + part["duration"]).max()) for part in (steps, spans) if len(part)]
         ends += [float(rows["time"][-1])] if len(rows) else []
-        return (float(min(starts)), float(max(ends))) if starts else None
+        if not starts:
+            return None
+        # A program runs before anybody looks at it; what it loads then belongs to its start.
+        first, begun = float(min(starts)), [one.started_at for one in self.machines.values()]
+        return min([first, *(at for at in begun if first - at < LONGEST_START)]), float(max(ends))
 
     def cores(self, node: str) -> int:
         """Cores of a node's machine; 0 when nothing tells."""

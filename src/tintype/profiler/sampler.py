@@ -81,7 +81,10 @@ class Sampler:
         self._process_id = process_id
         self._cgroup = cgroup_of(process_id, CGROUP)
         observed = observe_machine(node, process_id)
-        self.machine = replace(observed, gpus=gpus.devices, gpu_note=gpus.note, interval_seconds=interval)
+        begun = self._proc.started_at(process_id)
+        self.machine = replace(
+            observed, gpus=gpus.devices, gpu_note=gpus.note, interval_seconds=interval, started_at=begun
+        )
         self._root = root
         self._writer = SystemMetricsWriter(root, node)
         self._reading: Reading | None = None

@@ -14,6 +14,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, final
+from weakref import WeakSet
 
 import torch
 from PIL import ImageFile
@@ -49,7 +50,7 @@ class TorchSpans:
         self._fetched = 0                               # end of the last wait for data; 0: used up
         self._decoding = 0                              # in the image decoder since the wait began
         self._begun: dict[int, int] = {}                # of modules and optimisers, by id
-        self._known: set[int] = set()
+        self._known: WeakSet[nn.Module] = WeakSet()      # a new module may have the id of an old one
         self._undo: list[Callable[[], object]] = []
         self._install()
 
@@ -153,9 +154,9 @@ class TorchSpans:
 
     def _discover(self, module: nn.Module, inputs: Any) -> None:
         """A module that the script calls itself gets hooks of its own; those inside of one do not."""
-        if self._inside or id(module) in self._known or not self._mine():
+        if self._inside or module in self._known or not self._mine():
             return
-        self._known.add(id(module))
+        self._known.add(module)
         before = module.register_forward_pre_hook(self._forward_starts)
         after = module.register_forward_hook(self._forward_ends, always_call=True)
         self._undo += [before.remove, after.remove]

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from tintype.profiler.limiter import LEAST_SHARE, Diagnosis
 from tintype.profiler.rightsizing import Choice, RightSizing
-from tintype.reports.figures.bars import bar, stacked
+from tintype.reports.figures.bars import bar, keyed
 from tintype.reports.profiler_parts import Figure, Section, Table, lacking
 from tintype.reports.wording import number, percent, seconds
 from tintype.rules.profiler_catalogue import PROFILER_RULES
@@ -45,7 +45,7 @@ def limits(found: Diagnosis | None) -> Section:
 
 def _bars(found: Diagnosis) -> Markup:
     parts = [(f"l-{n}", one.share, f"{one.limiter}: {percent(one.share)}") for n, one in enumerate(found.candidates)]
-    return stacked(parts, max(1.0, sum(one.share for one in found.candidates)))
+    return keyed(parts, max(1.0, sum(one.share for one in found.candidates)))
 
 
 def money(found: RightSizing | None) -> Section:

@@ -26,9 +26,10 @@ from tintype.profiler.rightsizing import right_size
 from tintype.reports.page import environment, template_text
 from tintype.reports.palette import custom_properties
 from tintype.reports.profiler_advice import limits, money, verdicts
+from tintype.reports.profiler_details import memory, operators, python
 from tintype.reports.profiler_notebook import notebook
 from tintype.reports.profiler_parts import Section
-from tintype.reports.profiler_steps import breakdown, loader, operators, steps
+from tintype.reports.profiler_steps import breakdown, loader, steps
 from tintype.reports.profiler_utilisation import utilisation
 from tintype.reports.wording import counted, moment, seconds
 from tintype.rules.profiler_catalogue import write_judgements
@@ -62,7 +63,8 @@ def gather(
     by_rule = {one.rule: one for one in judgements}
     sections = (
         limits(diagnosis), breakdown(job, times), utilisation(job), steps(job, times, by_rule.get("StepOutlier")),
-        loader(job, times), operators(by_rule.get("OverallFrameworkMetrics")), verdicts(judgements),
+        loader(job, times), operators(job, by_rule.get("OverallFrameworkMetrics")), memory(job, times), python(job),
+        verdicts(judgements),
         money(right_size(job, instances)),
     )  # fmt: skip
     fired = sum(one.triggered > 0 for one in judgements)

@@ -1,15 +1,13 @@
-"""The sections of the profiler's report about the training: where the time went, steps, the loader, operators."""
+"""The sections of the profiler's report about the training: where the time went, steps, the loader."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
 from tintype.profiler.breakdown import Activity, Breakdown, worker_fetches
 from tintype.profiler.readers import JobProfile
-from tintype.reports.figures.bars import bar, stacked
+from tintype.reports.figures.bars import bar, keyed
 from tintype.reports.figures.histogram import histogram
 from tintype.reports.figures.times import TimeSeries, over_time
 from tintype.reports.profiler_parts import Figure, Lacking, Section, Table, lacking
@@ -18,8 +16,6 @@ from tintype.rules.profiler_rule import Judgement
 
 NO_STEPS = "No steps were recorded: the training was not profiled, or it ended before its first step."
 NO_PHASES = "The steps of this profile do not tell their phases; Tintype's own spans do."
-NO_OPERATORS = "No operators were recorded; they need a window of torch.profiler, which slows its steps down."
-NO_LAYERS = "No times of layers were recorded."
 JOB = {Activity.INITIALIZATION, Activity.FINALIZATION}
 
 
@@ -41,7 +37,7 @@ def breakdown(job: JobProfile, times: Breakdown | None) -> Section:
     words = f"Of {seconds(times.total)}, {seconds(start)} went into the start, {seconds(times.loop)} into the training "
     words += f"loop, and {seconds(end)} into the end."
     figures: list[Figure | Lacking] = [
-        Figure("The whole job", stacked([(c, t, f"{name}: {seconds(t)}") for c, t, name in whole], times.total)),
+        Figure("The whole job", keyed([(c, t, f"{name}: {seconds(t)}") for c, t, name in whole], times.total)),
         Figure("The training loop", _loop(loop, times.loop), "" if times.has_phases else NO_PHASES),
     ]  # fmt: skip
     table = Table("By activity", ("Activity", "Time", "Share of the job", ""), rows, frozenset({1, 2}))
@@ -52,7 +48,7 @@ def _loop(activities: list[tuple[Activity, float]], whole: float) -> Markup:
     parts = [
         (f"a-{_class(one)}", time, f"{one.value}: {seconds(time)}, {percent(time / whole)}") for one, time in activities
     ]
-    return stacked(parts, sum(time for _, time in activities))
+    return keyed(parts, sum(time for _, time in activities))
 
 
 def _class(activity: Activity) -> str:
@@ -125,27 +121,3 @@ def loader(job: JobProfile, times: Breakdown | None) -> Section:
     else:
         figures.append(lacking(titles[1], "No worker process fetched batches (num_workers=0), or none was watched."))
     return Section("loader", "Data loading", tuple(said), tuple(figures))
-
-
-def operators(judgement: Judgement | None) -> Section:
-    """Top operators and layers, where a window of them was recorded."""
-    details: dict[str, Any] = dict(judgement.details) if judgement else {}
-    figures: list[Figure | Lacking] = []
-    for key, title in (("CPU", "Operators on processors"), ("GPU", "Operators on GPUs")):
-        shares = details.get(key) or {}
-        figures.append(Figure(title, _shares(shares)) if shares else lacking(title, NO_OPERATORS))
-    layers = details.get("forward_backward") or {}
-    figures.append(Figure("Layers", _shares(layers)) if layers else lacking("Layers", NO_LAYERS))
-    rows = tuple(
-        (name, f"{share:.1f} %", bar(share, 100.0, "f-time", f"{share:.1f} %"))
-        for name, share in sorted((details.get("general") or {}).items(), key=lambda one: -one[1])
-    )
-    tables = (Table("What the framework recorded", ("Phase", "Share", ""), rows, frozenset({1})),) if rows else ()
-    return Section("operators", "Operators and layers", (), tuple(figures), tables)
-
-
-def _shares(shares: dict[str, float]) -> Markup:
-    names = sorted(shares, key=lambda one: -shares[one])[:12]
-    styles = ("a-forward", "a-backward", "a-data-wait", "a-optimizer", "a-loss", "a-evaluation")
-    parts = [(styles[n % len(styles)], shares[name], f"{name}: {shares[name]:.1f} %") for n, name in enumerate(names)]
-    return stacked(parts, sum(shares.values()))

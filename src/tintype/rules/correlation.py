@@ -48,6 +48,19 @@ def aggregate(job: JobProfile, steps: NDArray[Any], spans: NDArray[Any]) -> dict
     }  # fmt: skip
 
 
+def operators_of_windows(job: JobProfile) -> dict[str, Any]:
+    """CPU, GPU and their totals of the operators that torch.profiler recorded of some steps; {} without any."""
+    found: dict[str, Any] = {}
+    for device in ("CPU", "GPU"):
+        seconds: dict[str, float] = defaultdict(float)
+        for window in job.operators:
+            for one in window.operators:
+                if one.device == device:
+                    seconds[one.name] += one.self_us / 1e6
+        found |= _operators(device, seconds)
+    return found
+
+
 GROUPS = ("CPU", "GPU", "forward_backward", "horovod", "general")
 RATIOS = {"CPU": "cpu_functions", "GPU": "gpu_functions"}
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from tintype.profiler.readers import JobProfile
-from tintype.rules.correlation import aggregate
+from tintype.rules.correlation import aggregate, operators_of_windows
 from tintype.rules.parameters import Parameters
 from tintype.rules.profiler_rule import NO_STEPS, Judgement, ProfilerRule, scan_parameter
 from tintype.rules.rule import Profile
@@ -49,6 +49,7 @@ class OverallFrameworkMetrics(ProfilerRule[OverallFrameworkMetricsParameters]):
         details = aggregate(job, found.steps, found.spans)
         details["phase"] = _with_others(found.steps, details.pop("phase_time"))
         details["phase_time"] = {}
+        details |= operators_of_windows(job)
         details = {name: value for name, value in details.items() if value or name == "phase_time"}
         return self.judged(details=details, datapoints=0)
 

@@ -68,11 +68,14 @@ class StepOutlier(ProfilerRule[StepOutlierParameters]):
         findings: list[Finding] = []
         violations = triggered = longest = 0
         slow = np.zeros(len(steps), bool)
+        counted = np.ones(len(steps), bool)
+        if self.profile is Profile.RIGHT:
+            counted = ~job.looked_at(steps)             # torch.profiler slows its steps down
         for node in np.unique(steps["node"]):
             for mode in np.unique(steps["mode"][steps["node"] == node]):
                 if self.parameters.mode not in (None, MODES[mode].value):
                     continue
-                places = np.flatnonzero((steps["node"] == node) & (steps["mode"] == mode))
+                places = np.flatnonzero((steps["node"] == node) & (steps["mode"] == mode) & counted)
                 longest = max(longest, len(places))
                 outliers, count = self._outliers(job, steps[places], findings)
                 violations, triggered = violations + int(outliers.sum()), triggered + count

@@ -27,3 +27,16 @@ def stacked(parts: Sequence[tuple[str, float, str]], largest: float) -> Markup:
 def bar(value: float, largest: float, class_: str, words: str) -> Markup:
     """A bar of one part."""
     return stacked(((class_, value, words),), largest)
+
+
+def keyed(parts: Sequence[tuple[str, float, str]], largest: float) -> Markup:
+    """`stacked`, and below it what each colour stands for."""
+    shown = [(class_, words) for class_, value, words in parts if value > 0]
+    keys = Markup("").join(KEY.format(class_, words) for class_, words in shown)
+    return stacked(parts, largest) + Markup('<div class="keys">{}</div>').format(keys)
+
+
+KEY = Markup(
+    '<span><svg class="key" viewBox="0 0 10 10" aria-hidden="true">'
+    '<rect width="10" height="10" rx="2" class="{}"/></svg>{}</span>'
+)

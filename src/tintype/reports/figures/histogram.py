@@ -29,7 +29,7 @@ def histogram(values: NDArray[Any], quantity: str, noun: str, beyond: float | No
         if count
     ]
     label = f"{quantity} of {counted(len(values), noun)}, from {number(low, 3)} to {number(high, 3)}"
-    return drawing(RIGHT + 12, BOTTOM + 44, label, (plane.axes(quantity, f"{noun}s"), *bars))
+    return drawing(RIGHT + 12, BOTTOM + 44, label, (plane.axes(quantity, counted(2, noun).partition(" ")[2]), *bars))
 
 
 def _bar(plane: Plane, count: int, low: float, high: float, noun: str, beyond: float | None) -> Markup:

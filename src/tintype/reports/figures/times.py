@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
@@ -17,6 +17,7 @@ from tintype.reports.figures.svg import drawing, element, path_through
 from tintype.reports.wording import listed, seconds
 
 MOMENTS = 240                                               # a longer series is summed up to so many
+LONG_GAP, FAR = 0.05, 4.0               # of the job, and times the usual distance: a line is broken where both are met
 LINES = ("s-train", "s-valid", "s-test", "s-other")         # one style for each line; more lines share the last
 RIGHT, BOTTOM = 828.0, 190.0
 UNITS = ((7200.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
@@ -70,10 +71,14 @@ def _style(place: int) -> str:
 
 
 def _lines(plane: Plane, one: tuple[NDArray[Any], ...], divisor: float, style: str) -> list[Markup]:
-    """The line in pieces: a moment without a value breaks it."""
-    times, means = one[0] / divisor, one[1]
-    known = [(time, mean) for time, mean in zip(times, means, strict=True)]
-    pieces = [list(piece) for finite, piece in groupby(known, lambda point: bool(np.isfinite(point[1]))) if finite]
+    """The line in pieces: a while without a value breaks it."""
+    finite = np.isfinite(one[1])
+    times, means = one[0][finite] / divisor, one[1][finite]
+    known = list(zip(times.tolist(), means.tolist(), strict=True))
+    gaps = np.diff(times)
+    longest = max(LONG_GAP * float(one[0][-1] / divisor), FAR * float(np.median(gaps))) if len(gaps) else 0.0
+    bounds = [0, *(np.flatnonzero(gaps > longest) + 1).tolist(), len(known)]
+    pieces = [known[low:high] for low, high in pairwise(bounds)]
     return [
         element("path", d=path_through([plane.place(*point) for point in piece]), class_=f"curve thin {style}")
         for piece in pieces
