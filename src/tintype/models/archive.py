@@ -86,8 +86,8 @@ class TrainingRecord(BaseModel):
 class PrecisionRecord(BaseModel):
     """What 8-bit integers do to the network, measured when the archive was written. Format 2.
 
-    Accuracies are shares of the same `images` of the validation split. When there is no model.int8.onnx, `reason` says
-    why, and the numbers may be missing.
+    Accuracies and drops are shares, 0 to 1, of the same `images` of the validation split. When there is no
+    model.int8.onnx, `reason` says why, and the numbers are missing.
     """
 
     model_config = _FROZEN
@@ -96,6 +96,7 @@ class PrecisionRecord(BaseModel):
     calibrated_on: int = Field(default=0, ge=0)             # training images that set the ranges of the integers
     fp32_accuracy: float | None = Field(default=None, ge=0, le=1)
     int8_accuracy: float | None = Field(default=None, ge=0, le=1)
+    expected_drop: float | None = None                      # worked out from the logits; steadier on few images
     fp32_milliseconds: float | None = Field(default=None, ge=0)     # of a core where it was measured, for one image
     int8_milliseconds: float | None = Field(default=None, ge=0)
     reason: str = ""

@@ -17,7 +17,7 @@ Precision = Literal["fp32", "bf16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 LARGEST_DROP = 0.005        # of accuracy: half a point
-FEWEST_IMAGES = 200         # with fewer, one picture more or less is more than half a point
+COUNTED_IMAGES = 200        # with fewer, one picture is more than half a point, and what is expected counts too
 LARGEST_TIME = 0.8          # of integers, as a share of float32's: less is not worth another file
 
 
@@ -60,10 +60,9 @@ def objection_to_integers(description: Description, flags: frozenset[str]) -> st
         return record.reason or "the archive holds none"
     if record.drop is None or record.fp32_milliseconds is None or record.int8_milliseconds is None:
         return "what they cost was not measured"
-    if record.images < FEWEST_IMAGES:
-        return f"judged on {record.images} validation images only, and half a point needs {FEWEST_IMAGES} to be seen"
-    if record.drop > LARGEST_DROP:
-        return f"they lose {100 * record.drop:.1f} points of accuracy"
+    drop = record.drop if record.images >= COUNTED_IMAGES else max(record.drop, record.expected_drop or 0.0)
+    if drop > LARGEST_DROP:
+        return f"they lose {100 * drop:.1f} points of accuracy"
     if record.int8_milliseconds > LARGEST_TIME * record.fp32_milliseconds:
         return "they are hardly faster with this network"
     if not flags & INTEGER_FLAGS:

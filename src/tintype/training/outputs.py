@@ -1,7 +1,7 @@
 """What a job leaves in its directory, in SageMaker's layout.
 
     <directory>/
-      model/{description.json, model.safetensors, model.onnx}     when the plan's `save` is "archive"
+      model/{description.json, model.safetensors, model.onnx, model.int8.onnx}    when the plan's `save` is "archive"
       model.tar.gz                                                likewise
       output/data/history.json                [{"epoch", "metrics", "seconds", "train": {...}, "valid": {...}}, ...]
       output/data/evaluation.json             {split: {loss, accuracy, top5, confusion, per_class}}
@@ -28,7 +28,7 @@ import torch
 from torch import nn
 
 from tintype.models import archive
-from tintype.models.archive import Description, TrainingRecord
+from tintype.models.archive import Description, PrecisionRecord, TrainingRecord
 from tintype.models.export import export_onnx
 from tintype.models.networks import Network
 from tintype.storage import atomic_file, write_bytes, write_json
@@ -94,8 +94,8 @@ def conclude(
 ) -> TrainingResult:
     """Write evaluations and, for `save` "archive", the model; returns the job's result.
 
-    `evaluations` are of the best weights, which `network` holds; without a network there is no archive. Only the rank
-    that leads writes.
+    `evaluations` are of the best weights, which `network` holds, on validation first; without a network there is no
+    archive. Only the rank that leads writes.
     """
     plan = session.plan
     scores: dict[str, dict[str, float] | None] = {"valid": None, "test": None}
@@ -103,7 +103,8 @@ def conclude(
     path = None
     if session.host.world.leads:
         write_evaluations(session, evaluations)
-        path = write_archive(session, network, scores) if plan.save == "archive" and network is not None else None
+        if plan.save == "archive" and network is not None:
+            path = write_archive(session, network, scores, evaluations[0])
     return TrainingResult(
         name=plan.name,
         metrics=scores,
@@ -128,8 +129,13 @@ def hyperparameters(session: Session) -> dict[str, Any]:
     }
 
 
-def write_archive(session: Session, network: Network, metrics: Mapping[str, Mapping[str, float] | None]) -> Path:
-    """Write model/ and model.tar.gz; returns the latter. A network that ONNX cannot say goes without it."""
+def write_archive(
+    session: Session, network: Network, metrics: Mapping[str, Mapping[str, float] | None], valid: Evaluation
+) -> Path:
+    """Write model/ and model.tar.gz; returns the latter. A network that ONNX cannot say goes without it.
+
+    `valid` is what `network` says of the validation split.
+    """
     directory = session.plan.directory
     model = directory / "model"
     module = network.module.to("cpu", memory_format=torch.contiguous_format).eval()     # pyright: ignore[reportCallIssue]
@@ -138,7 +144,11 @@ def write_archive(session: Session, network: Network, metrics: Mapping[str, Mapp
         onnx = _write_onnx(session, module, model / archive.ONNX)
         if onnx is not None:
             files[archive.ONNX] = onnx
-        sealed = archive.write(directory / "model.tar.gz", _description(session, network, metrics), files)
+    precision = _write_integers(session, onnx, model / archive.INTEGERS, valid)
+    if precision is not None and not precision.reason:
+        files[archive.INTEGERS] = model / archive.INTEGERS
+    with session.phases("write the archive"):
+        sealed = archive.write(directory / "model.tar.gz", _description(session, network, metrics, precision), files)
         archive.write_description(model, sealed)
     return directory / "model.tar.gz"
 
@@ -156,8 +166,23 @@ def _write_onnx(session: Session, module: nn.Module, path: Path) -> Path | None:
     return export.path
 
 
+def _write_integers(session: Session, onnx: Path | None, path: Path, valid: Evaluation) -> PrecisionRecord | None:
+    """The network in integers, and what they cost; None without ONNX."""
+    # Imported here: ONNX Runtime starts a thread when it is, and processes are forked that have us imported.
+    from tintype.training.served_precision import add_integers
+
+    path.unlink(missing_ok=True)        # of a job that was resumed
+    if onnx is None:
+        return None
+    with session.phases("quantise"):
+        return add_integers(session, onnx, path, valid)
+
+
 def _description(
-    session: Session, network: Network, metrics: Mapping[str, Mapping[str, float] | None]
+    session: Session,
+    network: Network,
+    metrics: Mapping[str, Mapping[str, float] | None],
+    precision: PrecisionRecord | None,
 ) -> Description:
     return Description(
         network=network.name,
@@ -177,4 +202,5 @@ def _description(
             seed=session.plan.seed,
             weights=session.weights.source,
         ),
+        precision=precision,
     )
