@@ -10,6 +10,16 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from tintype.cli.amazon import (
+    BucketOption,
+    OnOption,
+    Place,
+    RoleOption,
+    connected,
+    recipe_there,
+    train_there,
+    trainer_spec,
+)
 from tintype.cli.display import Display
 from tintype.cli.invocation import Invocation
 from tintype.cli.run import EpochsOption, FreezeOption, ImageSizeOption, SeedOption, StrictOption, WeightsOption
@@ -31,7 +41,7 @@ from tintype.cli.script_options import (
 from tintype.cli.watch_options import HookOption, ProfilerIntervalOption, ProfileStepsOption, RuleOption
 from tintype.errors import InvalidRequest
 from tintype.jobs.client import Engine
-from tintype.jobs.job import Job, JobSpec
+from tintype.jobs.job import Job, JobSpec, Resources
 from tintype.jobs.names import checked, stamped
 from tintype.pipeline.debugging import DebuggingRequest, debugged
 from tintype.pipeline.following import wait_for
@@ -81,6 +91,9 @@ def train(
     hook: HookOption = None,
     profiler_interval: ProfilerIntervalOption = None,
     profile_steps: ProfileStepsOption = "",
+    on: OnOption = Place.HERE,
+    role: RoleOption = "",
+    bucket: BucketOption = "",
     wait: WaitOption = True,
 ) -> None:
     """Train one model with given hyperparameters, or run your own training script."""
@@ -107,6 +120,13 @@ def train(
                 warm=warm,
             )
             spec, title = script_spec(request), f"{entry_point} as a training job"
+        elif data is not None and on is Place.SAGEMAKER:
+            named = {"weights": weights, "epochs": epochs, "image-size": image_size}
+            asked = {key: value for key, value in named.items() if value is not None}
+            asked |= parse_assignments("-p", parameter or [])
+            recipe = recipe_there(model, weights, freeze)
+            resources = Resources(instance_type=instance_type, instance_count=instance_count)
+            spec, title = trainer_spec({**recipe.fixed, **asked}, resources, max_runtime), recipe.title
         elif data is not None:
             engine.warm_up()
             given = {"weights": weights, "epochs": epochs, "image-size": image_size}
@@ -115,6 +135,19 @@ def train(
             spec, title = _built_in(workspace, request, model, freeze)
         else:
             raise InvalidRequest("say what to train on: a folder of images, or --entry-point SCRIPT with its channels")
+        if on is Place.SAGEMAKER:
+            _refuse_watching(rule, hook, profiler_interval)
+            display.stage(f"Training {job_name} on SageMaker")
+            remote = connected(role, bucket)
+            found = train_there(workspace, remote, job_name, spec, display, data=data or "", wait=wait)
+            if found is None:
+                call.say(f"{job_name} runs on SageMaker; `aws sagemaker describe-training-job` shows it")
+                call.answer({"name": job_name, "status": "InProgress"})
+                return
+            document = described(workspace.jobs, found)
+            _say(call, found, document)
+            call.answer(document)
+            return
         directory = workspace.job_directory(job_name)
         spec = debugged(spec, watch, job_name, directory, workspace.home)
         spec = profiled(spec, measured, job_name, directory)
@@ -154,6 +187,11 @@ def _say(call: Invocation, job: Job, document: dict[str, Any]) -> None:
         call.say(f"rule {one['name']}: {one['status']}")
     if document["archive"]:
         call.say(f"archive: {escape(str(document['archive']))}")
+
+
+def _refuse_watching(rule: list[str] | None, hook: list[str] | None, profiler_interval: int | None) -> None:
+    if rule or hook or profiler_interval:
+        raise InvalidRequest("--rule, --hook and --profiler-interval are for jobs on this machine")
 
 
 def _stem(data: str | None, entry_point: str | None) -> str:

@@ -10,6 +10,17 @@ from typing import Annotated
 
 import typer
 
+from tintype.cli.amazon import (
+    BucketOption,
+    OnOption,
+    Place,
+    RoleOption,
+    connected,
+    recipe_there,
+    trainer_settings,
+    trainer_spec,
+    tune_there,
+)
 from tintype.cli.display import Display, settings_of
 from tintype.cli.invocation import Invocation
 from tintype.cli.run import EpochsOption, FreezeOption, ImageSizeOption, SeedOption, StrictOption, WeightsOption
@@ -52,13 +63,14 @@ from tintype.cli.search_options import (
 )
 from tintype.cli.train import DataOption, ModelOption, ParameterOption
 from tintype.errors import InvalidRequest
+from tintype.jobs.job import Resources
 from tintype.jobs.names import TUNING_LENGTH, stamped
 from tintype.pipeline import coordination
 from tintype.pipeline.coordination import Coordinator, completed
 from tintype.pipeline.recipe import Recipe, choose_recipe
 from tintype.pipeline.searching import Search, built_in_plan, script_plan
 from tintype.pipeline.training_jobs import parse_assignments, weights_finder
-from tintype.pipeline.tuning_plan import TuningPlan
+from tintype.pipeline.tuning_plan import ScriptTrials, TuningPlan
 from tintype.pipeline.tuning_summary import described
 from tintype.training.hyperparameters import Value
 from tintype.tuning.objective import Direction
@@ -109,6 +121,9 @@ def tune(
     output: OutputOption = "",
     retries: RetriesOption = 0,
     warm: WarmOption = True,
+    on: OnOption = Place.HERE,
+    role: RoleOption = "",
+    bucket: BucketOption = "",
     wait: WaitOption = True,
 ) -> None:
     """Search for the best hyperparameters; every trial is a training job."""
@@ -133,7 +148,7 @@ def tune(
         parents=tuple(warm_start or ()),
     )
     with call.workspace() as workspace, workspace.engine() as engine, Display(call.console) as display:
-        if warm:
+        if warm and on is Place.HERE:
             engine.warm_up()
         if entry_point is not None:
             if data is not None:
@@ -154,6 +169,23 @@ def tune(
             )
             plan = script_plan(workspace.records, _with_trials(search, DEFAULT_TRIALS), request)
             title = f"{entry_point} as training jobs"
+            if on is Place.SAGEMAKER and isinstance(plan.trials, ScriptTrials):
+                remote = connected(role, bucket)
+                tune_there(
+                    call, workspace, remote, plan.settings, plan.trials.spec, display, data="", wait=wait
+                )
+                return
+        elif data is not None and on is Place.SAGEMAKER:
+            recipe = recipe_there(model, weights, freeze)
+            named = {"weights": weights, "epochs": epochs, "image-size": image_size}
+            asked = {key: value for key, value in named.items() if value is not None}
+            asked |= parse_assignments("-p", parameter or [])
+            searched, fixed = _searched(search, recipe, asked)
+            resources = Resources(instance_type=instance_type, instance_count=instance_count)
+            spec = trainer_spec(fixed, resources, max_runtime)
+            settings = trainer_settings(workspace, searched, fixed)
+            tune_there(call, workspace, connected(role, bucket), settings, spec, display, data=data, wait=wait)
+            return
         elif data is not None:
             recipe = choose_recipe(model, weights, freeze, weights_finder(workspace.settings, os.environ))
             named = {"weights": weights, "epochs": epochs, "image-size": image_size}
@@ -192,12 +224,17 @@ def say_best(call: Invocation, state: TuningState) -> None:
 def _built_in(
     workspace: Workspace, search: Search, recipe: Recipe, data: str, asked: dict[str, Value], *, strict: bool
 ) -> TuningPlan:
+    searched, fixed = _searched(search, recipe, asked)
+    return built_in_plan(workspace, searched, data, fixed, strict=strict)
+
+
+def _searched(search: Search, recipe: Recipe, asked: dict[str, Value]) -> tuple[Search, dict[str, Value]]:
+    """The search with the recipe's ranges, and what is fixed."""
     # What is given as a value is not searched by the recipe; what is given as a range is not held by it.
     chosen = search.ranges or tuple(one for one in recipe.ranges if _name_of(one) not in asked)
     ranged = {_name_of(text) for text in chosen}
     fixed = {key: value for key, value in {**recipe.fixed, **asked}.items() if key not in ranged}
-    search = replace(_with_trials(search, recipe.trials), ranges=chosen)
-    return built_in_plan(workspace, search, data, fixed, strict=strict)
+    return replace(_with_trials(search, recipe.trials), ranges=chosen), fixed
 
 
 def _with_trials(search: Search, usual: int) -> Search:

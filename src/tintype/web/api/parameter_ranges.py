@@ -1,4 +1,4 @@
-"""ParameterRanges: the wire's strings as our ranges, and back. Pure.
+"""ParameterRanges: the wire's strings as our ranges. Pure.
 
 Values of a categorical range stay the strings that they are, quotes and all: a trial is given them to the letter.
 """
@@ -14,9 +14,6 @@ from tintype.tuning.ranges import Categorical, Continuous, Integer, Range
 from tintype.tuning.scaling import Scaling
 from tintype.tuning.space import Space
 
-Json = dict[str, Any]
-
-KINDS = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
 AROUND = 10.0               # a hint is searched from a tenth of it to ten times it
 
 
@@ -28,24 +25,6 @@ def space_of(ranges: Mapping[str, Any]) -> Space:
     found += [Categorical(one["Name"], tuple(one["Values"])) for one in ranges.get("CategoricalParameterRanges") or ()]
     found += [_around(one) for one in ranges.get("AutoParameters") or ()]
     return Space(tuple(found))
-
-
-def as_members(space: Space) -> Json:
-    """The ranges of a tuning job that the API did not make, as it would have been told them."""
-    members: Json = {kind: [] for kind in KINDS}
-    for one in space.ranges:
-        match one:
-            case Integer():
-                members[KINDS[0]].append(_ends(one, str(one.low), str(one.high)))
-            case Continuous():
-                members[KINDS[1]].append(_ends(one, repr(one.low), repr(one.high)))
-            case Categorical():
-                members[KINDS[2]].append({"Name": one.name, "Values": [f'"{value}"' for value in one.values]})
-    return members
-
-
-def _ends(one: Integer | Continuous, low: str, high: str) -> Json:
-    return {"Name": one.name, "MinValue": low, "MaxValue": high, "ScalingType": one.scaling.value}
 
 
 def _integer(one: Mapping[str, Any]) -> Integer:

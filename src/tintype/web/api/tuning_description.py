@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from tintype.jobs.job import REASON_CHARACTERS, Job
+from tintype.pipeline.amazon.request import KINDS
 from tintype.pipeline.tuning_plan import OBJECTIVE_HYPERPARAMETER, ScriptTrials, TuningPlan
 from tintype.tuning.analytics import final_objective
 from tintype.tuning.ranges import Value
@@ -16,7 +17,6 @@ from tintype.web.account import Account
 from tintype.web.api.arns import TUNING_JOB, resource
 from tintype.web.api.kept_requests import definition_of, resource_configuration
 from tintype.web.api.moments import moment, moments
-from tintype.web.api.parameter_ranges import KINDS
 from tintype.web.api.training_description import failure_reason, training_job_arn
 
 Members = dict[str, Any]

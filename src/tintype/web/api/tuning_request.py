@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from tintype.pipeline.amazon.request import ranges_on_the_wire
 from tintype.pipeline.tuning_plan import ScriptTrials, TuningPlan
 from tintype.records import Records
 from tintype.web.account import Account
 from tintype.web.api.kept_requests import TUNING_REQUEST
-from tintype.web.api.parameter_ranges import as_members
 
 Json = dict[str, Any]
 
@@ -35,7 +35,7 @@ def _told_by(plan: TuningPlan, account: Account) -> Json:
                 "MetricName": settings.objective,
             },
             "ResourceLimits": {name: value for name, value in limits.items() if value is not None},
-            "ParameterRanges": as_members(settings.space),
+            "ParameterRanges": ranges_on_the_wire(settings.space),
             "TrainingJobEarlyStoppingType": settings.early_stopping.value,
             "RandomSeed": settings.seed,
         },

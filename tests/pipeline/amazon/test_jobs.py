@@ -1,0 +1,144 @@
+"""The other direction, proved against our own server: boto3 validates every request before it is sent."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.amazon.listening import Listening
+from tests.web.api.serving import ROLE, Api, serving
+from tintype.errors import Conflict, InvalidRequest, JobFailed
+from tintype.jobs.job import Channel, JobSpec, MetricDefinition, Resources, Source
+from tintype.pipeline.amazon.account import connect
+from tintype.pipeline.amazon.jobs import train, tune
+from tintype.pipeline.amazon.remote import Remote
+from tintype.settings import Settings
+from tintype.tuning.objective import Direction
+from tintype.tuning.ranges import Categorical, Continuous
+from tintype.tuning.settings import StrategyName, TuningSettings
+from tintype.tuning.space import Space
+from tintype.workspace import Workspace, open_workspace
+
+SCRIPT = """
+import argparse, os, sys
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float)
+parser.add_argument("--kind", default="none")
+given = parser.parse_args()
+print("kind", given.kind, sorted(os.listdir(os.environ["SM_CHANNEL_TRAIN"])))
+print(f"loss: {abs(given.lr - 0.01):.5f}")
+open(os.path.join(os.environ["SM_MODEL_DIR"], "model.txt"), "w").write(given.kind)
+"""
+POLL = 0.1
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """Amazon's side."""
+    with serving(tmp_path_factory.mktemp("amazon") / "home") as running:
+        yield running
+
+
+@pytest.fixture
+def remote(api: Api, monkeypatch: pytest.MonkeyPatch) -> Remote:
+    for name, value in {
+        "AWS_ENDPOINT_URL": api.context.base_url,
+        "AWS_ACCESS_KEY_ID": api.context.key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": api.context.key.secret_access_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return connect(ROLE)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """Our side, another home."""
+    with open_workspace(Settings(home=tmp_path / "mine")) as opened:
+        yield opened
+
+
+def spec_of(tmp_path: Path, script: str = SCRIPT) -> JobSpec:
+    source, data = tmp_path / "source", tmp_path / "data"
+    (data / "deep").mkdir(parents=True)
+    source.mkdir()
+    (source / "train.py").write_text(script)
+    (data / "1.jpg").write_bytes(b"1")
+    (data / "deep" / "2.jpg").write_bytes(b"2")
+    return JobSpec(
+        Source("script", "train.py", str(source)),
+        {"lr": "0.02"},
+        (Channel("train", str(data)),),
+        resources=Resources(instance_type="ml.m5.large"),
+        metric_definitions=(MetricDefinition("loss", "loss: ([0-9.]+)"),),
+        max_runtime_seconds=600,
+        environment={"PYTHONPATH": "/only/here", "MINE": "1"},
+        tags={"team": "dogs"},
+    )
+
+
+def test_a_training_is_done_there_and_brought_home(
+    api: Api, remote: Remote, workspace: Workspace, tmp_path: Path
+) -> None:
+    watcher = Listening()
+    job = train(workspace, remote, "there-1", spec_of(tmp_path), watcher, poll=POLL)
+    assert job is not None
+    assert "kind none ['1.jpg', 'deep']" in watcher.lines
+    assert "loss: 0.01000" in watcher.lines
+    assert watcher.notes[-1] == "there-1: Completed"
+    with tarfile.open(Path(job.directory) / "model.tar.gz") as bundle:
+        assert bundle.getnames() == ["model.txt"]
+    assert workspace.jobs.get("there-1").status == "Completed"
+    assert [(one.name, one.value) for one in workspace.records.latest("there-1")] == [("loss", 0.01)]
+    asked = api.sagemaker.describe_training_job(TrainingJobName="there-1")
+    assert asked["Environment"] == {"MINE": "1"}
+    assert "pytorch-training:2.8.0-cpu-py312" in asked["AlgorithmSpecification"]["TrainingImage"]
+    assert api.sagemaker.list_tags(ResourceArn=asked["TrainingJobArn"])["Tags"] == [{"Key": "team", "Value": "dogs"}]
+    with pytest.raises(Conflict):
+        train(workspace, remote, "there-1", spec_of(tmp_path / "again"), watcher, poll=POLL)
+
+
+def test_a_failure_there_is_one_here(remote: Remote, workspace: Workspace, tmp_path: Path) -> None:
+    spec = spec_of(tmp_path, "raise ValueError('no such breed')")
+    with pytest.raises(JobFailed, match="no such breed") as caught:
+        train(workspace, remote, "there-2", spec, Listening(), poll=POLL)
+    assert any("ValueError" in line for line in caught.value.log_tail)
+
+
+def test_a_search_there_brings_its_best_job_home(
+    api: Api, remote: Remote, workspace: Workspace, tmp_path: Path
+) -> None:
+    settings = TuningSettings(
+        name="there-3",
+        space=Space((Continuous("lr", 0.001, 0.1), Categorical("kind", ("a", "b")))),
+        objective="loss",
+        direction=Direction.MINIMIZE,
+        strategy=StrategyName.RANDOM,
+        max_jobs=2,
+        target_value=0.0,
+    )
+    spec = JobSpec(**{**vars(spec_of(tmp_path)), "hyperparameters": {}})
+    done = tune(workspace, remote, settings, spec, Listening(), poll=POLL)
+    assert done is not None
+    found, job = done
+    assert found["BestTrainingJob"]["TrainingJobName"] == job.name
+    assert found["BestTrainingJob"]["TunedHyperParameters"]["kind"] in ('"a"', '"b"')
+    assert (Path(job.directory) / "model.tar.gz").is_file()
+    configuration = found["HyperParameterTuningJobConfig"]
+    assert configuration["TuningJobCompletionCriteria"] == {"TargetObjectiveMetricValue": 0.0}
+
+
+def test_amazons_refusals_are_ours(remote: Remote, workspace: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=r"AWS refuses: .*\(ValidationException\)"):
+        train(workspace, remote, "under_score", spec_of(tmp_path), Listening(), poll=POLL)
+    with pytest.raises(InvalidRequest, match="--role"):
+        connect("nobody")
+
+
+def test_without_waiting(api: Api, remote: Remote, workspace: Workspace, tmp_path: Path) -> None:
+    assert train(workspace, remote, "there-4", spec_of(tmp_path), Listening(), wait=False) is None
+    assert not workspace.jobs.exists("there-4")
+    assert api.ended("there-4")["TrainingJobStatus"] == "Completed"
