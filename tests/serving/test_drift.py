@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tintype.serving.drift import FEWEST, Reference, brightness_bin, chi_square_quantile, index_by_chance, measure
+from tintype.serving.drift import FEWEST, Reference, chi_square_quantile, index_by_chance, measure
 from tintype.serving.drift_watch import BASELINE, WINDOW, DriftWatch, Watched, references_of
 from tintype.serving.invocation import Answer, Classified
 
@@ -60,12 +60,6 @@ def test_chi_square_against_its_table() -> None:
         assert chi_square_quantile(freedom, probability) == pytest.approx(expected, rel=0.03)
     assert index_by_chance(1, 100, 100) == 0
     assert index_by_chance(5, 100, 100) > index_by_chance(5, 1000, 1000)
-
-
-def test_brightness_is_binned() -> None:
-    assert [brightness_bin(one) for one in (-1, 0, 0.05, 0.1, 0.99, 1.0, 7)] == [
-        "0.0-0.1", "0.0-0.1", "0.0-0.1", "0.1-0.2", "0.9-1.0", "0.9-1.0", "0.9-1.0",
-    ]  # fmt: skip
 
 
 def test_the_first_pictures_are_the_reference_when_there_is_no_other() -> None:

@@ -19,7 +19,6 @@ FEWEST = 50                 # requests: the index of fewer is shown as unknown
 CHANGED = 0.2
 CHANCE = 1e-4               # how often unchanged requests may look changed; it is looked at again and again
 SMOOTHING = 0.5             # added to each bin's count, so that an empty one has a logarithm
-BRIGHTNESS_BINS = 10        # of the mean of a picture, 0 to 1
 
 
 @final
@@ -89,12 +88,6 @@ def chi_square_quantile(freedom: int, probability: float) -> float:
     """By Wilson and Hilferty's approximation, good to 1 % for what it is used for."""
     ninth = 2 / (9 * freedom)
     return freedom * (1 - ninth + NormalDist().inv_cdf(probability) * math.sqrt(ninth)) ** 3
-
-
-def brightness_bin(brightness: float) -> str:
-    """The name of the tenth that a mean brightness (0 to 1) is in, e.g. "0.3-0.4"."""
-    tenth = min(max(int(brightness * BRIGHTNESS_BINS), 0), BRIGHTNESS_BINS - 1)
-    return f"{tenth / BRIGHTNESS_BINS:.1f}-{(tenth + 1) / BRIGHTNESS_BINS:.1f}"
 
 
 def _shares(counts: Sequence[float]) -> list[float]:

@@ -6,7 +6,8 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any, final
 
-from tintype.serving.drift import Drift, Reference, brightness_bin, measure
+from tintype.datasets.brightness import brightness_bin
+from tintype.serving.drift import Drift, Reference, measure
 from tintype.serving.invocation import Answer
 
 BASELINE = 200              # pictures that make the reference when the archive has none

@@ -37,6 +37,7 @@ from tintype.training.events import Epoch, TrainingResult, Warning, result_json
 from tintype.training.hyperparameters import values_of
 from tintype.training.metrics import Score
 from tintype.training.optimisers import weight_decay
+from tintype.training.served_distribution import served_distribution
 from tintype.training.session import Session
 
 LARGEST_CONFUSION = 100     # classes; the history leaves out larger matrices, the evaluation never does
@@ -148,7 +149,8 @@ def write_archive(
     if precision is not None and not precision.reason:
         files[archive.INTEGERS] = model / archive.INTEGERS
     with session.phases("write the archive"):
-        sealed = archive.write(directory / "model.tar.gz", _description(session, network, metrics, precision), files)
+        told = {**metrics, **served_distribution(valid, session.classes)}
+        sealed = archive.write(directory / "model.tar.gz", _description(session, network, told, precision), files)
         archive.write_description(model, sealed)
     return directory / "model.tar.gz"
 
