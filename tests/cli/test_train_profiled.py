@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,19 @@ def test_a_job_that_nobody_asked_about_is_sampled_and_nothing_else(
     assert "from 100 to 60000" in shell(
         "train", "--entry-point", tmp_path / "plain.py", "--profiler-interval", "7", code=2
     ).stderr
+
+
+def test_a_running_job_is_watched_until_it_ends(profiled: tuple[Shell, Answer], tmp_path: Path) -> None:
+    shell, _ = profiled
+    (tmp_path / "train.py").write_text(SCRIPT.replace("return 320", "return 1600"))
+    asked = ("--profiler-interval", "100", "--no-wait")
+    shell("train", "--entry-point", tmp_path / "train.py", "--name", "running", *asked)
+    seen = [None]
+    until = time.monotonic() + 60
+    while not (seen[-1] and seen[-1]["limiter"]) and time.monotonic() < until:
+        seen.append(shell.json("jobs", "show", "running")["live"])
+    assert seen[-1]["limiter"] == "loader latency"
+    assert seen[-1]["step_seconds"] > 0.02
+    watched = shell("jobs", "show", "running", "--watch")
+    assert "Completed" in watched.stdout
+    assert shell.json("jobs", "show", "running", "--watch")["live"] is None

@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from tintype.cli.invocation import Invocation, command
+from tintype.cli.job_watch import add_live, live_of, watch_job
 from tintype.errors import InvalidRequest, JobFailed
 from tintype.jobs.client import Engine
 from tintype.jobs.directory import JobDirectory
@@ -52,10 +53,28 @@ def list_jobs(
 
 
 @command(app, "show")
-def show(call: Invocation, name: NameArgument) -> None:
-    """One training job: its state, settings and metrics."""
-    with settled(call) as (workspace, _):
-        document = described(workspace.jobs, workspace.jobs.get(name))
+def show(
+    call: Invocation,
+    name: NameArgument,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on, once a second, until it ends.")] = False,
+) -> None:
+    """One training job: its state, settings and metrics; while it runs, what the machine does and what limits it."""
+    with settled(call) as (workspace, engine):
+
+        def describe() -> dict[str, Any]:
+            engine.settle()
+            job = workspace.jobs.get(name)
+            live = None if job.status.is_finished else live_of(job.directory)
+            return {**described(workspace.jobs, job), "live": live and live.to_json()}
+
+        document = watch_job(call.console, describe, job_table) if watch else describe()
+    if not watch:
+        call.say(job_table(document))
+    call.answer(document)
+
+
+def job_table(document: dict[str, Any]) -> Table:
+    """One training job as a table of two columns."""
     table = Table(box=None, padding=(0, 2), show_header=False)
     for key in ("name", "status", "secondary_status", "failure_reason", "created", "seconds", "directory", "archive"):
         if document[key]:
@@ -66,8 +85,9 @@ def show(call: Invocation, name: NameArgument) -> None:
         table.add_row(key, "  ".join(f"{word} {figures[word]:.4g}" for word in ("last", "min", "max")))
     for one in document["rules"]:
         table.add_row(f"rule {one['name']}", escape(" ".join(filter(None, (one["status"], one["details"])))))
-    call.say(table)
-    call.answer(document)
+    if document["live"]:
+        add_live(table, document["live"])
+    return table
 
 
 @command(app, "logs")

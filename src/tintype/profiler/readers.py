@@ -154,10 +154,10 @@ class Steps:
 
 @final
 class JobProfile:
-    """What was recorded of one job."""
+    """What was recorded of one job; with `since`, seconds since the epoch, not what is in files that ended before."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, since: float = 0.0) -> None:
+        self.root, self._since = root, since
 
     @cached_property
     def machines(self) -> dict[str, Machine]:
@@ -166,11 +166,11 @@ class JobProfile:
 
     @cached_property
     def _system(self) -> SystemMetrics:
-        return SystemMetrics(read_system_rows(self.root))
+        return SystemMetrics(read_system_rows(self.root, self._since))
 
     @cached_property
     def _framework(self) -> FrameworkSpans:
-        return read_framework_spans(self.root)
+        return read_framework_spans(self.root, self._since)
 
     def system(self) -> SystemMetrics:
         """System metrics."""

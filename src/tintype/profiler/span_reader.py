@@ -142,11 +142,16 @@ class SpanReading:
         return start, duration, int(args.get("step_num", -1)), name, phase, node, int(args.get("pid", -1)), cpu, decode
 
 
-def read_framework_spans(root: Path) -> FrameworkSpans:
-    """Every span below `root`/framework. No files give none. Raises nothing for what is damaged."""
+def read_framework_spans(root: Path, since: float = 0.0) -> FrameworkSpans:
+    """Every span below `root`/framework. No files give none. Raises nothing for what is damaged.
+
+    With `since`, seconds since the epoch, files that ended before it are not opened.
+    """
     reading = SpanReading()
     for path in span_files(root):
-        reading.read(path)
+        named = FILE_NAME.fullmatch(path.name)
+        if named is None or int(named[1]) / 1e6 >= since:
+            reading.read(path)
     return reading.result()
 
 

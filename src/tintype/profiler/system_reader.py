@@ -15,7 +15,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from tintype.profiler.system_metrics import FILE_NAME, SYSTEM, Series
+from tintype.profiler.system_metrics import FILE_NAME, MINUTE_SECONDS, SYSTEM, Series
 
 SYSTEM_ROW = np.dtype([("time", "<f8"), ("value", "<f8"), ("series", "<u2")])   # time: seconds since the epoch
 MOST_SERIES = 1 << 16
@@ -36,11 +36,16 @@ class SystemRows:
     damaged_lines: int = 0              # could not be read
 
 
-def read_system_rows(root: Path) -> SystemRows:
-    """Every row below `root`/system. No files give no rows. Raises nothing for what is damaged."""
+def read_system_rows(root: Path, since: float = 0.0) -> SystemRows:
+    """Every row below `root`/system. No files give no rows. Raises nothing for what is damaged.
+
+    With `since`, seconds since the epoch, files that ended before it are not opened.
+    """
     numbers: dict[Series, int] = {}
     parts, damaged = [], 0
     for path in system_files(root):
+        if int(path.name[:10]) + MINUTE_SECONDS <= since:
+            continue
         rows, bad = _read_file(path, numbers)
         parts.append(rows)
         damaged += bad
