@@ -15,7 +15,7 @@ setup: $(STAMP)  ## make .venv with everything in it (about 5 GB the first time;
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tintype needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version). Use: make PYTHON=python3.12 ..."; exit 2; }
 	@test -x $(BIN)/python || { echo "setting up $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,dev,scripts]'
 	@touch $@
 
 demo: $(STAMP)   ## the whole workflow on 1,797 scanned digits: tune, train, judge, report, serve, ask

@@ -10,7 +10,6 @@ import errno
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +71,8 @@ def log_files(location: str | Path) -> LogFiles:
     local = local_path(spelt)
     if local is not None:
         return LocalFiles(local)
-    if spelt.startswith("s3://") and find_spec("boto3"):
-        from tintype.debugger.s3_files import S3Files  # boto3 is an extra
+    if spelt.startswith("s3://"):
+        from tintype.debugger.s3_files import S3Files  # here: boto3 takes its time to load
 
         return S3Files(spelt)
     return RemoteFiles(spelt)
