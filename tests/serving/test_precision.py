@@ -47,8 +47,7 @@ def test_integers_are_chosen_when_they_were_measured_to_be_good() -> None:
         ({"int8_accuracy": 0.926}, "they lose 0.6 points"),
         ({"int8_accuracy": 0.927, "images": 200}, None),                # half a point exactly
         ({"int8_accuracy": 0.95}, None),                                # better by luck
-        ({"images": 199, "expected_drop": 0.02}, "they lose 2.0 points"),
-        ({"images": 500, "expected_drop": 0.02}, None),                 # what was counted counts
+        ({"int8_accuracy": 0.95, "expected_drop": 0.02}, "they lose 2.0 points"),      # that luck is not trusted
         ({"images": 30, "fp32_accuracy": 0.9, "int8_accuracy": 0.9}, None),
         ({"images": 30, "fp32_accuracy": 0.9, "int8_accuracy": 0.8667}, "they lose 3.3 points"),
         ({"int8_milliseconds": 30.0}, "they are hardly faster"),

@@ -16,8 +16,7 @@ from tintype.models.processor import INTEGER_FLAGS
 Precision = Literal["fp32", "bf16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-LARGEST_DROP = 0.005        # of accuracy: half a point
-COUNTED_IMAGES = 200        # with fewer, one picture is more than half a point, and what is expected counts too
+LARGEST_DROP = 0.005        # of accuracy: half a point, counted and expected
 LARGEST_TIME = 0.8          # of integers, as a share of float32's: less is not worth another file
 
 
@@ -60,7 +59,7 @@ def objection_to_integers(description: Description, flags: frozenset[str]) -> st
         return record.reason or "the archive holds none"
     if record.drop is None or record.fp32_milliseconds is None or record.int8_milliseconds is None:
         return "what they cost was not measured"
-    drop = record.drop if record.images >= COUNTED_IMAGES else max(record.drop, record.expected_drop or 0.0)
+    drop = max(record.drop, record.expected_drop or 0.0)        # what was counted on few pictures may be luck
     if drop > LARGEST_DROP:
         return f"they lose {100 * drop:.1f} points of accuracy"
     if record.int8_milliseconds > LARGEST_TIME * record.fp32_milliseconds:
