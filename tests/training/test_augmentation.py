@@ -42,7 +42,8 @@ def draws(boxes: list[list[float]], flips: list[bool]) -> Draws:
 
 
 def augmentation(kind: str, side: int, size: int) -> Augmentation:
-    return Augmentation(AugmentationPlan.model_validate({"kind": kind}), Preprocessing(size, **NEUTRAL), side)
+    preprocessing = Preprocessing(size=size, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    return Augmentation(AugmentationPlan.model_validate({"kind": kind}), preprocessing, side)
 
 
 @given(st.integers(0, 2**32), st.floats(0.05, 1.0), st.floats(0.2, 5.0))

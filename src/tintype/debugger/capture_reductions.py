@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -77,7 +78,8 @@ def _on_processor(values: Tensor, wanted: Wanted) -> Tensor:
             results.append(sums.result(op, absolute))
         else:
             results += reduce(values.numpy(), op, absolute=absolute).reshape(-1).tolist()
-    return torch.tensor(results, dtype=torch.float64).to(torch.float32)
+    with np.errstate(over="ignore"):            # what is too large for a float32 is infinite in it
+        return torch.from_numpy(np.array(results, np.float64).astype(np.float32))
 
 
 @final
@@ -100,7 +102,7 @@ class _Sums:
         lows: list[Tensor] = []
         highs: list[Tensor] = []
         leasts: list[Tensor] = []
-        for piece in values.split(PIECE):
+        for piece in _pieces(values):
             if bounds:
                 low, high = piece.aminmax()
                 lows.append(low)
@@ -118,9 +120,9 @@ class _Sums:
                 if zeros:
                     self.zeros += int(torch.eq(piece, 0, out=room).sum().item())
         if bounds:
-            self.low, self.high = torch.stack(lows).amin().item(), torch.stack(highs).amax().item()
+            self.low, self.high = _extreme(lows, torch.amin), _extreme(highs, torch.amax)
         if leasts:
-            self.low_absolute = torch.stack(leasts).amin().item()
+            self.low_absolute = _extreme(leasts, torch.amin)
 
     def result(self, op: str, absolute: bool) -> float:
         """One reduction; `op` is one of `IN_ONE_PASS`."""
@@ -142,7 +144,7 @@ class _Sums:
         spread = self.squares - self.count * mean * mean
         if not spread > SAFE_RATIO * self.squares:              # also when it is NaN
             spread = 0.0
-            for piece in self.values.split(PIECE):
+            for piece in _pieces(self.values):
                 distances = (piece.abs() if absolute else piece) - mean
                 spread += torch.dot(distances, distances).item()
         return spread / (self.count - 1)
@@ -164,6 +166,15 @@ class _Sums:
         "zeros": lambda self, absolute: self.zeros / self.count,
         "nonfinite": _nonfinite,
     }
+
+
+def _pieces(values: Tensor) -> Sequence[Tensor]:
+    return values.split(PIECE) if values.numel() > PIECE else (values,)
+
+
+def _extreme(found: list[Tensor], of: Callable[[Tensor], Tensor]) -> float:
+    """The least or the largest of the pieces'; NaN when one is."""
+    return (found[0] if len(found) == 1 else of(torch.stack(found))).item()
 
 
 def _by_rows(rows: Tensor, wanted: Wanted) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tintype.debugger.capture_plan import DueCollections, Treatment
 from tintype.debugger.capture_reductions import SMALL, reduce_all, size_of
+from tintype.debugger.capture_repeats import Repeats
 from tintype.debugger.capture_staging import BufferPool, Snapshot, as_array
 from tintype.debugger.capture_tensors import readable
 from tintype.debugger.event import Moment
@@ -38,6 +39,7 @@ class OpenStep:
         self._small: dict[str, Tensor] = {}
         self._numbers: dict[str, tuple[Treatment, Tensor]] = {}
         self._to_reduce: list[tuple[str, Tensor, Treatment]] = []
+        self._repeats = Repeats()
         self._values: dict[str, np.ndarray[Any, Any] | DatedNumber] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
 
@@ -53,8 +55,15 @@ class OpenStep:
 
     def take(self, name: str, tensor: Tensor, aliases: Iterable[str] = ()) -> None:
         """Save of a tensor what its collections want: nothing, it whole, reductions of it, its shape."""
-        if self.due is not None and (treatment := self.due.treatment(name, aliases)) is not None:
-            self._take([(name, tensor, treatment)], name)
+        if self.due is None or (treatment := self.due.treatment(name, aliases)) is None:
+            return
+        known = self._repeats.find(tensor, treatment.reductions)
+        if known is not None and not (treatment.raw or treatment.shape):
+            self._numbers[name] = (treatment, known)
+            return
+        self._take([(name, tensor, treatment)], name)
+        if name in self._numbers:
+            self._repeats.note(tensor, treatment.reductions, self._numbers[name][1])
 
     def take_whole(self, name: str, tensor: Tensor) -> None:
         """Save a tensor whole, whatever the collections say."""
@@ -130,7 +139,7 @@ class OpenStep:
         for _, snapshot in self._whole.values():
             snapshot.release()
         self._whole, self._small, self._numbers, self._to_reduce = {}, {}, {}, []
-        self._values, self._shapes, self._counts = {}, {}, {}
+        self._values, self._shapes, self._counts, self._repeats = {}, {}, {}, Repeats()
 
 
 @final

@@ -59,7 +59,7 @@ class S3Files(LogFiles):
                 answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + path, **asked)
                 return answer["Body"].read()
         except ClientError as error:
-            if error.response["Error"]["Code"] != PAST_THE_END:
+            if error.response.get("Error", {}).get("Code", "") != PAST_THE_END:
                 raise
             return b""
 
@@ -103,7 +103,7 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code = error.response["Error"]["Code"]
+        code = error.response.get("Error", {}).get("Code", "")
         if code in MISSING:
             raise NotFound(f"there is no object {what}") from error
         if code == PAST_THE_END:
