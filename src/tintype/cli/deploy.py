@@ -1,4 +1,4 @@
-"""`tintype deploy`: an archive as an endpoint."""
+"""`tintype deploy`: an archive, or several, as an endpoint."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from tintype.cli.invocation import Invocation
-from tintype.pipeline.deployment import archive_of
+from tintype.jobs.supervisor import ENVIRONMENTS
+from tintype.pipeline.endpoint_plan import Wanted, config_of
 from tintype.serving.deployment import Deployment
 from tintype.serving.endpoints import Endpoints
 
@@ -16,25 +17,44 @@ def deploy(
     call: Invocation,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A run, a training job, a trial, or a model.tar.gz.")],
     endpoint: Annotated[str | None, typer.Option(help="The endpoint's name; NAME when left out.")] = None,
+    instances: Annotated[int, typer.Option(min=1, max=256, help="Worker processes of each variant.")] = 1,
+    max_instances: Annotated[int | None, typer.Option(min=1, max=256, help="By load, up to so many.")] = None,
+    variant: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=MODEL[:WEIGHT]", help="Another model that shares the traffic.")
+    ] = None,
+    shadow: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=MODEL[:PERCENT]", help="A model that is asked too, and compared.")
+    ] = None,
+    capture: Annotated[
+        float | None, typer.Option(min=0, max=100, metavar="PERCENT", help="Of the requests, to be kept with answers.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Where to listen; others than this machine need a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 0,
     token: Annotated[str | None, typer.Option(envvar="TINTYPE_TOKEN", help="What callers must send.")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Until it answers.")] = True,
 ) -> None:
-    """Serve a model over HTTP, in a process of its own, until `tintype endpoints delete`."""
+    """Serve a model over HTTP, in processes of its own, until `tintype endpoints delete`."""
+    wanted = Wanted(name, variant or (), shadow or (), instances, max_instances, capture)
     with call.workspace() as workspace:
-        archive = archive_of(workspace, name)
+        config = config_of(workspace, wanted)
         title = endpoint or (workspace.jobs.get(name).name if workspace.jobs.exists(name) else name_of(name))
-        wanted = Deployment(
+        deployment = Deployment(
             name=title,
-            archive=archive,
+            archive=None,
             directory=workspace.endpoint_directory(title),
             host=host,
             port=port,
             token=token,
+            config=config,
+            environments=workspace.home / ENVIRONMENTS,
         )
-        started = Endpoints(workspace.records).start(wanted)
-    call.say(f"{started.name} is in service at {started.url}")
-    call.say(f"[dim]curl -X POST -H 'Content-Type: image/jpeg' --data-binary @photo.jpg {started.url}/invocations[/]")
+        endpoints = Endpoints(workspace.records)
+        started = endpoints.start(deployment) if wait else endpoints.create(deployment)
+    if started.url is None:
+        call.say(f"{started.name} is being created; `tintype endpoints show {started.name}` tells what becomes of it")
+    else:
+        call.say(f"{started.name} is in service at {started.url}; open it in a browser to try it")
+        call.say(f"[dim]curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' {started.url}/invocations[/]")
     call.say(f"[dim]tintype endpoints delete {started.name} ends it[/]")
     call.answer(started.describe())
 

@@ -1,27 +1,35 @@
-"""`tintype endpoints`: list, show, delete."""
+"""`tintype endpoints`: list, show, update, weights, scale, delete."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from tintype.cli.invocation import Invocation, command
-from tintype.errors import not_found
+from tintype.errors import InvalidRequest, TintypeError, not_found
+from tintype.pipeline.endpoint_plan import policy_of, updated
+from tintype.serving.client import EndpointClient, Patience
+from tintype.serving.endpoint import Endpoint, Status
+from tintype.serving.endpoint_config import ONLY_VARIANT
 from tintype.serving.endpoints import Endpoints
+from tintype.serving.wording import percent, seconds
 
-app = typer.Typer(help="Endpoints: list, show, delete.", no_args_is_help=True)
+app = typer.Typer(help="Endpoints: list, show, update, weights, scale, delete.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint's name.")]
+WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Until it is done.")]
+LOOK = Patience(attempts=1, timeout_seconds=5)
+UPDATE_SECONDS = 24 * 3600.0        # an update with long steps takes its time; Ctrl-C ends the waiting, not the update
 
 
 @command(app, "list")
 def list_endpoints(call: Invocation) -> None:
-    """All endpoints."""
+    """All endpoints. Those that should run and do not, after a crash or a restart of the machine, are started again."""
     with call.workspace() as workspace:
-        endpoints = Endpoints(workspace.records).list()
+        endpoints = Endpoints(workspace.records).revive_all()
     table = Table(box=None, padding=(0, 2))
     for column in ("name", "status", "url", "reason"):
         table.add_column(column)
@@ -33,15 +41,78 @@ def list_endpoints(call: Invocation) -> None:
 
 @command(app, "show")
 def show(call: Invocation, name: NameArgument) -> None:
-    """One endpoint."""
+    """One endpoint: its variants, how they do, and whether the pictures have changed."""
     with call.workspace() as workspace:
         endpoint = Endpoints(workspace.records).get(name)
+    facts = facts_of(endpoint)
     table = Table(box=None, padding=(0, 2), show_header=False)
-    for key, value in endpoint.describe().items():
-        if value:
-            table.add_row(key.replace("_", " "), escape(str(value)))
+    described = endpoint.describe()
+    for key in ("name", "status", "failure_reason", "url", "log", "pid"):
+        if described[key]:
+            table.add_row(key.replace("_", " "), escape(str(described[key])))
+    if endpoint.update:
+        table.add_row("update", f"{endpoint.update.stage}, {percent(endpoint.update.share)} of the traffic")
     call.say(table)
-    call.answer(endpoint.describe())
+    call.say(_variants(endpoint, facts))
+    for warning in warnings_of(facts):
+        call.say(f"[yellow]![/] {escape(warning)}")
+    call.answer({**described, "facts": facts, "warnings": warnings_of(facts)})
+
+
+@command(app, "update")
+def update(
+    call: Invocation,
+    name: NameArgument,
+    model: Annotated[str, typer.Argument(metavar="NAME", help="A run, a training job, a trial, or a model.tar.gz.")],
+    variant: Annotated[str, typer.Option(help="Whose model is replaced.")] = ONLY_VARIANT,
+    canary: Annotated[float | None, typer.Option(metavar="PERCENT", help="First so much traffic, then all.")] = None,
+    linear: Annotated[float | None, typer.Option(metavar="PERCENT", help="So much more traffic at a time.")] = None,
+    step_seconds: Annotated[float, typer.Option(min=0, help="How long each share is watched.")] = 30.0,
+    bake_seconds: Annotated[float, typer.Option(min=0, help="How long the old replicas wait at the end.")] = 10.0,
+    wait: WaitOption = True,
+) -> None:
+    """Put another model into service without losing a request; it goes back by itself when the new one does worse."""
+    policy = policy_of(canary, linear, step_seconds, bake_seconds)
+    with call.workspace() as workspace:
+        endpoints = Endpoints(workspace.records)
+        config = updated(endpoints.config(name), workspace, model, variant, policy)
+        found = endpoints.update(name, config)
+        if wait:
+            found = endpoints.wait(name, UPDATE_SECONDS)
+    _tell_change(call, found)
+    if found.status is Status.IN_SERVICE and found.failure_reason:
+        raise InvalidRequest(f"endpoint {name!r} serves what it served: {found.failure_reason}")
+
+
+@command(app, "weights")
+def weights(
+    call: Invocation,
+    name: NameArgument,
+    given: Annotated[list[str], typer.Argument(metavar="VARIANT=WEIGHT", help="Shares of the traffic, on any scale.")],
+) -> None:
+    """Change the variants' shares of the traffic."""
+    wanted = {variant: _number(text) for variant, text in map(_pair, given)}
+    with call.workspace() as workspace:
+        endpoints = Endpoints(workspace.records)
+        endpoints.set_weights(name, wanted)
+        found = endpoints.wait(name)
+    _tell_change(call, found)
+
+
+@command(app, "scale")
+def scale(
+    call: Invocation,
+    name: NameArgument,
+    instances: Annotated[int, typer.Argument(min=1, max=256, help="Worker processes.")],
+    variant: Annotated[str | None, typer.Option(help="Of which variant; all when left out.")] = None,
+) -> None:
+    """Change the number of workers."""
+    with call.workspace() as workspace:
+        endpoints = Endpoints(workspace.records)
+        names = [variant] if variant else [one.name for one in endpoints.config(name).variants]
+        endpoints.scale(name, dict.fromkeys(names, instances))
+        found = endpoints.wait(name)
+    _tell_change(call, found)
 
 
 @command(app, "delete")
@@ -53,3 +124,62 @@ def delete(call: Invocation, name: NameArgument) -> None:
             raise not_found("endpoint", name, [one.name for one in endpoints.list()])
     call.say(f"{name} is deleted")
     call.answer({"name": name, "status": "Deleted"})
+
+
+def facts_of(endpoint: Endpoint) -> dict[str, Any] | None:
+    """What the endpoint tells of itself now; None when it does not answer."""
+    if endpoint.url is None:
+        return None
+    try:
+        with EndpointClient(endpoint.url, token=endpoint.token, patience=LOOK) as client:
+            return client.facts()
+    except TintypeError:
+        return None
+
+
+def warnings_of(facts: dict[str, Any] | None) -> list[str]:
+    """What somebody should look at, in sentences."""
+    drifts = [(one["name"], drift) for one in (facts or {}).get("variants", ()) for drift in one["drift"]]
+    return [
+        f"{variant}: the {drift['name']} has changed against {drift['reference']} "
+        f"(index {drift['index']:.2f}, alarm above {drift['threshold']:.2f}; most: {drift['largest']})"
+        for variant, drift in drifts
+        if drift["drift"]
+    ]
+
+
+def _variants(endpoint: Endpoint, facts: dict[str, Any] | None) -> Table:
+    table = Table(box=None, padding=(0, 2))
+    for column in ("variant", "model", "traffic", "workers", "requests", "errors", "p50", "p99"):
+        table.add_column(column)
+    known = {one["name"]: one for one in (facts or {}).get("variants", ()) if not one["on_trial"]}
+    for one in endpoint.variants:
+        live = known.get(one.name)
+        cells = [escape(one.name), escape(one.archive), "shadow" if one.shadow else f"weight {one.weight:g}"]
+        if live is None:
+            table.add_row(*cells, str(one.instances), "", "", "", "")
+        else:
+            recent = live["recent"]
+            cells[2] = percent(live["share"])
+            numbers = [str(live[key]) for key in ("workers", "requests", "errors")]
+            table.add_row(*cells, *numbers, seconds(recent["p50"]), seconds(recent["p99"]))
+    return table
+
+
+def _tell_change(call: Invocation, found: Endpoint) -> None:
+    call.say(f"{found.name} is {found.status}{f': {escape(found.failure_reason)}' if found.failure_reason else ''}")
+    call.answer(found.describe())
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidRequest(f"a weight is VARIANT=WEIGHT, got {text!r}")
+    return name, value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InvalidRequest(f"a weight is a number, got {text!r}") from error

@@ -95,6 +95,15 @@ class EndpointClient:
         except httpx.TransportError as error:
             raise NotFound(f"nothing answers at {self.url} ({error}); is the endpoint running?") from error
 
+    def facts(self) -> dict[str, Any]:
+        """What an endpoint tells of itself: its variants, drift, recent requests. Raises as `classify` does."""
+        try:
+            answer = self._http.get(f"{self.url}/try/facts")
+        except httpx.TransportError as error:
+            raise NotFound(f"nothing answers at {self.url} ({error}); is the endpoint running?") from error
+        refuse_errors(answer, self.url)
+        return answer.json()
+
     def _post(self, content: bytes, headers: dict[str, str]) -> httpx.Response:
         answer = self._http.post(f"{self.url}/invocations", content=content, headers=headers)
         refuse_errors(answer, self.url)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +18,11 @@ from tintype.errors import BadArchive, InvalidRequest, NotFound
 from tintype.serving.endpoint import Endpoint, ServerDirectory, Variant
 from tintype.serving.endpoint_config import EndpointConfig, ModelSource, ProductionVariant
 from tintype.serving.listening import is_free
-from tintype.serving.process import ProcessIdentity, State, spawn
+from tintype.serving.process import POLL_SECONDS, ProcessIdentity, State, spawn
 from tintype.serving.settings import ServerSettings
 from tintype.storage import CHUNK_BYTES, atomic_file, read_json, storage_errors, write_json
+
+PORT_SECONDS = 2.0
 
 
 @final
@@ -111,13 +114,23 @@ def place(wanted: Deployment, config: EndpointConfig, files: ServerDirectory) ->
 
 
 def launch(files: ServerDirectory, port: int = 0, host: str = "") -> subprocess.Popen[bytes]:
-    """Start the server of a directory that `place` made; at that `port` again when it is free."""
+    """Start the server of a directory that `place` made; at that `port` again when it is free, or will be soon."""
     arguments: list[str] = read_json(files.command)
-    if port and is_free(host, port):
+    if port and _will_be_free(host, port):
         arguments += ["--port", str(port)]              # the last one counts
     with contextlib.suppress(FileNotFoundError):
         files.state.unlink()                            # of an earlier server
     return spawn([sys.executable, "-P", "-m", "tintype.serving", *arguments], files.root, files.log)
+
+
+def _will_be_free(host: str, port: int) -> bool:
+    """What was left of a killed server has the port for a moment."""
+    deadline = time.monotonic() + PORT_SECONDS
+    while not is_free(host, port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
 def write_secret(path: Path, secret: str) -> None:

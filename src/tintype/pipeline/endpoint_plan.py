@@ -1,0 +1,112 @@
+"""From the words of the command line to an endpoint's configuration."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+from pydantic import ValidationError
+
+from tintype.errors import InvalidRequest
+from tintype.pipeline.deployment import archive_of
+from tintype.serving.capture import CaptureConfig
+from tintype.serving.endpoint_config import (
+    ONLY_VARIANT,
+    EndpointConfig,
+    ModelSource,
+    ProductionVariant,
+    ShadowVariant,
+    told,
+)
+from tintype.serving.rollout import DeploymentPolicy, Shift
+from tintype.serving.scaling import Scaling
+from tintype.workspace import Workspace
+
+
+@final
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for, in words. Models are runs, jobs, trials or archives."""
+
+    model: str                              # of the first variant
+    variants: Sequence[str] = ()            # further ones: NAME=MODEL or NAME=MODEL:WEIGHT
+    shadows: Sequence[str] = ()             # NAME=MODEL or NAME=MODEL:PERCENT
+    instances: int = 1                      # workers of each variant
+    most_instances: int | None = None       # scale by load up to so many
+    capture_percent: float | None = None    # None: nothing is captured
+
+
+def config_of(workspace: Workspace, wanted: Wanted, policy: DeploymentPolicy | None = None) -> EndpointConfig:
+    """The configuration. Raises `NotFound` listing near names, `InvalidRequest` for what cannot be."""
+    scaling = _scaling(wanted)
+    named = [(ONLY_VARIANT, wanted.model, 1.0), *(_parsed(one, 1.0) for one in wanted.variants)]
+    try:
+        return EndpointConfig(
+            variants=tuple(
+                ProductionVariant(
+                    name=name, model=_source(workspace, model), weight=weight, workers=wanted.instances, scaling=scaling
+                )
+                for name, model, weight in named
+            ),
+            shadows=tuple(
+                ShadowVariant(name=name, model=_source(workspace, model), percent=percent, workers=wanted.instances)
+                for name, model, percent in (_parsed(one, 100.0) for one in wanted.shadows)
+            ),
+            capture=None if wanted.capture_percent is None else CaptureConfig(percent=wanted.capture_percent),
+            policy=policy or DeploymentPolicy(),
+        )
+    except ValidationError as error:
+        raise InvalidRequest(told(error)) from error
+
+
+def updated(
+    now: EndpointConfig, workspace: Workspace, model: str, variant: str, policy: DeploymentPolicy
+) -> EndpointConfig:
+    """The configuration `now` with another model for one of its variants."""
+    known = [one.name for one in now.variants]
+    if variant not in known:
+        raise InvalidRequest(f"there is no variant {variant!r}; there are: {', '.join(known)}")
+    source = _source(workspace, model)
+    variants = tuple(one.model_copy(update={"model": source}) if one.name == variant else one for one in now.variants)
+    return now.model_copy(update={"variants": variants, "policy": policy})
+
+
+def policy_of(canary: float | None, linear: float | None, step_seconds: float, bake_seconds: float) -> DeploymentPolicy:
+    """All at once, unless one of the two percentages is given. `InvalidRequest` when both are, or one is too large."""
+    if canary is not None and linear is not None:
+        raise InvalidRequest("an update is either a canary or linear; give one of --canary and --linear")
+    shift = Shift.CANARY if canary is not None else Shift.LINEAR if linear is not None else Shift.ALL_AT_ONCE
+    document: dict[str, object] = {"shift": shift, "step_seconds": step_seconds, "bake_seconds": bake_seconds}
+    if (percent := canary if canary is not None else linear) is not None:
+        document["step_percent"] = percent
+    try:
+        return DeploymentPolicy.model_validate(document)
+    except ValidationError as error:
+        raise InvalidRequest(told(error)) from error
+
+
+def _source(workspace: Workspace, model: str) -> ModelSource:
+    return ModelSource(archive=str(archive_of(workspace, model).absolute()))
+
+
+def _scaling(wanted: Wanted) -> Scaling | None:
+    if wanted.most_instances is None:
+        return None
+    if wanted.most_instances < wanted.instances:
+        raise InvalidRequest(f"--max-instances {wanted.most_instances} is less than --instances {wanted.instances}")
+    return Scaling(fewest=wanted.instances, most=wanted.most_instances)
+
+
+def _parsed(text: str, number: float) -> tuple[str, str, float]:
+    """("name", "model", 0.2) of "name=model:0.2"; the number may be left out."""
+    name, equals, model = text.partition("=")
+    front, colon, tail = model.rpartition(":")
+    if colon:
+        with contextlib.suppress(ValueError):       # a colon of the model's own
+            number = float(tail)
+            model = front
+    if not name or not equals or not model:
+        raise InvalidRequest(f"a variant is NAME=MODEL or NAME=MODEL:NUMBER, got {text!r}")
+    return name, model, number

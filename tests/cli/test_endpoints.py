@@ -1,0 +1,132 @@
+"""`tintype deploy`, `endpoints`, `predict` with real servers: several models, updates, a return after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from tests.serving.tiny_archive import write_tiny_archive
+from tintype.cli.main import app
+from tintype.errors import Conflict, InvalidRequest, NotFound
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The commands in this process, which has imported them already; the servers are processes all the same."""
+
+    home: Path
+
+    def json(self, *words: str | Path) -> dict[str, Any]:
+        """What --json printed."""
+        done = CliRunner().invoke(app, [*map(str, words), "--home", str(self.home), "--json"])
+        if done.exception:
+            raise done.exception
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    opened = Shell(tmp_path_factory.mktemp("home"))
+    yield opened
+    for one in opened.json("endpoints", "list")["endpoints"]:
+        opened.json("endpoints", "delete", one["name"])
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_archive(tmp_path_factory.mktemp("archive") / "model.tar.gz")
+
+
+@pytest.fixture(scope="module")
+def red(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures") / "red"
+    folder.mkdir()
+    for number in range(6):
+        Image.new("RGB", (32, 32), (250, 10, 10)).save(folder / f"{number}.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+def test_a_life(shell: Shell, archive: Path, red: Path, tmp_path: Path) -> None:
+    german = write_tiny_archive(tmp_path / "german.tar.gz", classes=("rot", "grün", "blau"))
+    answer = shell.json("deploy", archive, "--endpoint", "colours", "--variant", f"german={german}:1",
+                        "--shadow", f"again={archive}:50", "--capture", "100", "--instances", "1")  # fmt: skip
+    assert answer["status"] == "InService"
+    assert [(one["name"], one["weight"], one["shadow"]) for one in answer["variants"]] == [
+        ("AllTraffic", 1, False), ("german", 1, False), ("again", 0, True),
+    ]  # fmt: skip
+    with pytest.raises(Conflict, match="already is an endpoint"):
+        shell.json("deploy", archive, "--endpoint", "colours")
+
+    shell.json("endpoints", "weights", "colours", "german=0")
+    rows, lines = tmp_path / "rows.csv", tmp_path / "rows.jsonl"
+    said = shell.json("predict", "colours", red, "--csv", rows, "--jsonl", lines, "--top", "2")
+    assert [one["label"] for one in said["predictions"]] == ["red"] * 6
+    assert said["problems"][0]["file"].endswith("broken.png")
+    assert len(rows.read_text().splitlines()) == len(lines.read_text().splitlines()) + 1 == 8
+    assert not list(tmp_path.glob("*.progress"))
+    with pytest.raises(InvalidRequest, match="no variant 'french'"):
+        shell.json("endpoints", "weights", "colours", "french=1")
+
+    shown = shell.json("endpoints", "show", "colours")
+    assert shown["facts"]["variants"][0]["requests"] == 7
+    assert shown["warnings"] == []
+    captured = list(Path(shown["directory"], "capture").rglob("*.jsonl"))
+    assert {path.relative_to(Path(shown["directory"], "capture")).parts[0] for path in captured} == {"AllTraffic"}
+
+    updated = shell.json("endpoints", "update", "colours", german, "--bake-seconds", "0.5")
+    assert updated["status"] == "InService"
+    assert updated["variants"][0]["archive"] == str(german)
+    assert shell.json("predict", "colours", red)["predictions"][0]["label"] == "rot"
+    assert shell.json("endpoints", "scale", "colours", "2")["variants"][0]["instances"] == 2
+
+    wrong = write_tiny_archive(tmp_path / "wrong.tar.gz", classes=("a", "b", "c", "d"))
+    with pytest.raises(InvalidRequest, match="serves what it served: the last update was rolled back"):
+        shell.json("endpoints", "update", "colours", wrong)
+    with pytest.raises(InvalidRequest, match="give one of --canary and --linear"):
+        shell.json("endpoints", "update", "colours", german, "--canary", "5", "--linear", "5")
+
+    pid, url = shown["pid"], shown["url"]
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while (one := shell.json("endpoints", "list")["endpoints"][0])["status"] != "InService":
+        assert time.monotonic() < deadline, one
+    assert (one["url"], one["pid"] != pid) == (url, True)
+    answer = httpx.post(f"{url}/invocations", content=(red / "0.png").read_bytes(), trust_env=False)
+    assert answer.json()["predictions"][0]["label"] == "rot"
+    assert shell.json("endpoints", "delete", "colours") == {"name": "colours", "status": "Deleted"}
+    with pytest.raises(NotFound, match="no endpoint named 'colours'"):
+        shell.json("endpoints", "show", "colours")
+
+
+def test_a_long_prediction_goes_on_where_it_was(shell: Shell, archive: Path, red: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    journal = rows.with_name("rows.jsonl.progress")
+    shell.json("predict", archive, red, "--jsonl", rows)
+    whole = rows.read_text()
+    journal.write_text('{"format": 1, "of": {"archive": "another"}}\n')
+    with pytest.raises(Conflict, match="begun with another model"):
+        shell.json("predict", archive, red, "--jsonl", rows)
+    journal.unlink()
+    rows.unlink()
+    shell.json("predict", archive, red, "--jsonl", rows)
+    assert rows.read_text() == whole
+    labels = [json.loads(line).get("label") for line in whole.splitlines()]
+    assert labels.count("red") == 6
+
+
+@pytest.mark.parametrize("word", ["nameless", "=x", "name=", "a b=x.tar.gz"])
+def test_variants_that_are_none(shell: Shell, archive: Path, word: str) -> None:
+    with pytest.raises((InvalidRequest, NotFound)):
+        shell.json("deploy", archive, "--variant", word)
