@@ -130,6 +130,7 @@ class FastPath:
         return {
             "runtime": self.networks.runtime,
             "precision": self.networks.precision,
+            "why": self.networks.why,
             "workers": self.networks.pids,
             "decoders": self.decoders.pids,
             "decoding": self.decoders.busy,

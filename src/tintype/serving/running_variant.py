@@ -114,13 +114,15 @@ class RunningVariant:
 
     def facts(self, now: float) -> dict[str, Any]:
         """What the page and `tintype endpoints show` tell of it. Seconds."""
-        health = self.window.health(now)
+        health, engine = self.window.health(now), self.replicas.facts()
         return {
             "name": self.name,
             "label": self.label,
             "model": self.model.archive,
             "network": self.archive.description.network if self.archive else "",
-            "runtime": str(self.replicas.facts().get("runtime", "")),
+            "runtime": str(engine.get("runtime", "")),
+            "precision": str(engine.get("precision", "")),
+            "why": str(engine.get("why", "")),              # that precision
             "workers": self.workers,
             "in_flight": self.in_flight,
             "requests": self.window.requests,

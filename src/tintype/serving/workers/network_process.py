@@ -35,8 +35,9 @@ def run(link: Link, options: Json, descriptors: Sequence[int]) -> None:
         return
     shape = SlotShape(options["slots"], predictor.input_shape[1])
     worker = Network(predictor, [Slots(one, shape, writable=False) for one in descriptors])
-    precision = predictor.choice.precision if predictor.choice else ""
-    link.send({"ready": {"runtime": predictor.runtime_name, "precision": precision, "memory": resident_bytes()}})
+    numbers, why = (predictor.choice.precision, predictor.choice.reason) if predictor.choice else ("", "")
+    ready = {"runtime": predictor.runtime_name, "precision": numbers, "why": why, "memory": resident_bytes()}
+    link.send({"ready": ready})
     while (batch := link.receive()) is not None:
         started = time.perf_counter()
         logits = worker.logits(batch[0]["items"])

@@ -127,7 +127,7 @@ class Networks:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.deaths: Counter[str] = Counter()       # "crash", "timeout"; "memory": was replaced
-        self.runtime = self.precision = ""
+        self.runtime = self.precision = self.why = ""
 
     @property
     def pids(self) -> list[int]:
@@ -304,7 +304,7 @@ class Networks:
             raise
         if "error" in header:
             raise error_named(header["error"])(header["message"])
-        self.runtime, self.precision = header["ready"]["runtime"], header["ready"]["precision"]
+        self.runtime, self.precision, self.why = (header["ready"][one] for one in ("runtime", "precision", "why"))
         worker = _Worker(child)
         self._workers.append(worker)
         child.channel.closed.add_done_callback(lambda _: self._died(worker))
