@@ -28,6 +28,7 @@ from tintype.jobs.names import checked
 from tintype.jobs.pace import Pace
 from tintype.jobs.rendezvous import CHANGED, HEARD, WARM, Rendezvous
 from tintype.jobs.store import JobStore
+from tintype.jobs.tail import Tail
 from tintype.settings import Settings
 
 PRELOAD = "torch,torchvision,timm"
@@ -106,7 +107,7 @@ class Engine:
         """
         until = None if timeout is None else time.monotonic() + timeout
         job = self._store.get(name)
-        log = _Tail(JobDirectory(Path(job.directory)).log)
+        log = Tail(JobDirectory(Path(job.directory)).log)
         while True:
             if on_line is not None:
                 for line in log.lines():
@@ -121,7 +122,7 @@ class Engine:
     def follow(self, name: str) -> Iterator[str]:
         """The lines of a job's log, those that are there and those to come, until the job has ended."""
         job = self._store.get(name)
-        log = _Tail(JobDirectory(Path(job.directory)).log)
+        log = Tail(JobDirectory(Path(job.directory)).log)
         while not job.status.is_finished:
             yield from log.lines()
             self.pause(FOLLOW_SECONDS)
@@ -190,27 +191,3 @@ class Engine:
                 return connection
             time.sleep(RETRY_SECONDS)       # another agent is just beginning, or leaving
         raise StorageFailed(f"the engine could not be started; {self._meeting.log} says why")
-
-
-@final
-class _Tail:
-    """The whole lines that were added to a file since the last look; the file may come later."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
-        self._rest = b""
-
-    def lines(self) -> Iterator[str]:
-        while True:
-            try:
-                with self._path.open("rb") as stream:
-                    stream.seek(self._offset)
-                    chunk = stream.read(CHUNK_BYTES)
-            except FileNotFoundError:
-                return
-            if not chunk:
-                return
-            self._offset += len(chunk)
-            *whole, self._rest = (self._rest + chunk).split(b"\n")
-            yield from (line.decode(errors="replace") for line in whole)

@@ -91,6 +91,7 @@ def environment() -> Environment:
         quantity=wording.quantity,
         seconds=wording.seconds,
         moment=wording.moment,
+        size=wording.size,
     )
     made.globals.update(readings=readings, concerns=concerns, counted=wording.counted)
     made.tests["missing"] = lambda value: isinstance(value, Missing)

@@ -7,12 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from tintype.errors import NotFound
-from tintype.reports import wording
-from tintype.reports.page import template_text
+from tintype.reports.page import environment, template_text
 from tintype.reports.palette import custom_properties
 
 POLICY = (
@@ -80,20 +79,5 @@ def _static(name: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    made = Environment(
-        loader=PackageLoader("tintype.web.pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters.update(
-        display=wording.display,
-        number=wording.number,
-        quantity=wording.quantity,
-        seconds=wording.seconds,
-        moment=wording.moment,
-        size=wording.size,
-    )
-    made.globals.update(counted=wording.counted)
-    return made
+    """The reports' own, over the pages' templates."""
+    return environment().overlay(loader=PackageLoader("tintype.web.pages"))
