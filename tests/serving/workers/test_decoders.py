@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import final
 
 import numpy as np
-import psutil
 import pytest
 
 from tests.serving.tiny_archive import PREPROCESSING, SIZE
 from tintype.errors import BadImage, InvalidRequest, TooLarge, Unsupported
 from tintype.serving.arrays import write_npy
+from tintype.serving.workers.channel import Channel
 from tintype.serving.workers.decoders import Decoded, DecoderLimits, Decoders
-from tintype.serving.workers.nursery import Nursery
+from tintype.serving.workers.nursery import Child, Nursery
 from tintype.serving.workers.slots import Fill, Slots, SlotShape
 
 SHAPE = SlotShape(20, SIZE)
@@ -109,51 +111,64 @@ def test_slots_are_used_again_and_a_full_region_makes_others_wait(picture) -> No
     with_decoders(story, count=1)
 
 
-def test_a_decoder_that_is_killed_costs_nothing_and_one_picture_costs_two_at_most(picture) -> None:
+def test_a_decoder_that_somebody_kills_costs_nothing(picture) -> None:
     async def story(decoders: Decoders) -> None:
-        first, second = decoders.pids
-        for pid in (first, second):
+        for pid in decoders.pids:
             os.kill(pid, signal.SIGSTOP)
-        poison = asyncio.create_task(decoders.decode("image/png", picture()))
-        await asyncio.sleep(0.05)
-        os.kill(first, signal.SIGKILL)              # it had the picture, which goes on to the second one
-        await asyncio.sleep(0.1)
-        for pid in {second, *decoders.pids}:
-            if psutil.pid_exists(pid):
-                os.kill(pid, signal.SIGSTOP)
-        others = [asyncio.create_task(decoders.decode("image/png", picture())) for _ in range(3)]
-        for pid in {second, *decoders.pids}:
-            if psutil.pid_exists(pid):
-                os.kill(pid, signal.SIGKILL)
-        for one in others:
-            decoders.free((await one).placed[0])
-        outcome = (await asyncio.gather(poison, return_exceptions=True))[0]
-        assert isinstance(outcome, (Decoded, BadImage))
-
-    assert with_decoders(story).deaths["crash"] >= 2
-
-
-def test_a_picture_that_kills_two_decoders_is_refused(picture) -> None:
-    async def story(decoders: Decoders) -> None:
-        asked = asyncio.create_task(decoders.decode("image/png", picture()))
-        for _ in range(2):
-            while not decoders.pids:
-                await asyncio.sleep(0.005)
-            (pid,) = decoders.pids
+        asked = [asyncio.create_task(decoders.decode("image/png", picture())) for _ in range(6)]
+        await asyncio.sleep(0.05)                   # two with each decoder, two waiting
+        for pid in decoders.pids:
             os.kill(pid, signal.SIGKILL)
-            while pid in decoders.pids:
-                await asyncio.sleep(0.005)
-        with pytest.raises(BadImage, match="brings its decoder down"):
-            await asked
-        decoded = await decoders.decode("image/png", picture())         # the next one is as good as the first
-        assert decoded.placed
+        for one in asked:
+            decoders.free((await one).placed[0])
 
-    async def stopped(decoders: Decoders) -> None:
-        os.kill(decoders.pids[0], signal.SIGSTOP)
-        await story(decoders)
+    assert with_decoders(story, replace(LIMITS, seconds=30)).deaths == {"crash": 2}
 
-    slow = replace(LIMITS, seconds=30)
-    assert with_decoders(stopped, slow, count=1).deaths == {"crash": 2}
+
+@final
+class FragileNursery:
+    """Its decoders end as soon as they are sent anything, the way they are told to."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        self.children: list[Child] = []
+
+    async def start(self, kind: str, options: object, descriptors: object) -> Child:
+        ours, theirs = socket.socketpair()
+        ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        child = Child(self, len(self.children), await Channel.over(ours), ended)       # pyright: ignore
+        asyncio.get_running_loop().add_reader(theirs, self._die, theirs, ended)
+        self.children.append(child)
+        return child
+
+    def _die(self, theirs: socket.socket, ended: asyncio.Future[int]) -> None:
+        asyncio.get_running_loop().remove_reader(theirs)
+        theirs.close()
+        ended.set_result(self.code)
+
+    def bury(self, pid: int) -> None:
+        pass
+
+    kill = bury
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "decoders", "why"),
+    [(-signal.SIGSEGV, "brings its decoder down", 3, "crash"), (-signal.SIGXCPU, "more than 2 s", 2, "timeout")],
+)
+def test_a_picture_that_kills_its_decoders_is_refused(code: int, message: str, decoders: int, why: str) -> None:
+    async def story() -> None:
+        nursery = FragileNursery(code)
+        pool = Decoders(nursery, PREPROCESSING.to_json(), SHAPE, LIMITS, 1)     # pyright: ignore
+        await pool.start()
+        with pytest.raises(BadImage, match=message):
+            await pool.decode("image/png", b"poison")
+        await asyncio.sleep(0.01)
+        assert len(nursery.children) == decoders
+        assert pool.deaths == {why: decoders - 1}
+        pool.stop()
+
+    asyncio.run(story())
 
 
 def test_what_takes_too_long_is_killed_and_what_waited_behind_it_is_not_harmed(picture) -> None:

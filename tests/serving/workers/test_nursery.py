@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tintype.jobs.processes import is_running
 from tintype.serving.workers.channel import Lost
 from tintype.serving.workers.nursery import Child, Nursery
 
@@ -53,7 +54,7 @@ def with_nursery(story: Callable[[Nursery], Awaitable[None]]) -> None:
 
 async def gone(pid: int) -> None:
     until = time.monotonic() + 10
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+    while is_running(pid):
         assert time.monotonic() < until, f"{pid} is still there"
         await asyncio.sleep(0.01)
 

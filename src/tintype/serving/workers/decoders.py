@@ -9,7 +9,9 @@ pictures that still wait in it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import signal
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
@@ -26,6 +28,8 @@ from tintype.serving.workers.slots import Fill, SlotShape
 AHEAD = 2                       # jobs that a decoder has at once: it never waits for the front between two
 ALLOWANCE_SECONDS = 0.5         # beyond the computing time, for a machine that is busy with others
 SLOWER_MACHINE = 2              # seconds on the clock for one of computing, when others compute too
+MAX_DEATHS = 2                  # a picture whose decoders died so often is refused
+MOURNING_SECONDS = 1.0          # for the news of how it died
 RESTART_SECONDS = 0.2           # pause after a decoder that did not even start
 
 log = logging.getLogger("tintype.serving")
@@ -93,7 +97,6 @@ class _Region:
         self.freed: list[int] = []              # slots that the decoder has not been told of yet
         self.timer: asyncio.TimerHandle | None = None
         self.was_killed = False                 # by us, as it took too long
-        self.is_mourned = False                 # it has died, and the job that it was working on is known
 
 
 @final
@@ -206,10 +209,9 @@ class Decoders:
             region.child.kill()
 
     def _answered(self, region: _Region, job: _Job, answer: asyncio.Future[tuple[Json, bytes]]) -> None:
-        region.jobs.remove(job)
         if answer.exception() is not None:
-            self._lost(region, job)
-            return
+            return                      # `_died` has seen to it
+        region.jobs.remove(job)
         self._watch(region)
         try:
             decoded = self._read(region, answer.result()[0], job.waited)
@@ -224,20 +226,26 @@ class Decoders:
                 job.result.set_result(decoded)
         self._dispatch()
 
-    def _lost(self, region: _Region, job: _Job) -> None:
-        """The decoder is gone. The jobs come here in order; the first is the one it was working on."""
-        was_first, region.is_mourned = not region.is_mourned, True
-        if job.result.done():
-            return
-        if not was_first or (job.deaths == 0 and not region.was_killed):
-            job.deaths += was_first
-            self._jobs.appendleft(job)
-            self._dispatch()
-        elif region.was_killed:
-            slow = f"the picture takes more than {self._limits.seconds:g} s to decode; make it smaller"
-            job.result.set_exception(BadImage(slow))
-        else:
-            job.result.set_exception(BadImage("damaged: the picture brings its decoder down; save it again"))
+    async def _mourn(self, region: _Region, child: Child, jobs: list[_Job]) -> None:
+        """Decide what becomes of the jobs of a decoder that has died. It was working on the first of them."""
+        was_slow = region.was_killed
+        child.bury()                    # it may only have hung up
+        with contextlib.suppress(TimeoutError):
+            was_slow |= await asyncio.wait_for(asyncio.shield(child.ended), MOURNING_SECONDS) == -signal.SIGXCPU
+        self.deaths["timeout" if was_slow else "crash"] += 1
+        self._jobs.extendleft(reversed(jobs[1:]))
+        for job in jobs[:1]:
+            job.deaths += 1
+            if job.result.done():
+                continue
+            if was_slow:
+                slow = f"the picture takes more than {self._limits.seconds:g} s to decode; make it smaller"
+                job.result.set_exception(BadImage(slow))
+            elif job.deaths < MAX_DEATHS:
+                self._jobs.appendleft(job)
+            else:
+                job.result.set_exception(BadImage("damaged: the picture brings its decoder down; save it again"))
+        await self._restart(region)
 
     def _read(self, region: _Region, answer: Json, waited: float) -> Decoded:
         if answer.get("spent"):
@@ -262,7 +270,7 @@ class Decoders:
             "busy": sorted(region.used),
             **asdict(self._limits),
         }
-        region.freed, region.was_killed, region.is_mourned = [], False, False
+        region.freed, region.was_killed = [], False
         child = await self._nursery.start("decoder", options, [region.descriptor])
         region.child = child
         child.channel.closed.add_done_callback(lambda _: self._died(region, child))
@@ -271,10 +279,9 @@ class Decoders:
     def _died(self, region: _Region, child: Child) -> None:
         if region.timer is not None:
             region.timer.cancel()
-        child.bury()                    # it may only have hung up
+        jobs, region.jobs = list(region.jobs), deque()
         if not self._stopping:
-            self.deaths["timeout" if region.was_killed else "crash"] += 1
-            task = asyncio.get_running_loop().create_task(self._restart(region))
+            task = asyncio.get_running_loop().create_task(self._mourn(region, child, jobs))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 

@@ -31,11 +31,11 @@ Json = dict[str, Any]
 class Child:
     """One process of the nursery, and the channel to it."""
 
-    def __init__(self, nursery: Nursery, pid: int, kind: str, channel: Channel) -> None:
+    def __init__(self, nursery: Nursery, pid: int, channel: Channel, ended: asyncio.Future[int]) -> None:
         self._nursery = nursery
         self.pid = pid
-        self.kind = kind
         self.channel = channel
+        self.ended = ended                  # its exit code, negative for a signal, soon after it has ended
 
     @property
     def is_alive(self) -> bool:
@@ -80,7 +80,7 @@ class Nursery:
         self._numbers = itertools.count(1)
         self._starting: dict[int, asyncio.Future[int]] = {}
         self._listening = False
-        self._alive: set[int] = set()
+        self._alive: dict[int, asyncio.Future[int]] = {}
         self._dismissed: set[int] = set()       # those of them that we have killed
 
     async def start(self, kind: str, options: Json, descriptors: Sequence[int] = ()) -> Child:
@@ -94,7 +94,7 @@ class Nursery:
                     ours.close()
                     self._forget()
                     continue
-            return Child(self, pid, kind, await Channel.over(ours))
+            return Child(self, pid, await Channel.over(ours), self._alive[pid])
         raise JobFailed("the process that starts the others keeps dying; the log says why")
 
     def kill(self, pid: int) -> None:
@@ -159,12 +159,12 @@ class Nursery:
         news: Json = json.loads(message)
         if "started" in news:
             started = self._starting.get(news["started"])
-            self._alive.add(news["pid"])
+            self._alive[news["pid"]] = asyncio.get_running_loop().create_future()
             if started is not None and not started.done():
                 started.set_result(news["pid"])
             return
         pid, was_dismissed = news["ended"], news["ended"] in self._dismissed
-        self._alive.discard(pid)
+        self._alive.pop(pid).set_result(news["code"])
         self._dismissed.discard(pid)
         if news["code"] != 0 and not was_dismissed:
             log.warning("process %d ended by itself: %s", pid, _how(news["code"]))
@@ -175,6 +175,8 @@ class Nursery:
                 asyncio.get_running_loop().remove_reader(self._connection.fileno())
             self._connection.close()
         self._connection, self._listening = None, False
+        for ended in self._alive.values():
+            ended.set_result(-signal.SIGKILL)
         self._alive.clear()
         self._dismissed.clear()
         for started in self._starting.values():
