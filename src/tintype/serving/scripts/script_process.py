@@ -38,7 +38,9 @@ def serve(link: Link, model_dir: str) -> None:
     """Load the script and its model, say so, and answer until the front hangs up."""
     try:
         program = os.environ.get(PROGRAM_VARIABLE) or DEFAULT_PROGRAM
-        handler = Handler(load_script(program), load_defaults, os.environ.get(ACCEPT_VARIABLE, "application/json"))
+        script = load_script(program)
+        lend_classes(script)
+        handler = Handler(script, load_defaults, os.environ.get(ACCEPT_VARIABLE, "application/json"))
         handler.load(_context(model_dir, {}))
     except BaseException as error:          # SystemExit too: a script that ends while it is loaded has failed
         traceback.print_exc()
@@ -67,6 +69,14 @@ def load_script(program: str) -> ModuleType | None:
     except ModuleNotFoundError:             # of a folder that it should be in
         found = None
     return importlib.import_module(name) if found is not None else None
+
+
+def lend_classes(script: ModuleType | None) -> None:
+    """Let the script's classes be found in `__main__`: a network that a training script pickled whole names them there."""
+    main = sys.modules["__main__"]
+    for name, value in vars(script).items() if script else ():
+        if isinstance(value, type) and not hasattr(main, name):
+            setattr(main, name, value)
 
 
 def load_defaults() -> Defaults:
