@@ -115,7 +115,9 @@ def sign(
     path, _, query = target.partition("?")
     claim = Claim(key.access_key_id, moment, "us-east-1", service, tuple(sorted(signed)), "", None)
     text = string_to_sign(claim, Request(method, path, query, signed), digest)
-    signature = hmac.digest(signing_key(key.secret_access_key, claim), text.encode("utf-8", "surrogateescape"), "sha256")
+    signature = hmac.digest(
+        signing_key(key.secret_access_key, claim), text.encode("utf-8", "surrogateescape"), "sha256"
+    )
     authorization = (
         f"AWS4-HMAC-SHA256 Credential={claim.key_id}/{claim.scope}, SignedHeaders={';'.join(claim.signed_headers)}, "
         f"Signature={signature.hex()}"

@@ -22,7 +22,12 @@ def test_nobody_unsigned_is_answered(server: Running) -> None:
         ("GET", "/bucket/key", {}, b"<Code>AccessDenied</Code>"),
         ("PUT", "/bucket/key", {}, b"<Code>AccessDenied</Code>"),
         ("POST", "/", {"x-amz-target": "SageMaker.ListTrainingJobs"}, b"MissingAuthenticationTokenException"),
-        ("POST", "/", {"content-type": "application/x-www-form-urlencoded"}, b"<Code>MissingAuthenticationToken</Code>"),
+        (
+            "POST",
+            "/",
+            {"content-type": "application/x-www-form-urlencoded"},
+            b"<Code>MissingAuthenticationToken</Code>",
+        ),
         ("GET", "/", {"authorization": "Bearer x"}, b"AccessDenied"),
         ("GET", "/b/k?AWSAccessKeyId=x&Signature=y&Expires=1", {}, b"InvalidAccessKeyId"),
     ):
@@ -44,14 +49,18 @@ def test_the_caller_is_an_assumed_role(server: Running) -> None:
     assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": "sagemaker.amazonaws.com"}
     assumed = server.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="me")
     assert assumed["Credentials"]["AccessKeyId"] == server.key.access_key_id
-    simulated = server.client("iam").simulate_principal_policy(PolicySourceArn=role["Arn"], ActionNames=["s3:GetObject"])
+    simulated = server.client("iam").simulate_principal_policy(
+        PolicySourceArn=role["Arn"], ActionNames=["s3:GetObject"]
+    )
     assert [one["EvalDecision"] for one in simulated["EvaluationResults"]] == ["allowed"]
     with pytest.raises(Exception, match=r"RepositoryNotFoundException.*keeps no images"):
         server.client("ecr").describe_repositories(repositoryNames=["mine"])
 
 
 def test_an_operation_that_is_not_supported_is_named(server: Running) -> None:
-    with pytest.raises(Exception, match=r"CreateDomain of sagemaker is not supported by Tintype. Supported are:.*Describe"):
+    with pytest.raises(
+        Exception, match=r"CreateDomain of sagemaker is not supported by Tintype. Supported are:.*Describe"
+    ):
         server.client("sagemaker", parameter_validation=False).create_domain()
     with pytest.raises(Exception, match="CreateUser of iam is not supported"):
         server.client("iam").create_user(UserName="x")
@@ -65,22 +74,27 @@ def test_constraints_in_awss_own_words(server: Running) -> None:
     sagemaker = server.client("sagemaker", parameter_validation=False)
     with pytest.raises(sagemaker.exceptions.ClientError) as caught:
         sagemaker.create_training_job(
-            TrainingJobName="under_score", AlgorithmSpecification={"TrainingInputMode": "Fax"}, StoppingCondition={},
+            TrainingJobName="under_score",
+            AlgorithmSpecification={"TrainingInputMode": "Fax"},
+            StoppingCondition={},
             RoleArn="arn:aws:iam::000000000000:role/x",
-            InputDataConfig=[{"ChannelName": "bad name", "DataSource": {}}], OutputDataConfig={"S3OutputPath": "s3://b/"},
-        )  # fmt: skip
+            InputDataConfig=[{"ChannelName": "bad name", "DataSource": {}}],
+            OutputDataConfig={"S3OutputPath": "s3://b/"},
+        )
     error = caught.value.response["Error"]
     assert error["Code"] == "ValidationException"
     assert error["Message"].startswith("3 validation errors detected: ")
     for text in (
-        "Value 'under_score' at 'trainingJobName' failed to satisfy constraint: Member must satisfy regular expression pattern: "
-        "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}",
-        "at 'algorithmSpecification.trainingInputMode' failed to satisfy constraint: Member must satisfy enum value set: [Pipe, "
-        "File, FastFile]",
+        "Value 'under_score' at 'trainingJobName' failed to satisfy constraint: Member must satisfy regular expression "
+        "pattern: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}",
+        "at 'algorithmSpecification.trainingInputMode' failed to satisfy constraint: Member must satisfy enum value "
+        "set: [Pipe, File, FastFile]",
         "Value 'bad name' at 'inputDataConfig.1.member.channelName'",
     ):
         assert text in error["Message"]
-    with pytest.raises(sagemaker.exceptions.ClientError, match="Value null at 'trainingJobName' failed.*must not be null"):
+    with pytest.raises(
+        sagemaker.exceptions.ClientError, match=r"Value null at 'trainingJobName' failed.*must not be null"
+    ):
         sagemaker.describe_training_job()
     with pytest.raises(sagemaker.exceptions.ClientError, match="SerializationException"):
         sagemaker.list_training_jobs(MaxResults="many")
@@ -104,7 +118,7 @@ def test_the_next_request_is_not_read_as_the_body_of_a_refused_one(server: Runni
         s3.put_object(Bucket=bucket, Key="k", Body=b"GET / HTTP/1.1\r\n\r\n" * 100)
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
     body = b"x" * 300_000
-    for _ in range(2):                                  # without Expect, on one connection
+    for _ in range(2):  # without Expect, on one connection
         headers = server.signed("PUT", "/no-such-bucket/k", body)
         connection.request("PUT", "/no-such-bucket/k", body, headers)
         answer = connection.getresponse()

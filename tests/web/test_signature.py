@@ -33,7 +33,9 @@ def made(auth: Any, method: str, url: str, headers: Mapping[str, str], body: byt
     return Request(method, parts.path, parts.query, sent)
 
 
-def by_header(method: str = "PUT", url: str = "http://127.0.0.1:1/b/k%20%2B?x=1&a=%2F", body: bytes = b"x", **headers: str) -> Request:
+def by_header(
+    method: str = "PUT", url: str = "http://127.0.0.1:1/b/k%20%2B?x=1&a=%2F", body: bytes = b"x", **headers: str
+) -> Request:
     return made(S3SigV4Auth(Credentials("AKIAEXAMPLE", "secret"), "s3", "us-east-1"), method, url, headers, body)
 
 
@@ -86,7 +88,7 @@ def test_another_body_another_key_another_time() -> None:
         ({"now": now - timedelta(minutes=16)}, "RequestTimeTooSkewed"),
     ):
         with pytest.raises(AwsFault) as caught:
-            judge(by_header(), **arguments)         # type: ignore[arg-type]
+            judge(by_header(), **arguments)  # type: ignore[arg-type]
         assert caught.value.code == code
     judge(by_header(), now=now + timedelta(minutes=14))
 
@@ -106,17 +108,33 @@ def test_presigned_urls_end() -> None:
 
 TEXT = st.text(st.characters(max_codepoint=255), max_size=60)
 PIECES = st.sampled_from(
-    ["AWS4-HMAC-SHA256", " Credential=", "AKIAEXAMPLE/20260101/us-east-1/s3/aws4_request", ",", " SignedHeaders=host", "/",
-     " Signature=", "ab" * 32, "=", ";", "host;x-amz-date", "\xff"]
-)  # fmt: skip
+    [
+        "AWS4-HMAC-SHA256",
+        " Credential=",
+        "AKIAEXAMPLE/20260101/us-east-1/s3/aws4_request",
+        ",",
+        " SignedHeaders=host",
+        "/",
+        " Signature=",
+        "ab" * 32,
+        "=",
+        ";",
+        "host;x-amz-date",
+        "\xff",
+    ]
+)
 
 
-@given(st.lists(PIECES | TEXT, max_size=9).map("".join), TEXT, st.lists(PIECES | TEXT, max_size=5).map("&X-Amz-Date=".join))
+@given(
+    st.lists(PIECES | TEXT, max_size=9).map("".join), TEXT, st.lists(PIECES | TEXT, max_size=5).map("&X-Amz-Date=".join)
+)
 def test_nothing_but_a_refusal_comes_of_nonsense(authorization: str, moment: str, query: str) -> None:
     headers = {"authorization": "AWS4-HMAC-SHA256" + authorization, "x-amz-date": moment, "host": "h"}
     for request in (
         Request("GET", "/", "", headers),
-        Request("GET", "/", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=x&X-Amz-Credential=" + query, {"host": "h"}),
+        Request(
+            "GET", "/", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=x&X-Amz-Credential=" + query, {"host": "h"}
+        ),
     ):
         with pytest.raises(AwsFault) as caught:
             judge(request)
@@ -140,10 +158,16 @@ def test_the_holder_is_checked_before_the_body_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("service", "call", "code"),
-    [("sagemaker", "list_training_jobs", "UnrecognizedClientException"), ("sts", "get_caller_identity", "InvalidClientTokenId"),
-     ("s3", "list_buckets", "InvalidAccessKeyId"), ("logs", "describe_log_groups", "UnrecognizedClientException")],
-)  # fmt: skip
-def test_each_service_says_no_in_its_own_words(server: Running, service: str, call: str, code: str, code_of: Any) -> None:
+    [
+        ("sagemaker", "list_training_jobs", "UnrecognizedClientException"),
+        ("sts", "get_caller_identity", "InvalidClientTokenId"),
+        ("s3", "list_buckets", "InvalidAccessKeyId"),
+        ("logs", "describe_log_groups", "UnrecognizedClientException"),
+    ],
+)
+def test_each_service_says_no_in_its_own_words(
+    server: Running, service: str, call: str, code: str, code_of: Any
+) -> None:
     assert code_of(getattr(server.client(service, key=KeyPair("AKIAOTHER", "x")), call)) == code
     wrong = server.client(service, key=KeyPair(server.key.access_key_id, "x"))
     expected = "InvalidSignatureException" if service in ("sagemaker", "logs") else "SignatureDoesNotMatch"

@@ -27,7 +27,7 @@ def env(
     from tintype.web.account import Account  # here: the other commands need none of these
     from tintype.web.client_environment import client_environment
     from tintype.web.keys import home_key
-    from tintype.web.server import running_url
+    from tintype.web.presence import running_url
 
     home = call.settings.home
     running = running_url(home) if port is None else None

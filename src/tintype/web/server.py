@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import final
 
 import uvicorn
@@ -16,8 +14,7 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from tintype.errors import Conflict, InvalidRequest, TintypeError
-from tintype.storage import lock_if_free, read_json, write_json
+from tintype.errors import Conflict, InvalidRequest
 from tintype.web.account import Account
 from tintype.web.api.operations import OPERATIONS
 from tintype.web.app import App, Lifespan, Parts
@@ -26,6 +23,7 @@ from tintype.web.engine_at_hand import engine_at_hand
 from tintype.web.keys import home_key
 from tintype.web.pages.routes import page_routes
 from tintype.web.pages.session import LOOPBACK_NAMES, Session, open_session
+from tintype.web.presence import only_server, say_where
 from tintype.web.resumption import work_resumed
 from tintype.web.s3.buckets import Buckets
 from tintype.web.s3.placing import recover
@@ -50,29 +48,18 @@ class Running:
     default_bucket: str
 
 
-def address_file(home: Path) -> Path:
-    """Where the server of a home says where it is."""
-    return home / "server" / "address.json"
-
-
-def running_url(home: Path) -> str | None:
-    """Where the server of a home is, when one runs."""
-    with lock_if_free(home / "server" / "server.lock") as is_free:
-        return None if is_free else _address(home)
-
-
 def serve(workspace: Workspace, host: str, port: int, on_ready: Callable[[Running], None]) -> None:
     """Serve until SIGINT or SIGTERM; `port` 0 is a free one. Finishes the answers that are under way.
 
     Raises `Conflict` when this home has a server, or the port is taken; `InvalidRequest` for a host that is not ours.
     """
     home = workspace.home
-    with _only_server(home), _bound(host, port) as listening:
+    with only_server(home), _bound(host, port) as listening:
         url = _url(host, listening.getsockname()[1])
         context = make_context(workspace, url)
         session = open_session(home / "server" / "pages-token", LOOPBACK_NAMES | {host})
         app = App(Parts(context, OPERATIONS, _pages(workspace, session), LIFESPANS))
-        write_json(address_file(home), {"url": url, "pid": os.getpid()}, durable=False)
+        say_where(home, url)
         sign_in = f"{url}/ui/sign-in?token={session.token}"
         server = _Server(_config(app), lambda: on_ready(Running(url, sign_in, context.account.default_bucket)))
         server.run(sockets=[listening])
@@ -126,24 +113,6 @@ class _Server(uvicorn.Server):
 def _pages(workspace: Workspace, session: Session) -> Starlette:
     home = Route("/", lambda request: RedirectResponse("/ui/"), methods=["GET"])
     return Starlette(routes=[home, *page_routes(workspace, session)])
-
-
-@contextmanager
-def _only_server(home: Path) -> Iterator[None]:
-    with lock_if_free(home / "server" / "server.lock") as is_free:
-        if not is_free:
-            raise Conflict(f"a server of {home} runs already, at {_address(home)}; use it, or stop it first")
-        try:
-            yield
-        finally:
-            address_file(home).unlink(missing_ok=True)
-
-
-def _address(home: Path) -> str:
-    try:
-        return str(read_json(address_file(home))["url"])
-    except (TintypeError, KeyError, TypeError):
-        return "an address that it has not said yet"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Buckets, what clients ask of them, and the ways in and out: jobs' folders shown as objects, objects found as folders."""
+"""Buckets, what clients ask of them, and ways in and out: jobs' folders shown as objects, objects found as folders."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_buckets_come_and_go(s3: Any, code_of: Code) -> None:
     again = {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}}
     assert code_of(s3.create_bucket, Bucket="coming", **again) == "BucketAlreadyOwnedByYou"
     s3.create_bucket(Bucket="plain-one")
-    s3.create_bucket(Bucket="plain-one")                # as in us-east-1
+    s3.create_bucket(Bucket="plain-one")  # as in us-east-1
     assert s3.get_bucket_location(Bucket="plain-one")["LocationConstraint"] is None
     assert {"coming", "plain-one"} <= {one["Name"] for one in s3.list_buckets()["Buckets"]}
     s3.put_object(Bucket="coming", Key="a/b")
@@ -82,12 +82,18 @@ def test_what_is_not_supported_is_named(s3: Any, bucket: str) -> None:
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     with pytest.raises(s3.exceptions.ClientError, match="SelectObjectContent"):
         s3.select_object_content(
-            Bucket=bucket, Key="k", Expression="x", ExpressionType="SQL",
-            InputSerialization={"CSV": {}}, OutputSerialization={"CSV": {}},
-        )  # fmt: skip
+            Bucket=bucket,
+            Key="k",
+            Expression="x",
+            ExpressionType="SQL",
+            InputSerialization={"CSV": {}},
+            OutputSerialization={"CSV": {}},
+        )
 
 
-def test_a_jobs_folder_shows_as_objects_while_it_fills(s3: Any, bucket: str, server: Running, tmp_path: Path, code_of: Code) -> None:
+def test_a_jobs_folder_shows_as_objects_while_it_fills(
+    s3: Any, bucket: str, server: Running, tmp_path: Path, code_of: Code
+) -> None:
     job = tmp_path / "job" / "debug-output"
     job.mkdir(parents=True)
     Buckets(server.home / "s3").attach(bucket, "out/my-job/debug-output", job)
@@ -97,7 +103,11 @@ def test_a_jobs_folder_shows_as_objects_while_it_fills(s3: Any, bucket: str, ser
     listed = s3.list_objects_v2(Bucket=bucket, Prefix="out/my-job/debug-output/")["Contents"]
     assert [one["Key"] for one in listed] == ["out/my-job/debug-output/events/0.tfevents"]
     assert s3.get_object(Bucket=bucket, Key=listed[0]["Key"])["Body"].read() == b"tensors"
-    for key in ("out/my-job/debug-output/mine", "out/my-job/debug-output", "out/my-job/debug-output/events/0.tfevents/x"):
+    for key in (
+        "out/my-job/debug-output/mine",
+        "out/my-job/debug-output",
+        "out/my-job/debug-output/events/0.tfevents/x",
+    ):
         assert code_of(s3.put_object, Bucket=bucket, Key=key, Body=b"x") == "AccessDenied"
     s3.put_object(Bucket=bucket, Key="out/my-job/beside", Body=b"x")
     assert code_of(s3.delete_bucket, Bucket=bucket) == "BucketNotEmpty"
@@ -121,7 +131,7 @@ def test_local_paths(buckets: Buckets) -> None:
         put(buckets, key)
     root = buckets.root / "bucket"
     assert buckets.local_path("s3://bucket") == root
-    assert buckets.local_path("s3://bucket/data/train") == root / "data/train"      # not train2: a person means the folder
+    assert buckets.local_path("s3://bucket/data/train") == root / "data/train"  # not train2: a person means the folder
     assert buckets.local_path("s3://bucket/data/train/") == root / "data/train"
     assert buckets.local_path("s3://bucket/data/one.csv") == root / "data/one.csv"
     view = buckets.local_path("s3://bucket/data/one")

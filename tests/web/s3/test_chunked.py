@@ -78,7 +78,14 @@ def chunk_signatures(claim: Claim, key: bytes, chunks: list[bytes]) -> list[str]
     found, previous = [], claim.signature
     for one in [*chunks, b""]:
         text = "\n".join(
-            ("AWS4-HMAC-SHA256-PAYLOAD", claim.moment, claim.scope, previous, EMPTY_SHA256, hashlib.sha256(one).hexdigest())
+            (
+                "AWS4-HMAC-SHA256-PAYLOAD",
+                claim.moment,
+                claim.scope,
+                previous,
+                EMPTY_SHA256,
+                hashlib.sha256(one).hexdigest(),
+            )
         )
         previous = hmac.digest(key, text.encode(), "sha256").hex()
         found.append(previous)
@@ -132,7 +139,11 @@ def test_a_signed_stream_becomes_an_object(server: Running, s3: Any, bucket: str
     assert (short.status, b"IncompleteBody" in short.body) == (400, True)
     wrong = KeyPair("AKIA", "other")
     forged = send(
-        server, bucket, kind, lambda claim, _: signed(claim, signing_key(wrong.secret_access_key, claim), chunks), headers
+        server,
+        bucket,
+        kind,
+        lambda claim, _: signed(claim, signing_key(wrong.secret_access_key, claim), chunks),
+        headers,
     )
     assert (forged.status, b"SignatureDoesNotMatch" in forged.body) == (403, True)
 
@@ -141,7 +152,11 @@ def test_a_signed_stream_becomes_an_object(server: Running, s3: Any, bucket: str
 def test_a_checksum_after_the_body(server: Running, s3: Any, bucket: str, crc: int, status: int) -> None:
     """As boto3 sends it over TLS."""
     text = base64.b64encode(crc.to_bytes(4)).decode()
-    headers = {"x-amz-decoded-content-length": "5", "x-amz-trailer": "x-amz-checksum-crc32", "content-encoding": "aws-chunked"}
+    headers = {
+        "x-amz-decoded-content-length": "5",
+        "x-amz-trailer": "x-amz-checksum-crc32",
+        "content-encoding": "aws-chunked",
+    }
     kind = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
     body = framed([b"hello"], {"x-amz-checksum-crc32": text})
     answer = send(server, bucket, kind, lambda *_: body, headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +27,6 @@ def test_the_known_value() -> None:
 def test_the_same_however_it_is_cut(size: int, cuts: list[int]) -> None:
     data = random.Random(size).randbytes(size)
     ends = [0, *sorted(min(cut, size) for cut in cuts), size]
-    pieces = [data[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    pieces = [data[start:end] for start, end in pairwise(ends)]
     one_by_one = [data[index : index + 1] for index in range(size)]
     assert summed(data) == summed(*pieces) == summed(*one_by_one)

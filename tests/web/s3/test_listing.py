@@ -35,7 +35,12 @@ def expected(keys: list[str], prefix: str, after: str, delimiter: str) -> list[s
 
 
 @settings(max_examples=150)
-@given(keys=KEYS, prefix=st.text(alphabet="ab/.", max_size=4), delimiter=st.sampled_from(["", "/", "-", "a/"]), data=st.data())
+@given(
+    keys=KEYS,
+    prefix=st.text(alphabet="ab/.", max_size=4),
+    delimiter=st.sampled_from(["", "/", "-", "a/"]),
+    data=st.data(),
+)
 def test_any_keys_are_listed_as_they_should_be(
     tmp_path_factory: Any, keys: list[str], prefix: str, delimiter: str, data: st.DataObject
 ) -> None:
@@ -55,7 +60,9 @@ def test_any_keys_are_listed_as_they_should_be(
 
 
 def test_pages_join_to_the_whole(s3: Any, bucket: str) -> None:
-    keys = sorted([f"a/{number}" for number in range(7)] + [f"b{number}/x" for number in range(5)] + ["c", "d é+", "b0"])
+    keys = sorted(
+        [f"a/{number}" for number in range(7)] + [f"b{number}/x" for number in range(5)] + ["c", "d é+", "b0"]
+    )
     for key in keys:
         s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
     for size in (1, 2, 3, 1000):
@@ -94,9 +101,12 @@ def test_what_a_page_says(s3: Any, bucket: str, code_of: Code) -> None:
 def test_the_resource_of_a_bucket(server: Running, bucket: str, s3: Any) -> None:
     key = server.key
     resource = boto3.resource(
-        "s3", endpoint_url=server.url, region_name="us-east-1",
-        aws_access_key_id=key.access_key_id, aws_secret_access_key=key.secret_access_key,
-    )  # fmt: skip
+        "s3",
+        endpoint_url=server.url,
+        region_name="us-east-1",
+        aws_access_key_id=key.access_key_id,
+        aws_secret_access_key=key.secret_access_key,
+    )
     found = resource.Bucket(bucket)
     found.put_object(Key="a/1", Body=b"x")
     found.put_object(Key="b", Body=b"x")
@@ -109,7 +119,7 @@ def test_names_that_are_no_keys_are_passed_over(s3: Any, bucket: str, server: Ru
     folder = server.home / "s3" / bucket
     (folder / "real").write_bytes(b"x")
     (folder / "dangling").symlink_to("nowhere")
-    (folder / "round").symlink_to(folder)           # a person's own link, which goes round in circles
+    (folder / "round").symlink_to(folder)  # a person's own link, which goes round in circles
     os.mkdir(os.fsencode(folder) + b"/\xff\xfe")
     (folder / "empty").mkdir()
     assert [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["real"]

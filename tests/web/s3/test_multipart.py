@@ -25,7 +25,7 @@ def test_parts_become_an_object(s3: Any, bucket: str, server: Running) -> None:
     upload = begin(s3, bucket, Metadata={"a": "b"}, ContentType="x/y")
     contents = {3: b"end", 1: os.urandom(PART), 2: os.urandom(PART + 1)}
     etags = {n: s3.upload_part(**upload, PartNumber=n, Body=content)["ETag"] for n, content in contents.items()}
-    etags[2] = s3.upload_part(**upload, PartNumber=2, Body=contents[2])["ETag"]          # again
+    etags[2] = s3.upload_part(**upload, PartNumber=2, Body=contents[2])["ETag"]  # again
     listed = s3.list_parts(**upload)
     assert [(one["PartNumber"], one["Size"]) for one in listed["Parts"]] == [(1, PART), (2, PART + 1), (3, 3)]
     assert [one["UploadId"] for one in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [upload["UploadId"]]
@@ -105,7 +105,7 @@ def test_copies(s3: Any, bucket: str, code_of: Code) -> None:
     found = s3.get_object(Bucket=bucket, Key="same")
     assert (found["Body"].read(), found["Metadata"], found["ETag"]) == (b"0123456789", {"a": "b"}, etag)
     replace = {"MetadataDirective": "REPLACE", "Metadata": {"c": "d"}}
-    s3.copy_object(Bucket=bucket, Key="a b/+é", CopySource=source, **replace)            # onto itself
+    s3.copy_object(Bucket=bucket, Key="a b/+é", CopySource=source, **replace)  # onto itself
     assert s3.head_object(Bucket=bucket, Key="a b/+é")["Metadata"] == {"c": "d"}
     assert code_of(s3.copy_object, Bucket=bucket, Key="a b/+é", CopySource=source) == "InvalidRequest"
     assert code_of(s3.copy_object, Bucket=bucket, Key="x", CopySource=f"{bucket}/none") == "NoSuchKey"

@@ -21,10 +21,35 @@ from tests.web.running import Running
 
 Code = Callable[..., str]
 HARD_KEYS = (
-    "plain.txt", "a/b/c", "a b/+c%20é&=?#", "日本語/🙂.jpg", "trailing/", "//double//", "/leading", "..", "../../etc/passwd",
-    "a/../b", "./a", ".", "a/.", "a//", "%2e%2e/%2e%2e", "quote\"'<>&;", "tab\tnew\nline\r", "x" * 255, "y/" * 60 + "z",
-    ".hidden", ".buckets/x", "back\\slash", "~", "*", "a:b", " ", "\u200b", "\x01\x7f",
-)  # fmt: skip
+    "plain.txt",
+    "a/b/c",
+    "a b/+c%20é&=?#",
+    "日本語/🙂.jpg",
+    "trailing/",
+    "//double//",
+    "/leading",
+    "..",
+    "../../etc/passwd",
+    "a/../b",
+    "./a",
+    ".",
+    "a/.",
+    "a//",
+    "%2e%2e/%2e%2e",
+    "quote\"'<>&;",
+    "tab\tnew\nline\r",
+    "x" * 255,
+    "y/" * 60 + "z",
+    ".hidden",
+    ".buckets/x",
+    "back\\slash",
+    "~",
+    "*",
+    "a:b",
+    " ",
+    "\u200b",
+    "\x01\x7f",
+)
 
 
 @pytest.mark.parametrize("key", HARD_KEYS)
@@ -41,9 +66,14 @@ def test_a_key_may_be_anything_and_stays_in_its_bucket(s3: Any, bucket: str, ser
 
 @pytest.mark.parametrize(
     ("key", "code"),
-    [("x" * 256, "KeyTooLongError"), ("x/" * 600, "KeyTooLongError"), ("a/.tintype-object", "InvalidArgument"),
-     ("nul\0", "InvalidArgument"), ("/" * 1024, "KeyTooLongError")],
-)  # fmt: skip
+    [
+        ("x" * 256, "KeyTooLongError"),
+        ("x/" * 600, "KeyTooLongError"),
+        ("a/.tintype-object", "InvalidArgument"),
+        ("nul\0", "InvalidArgument"),
+        ("/" * 1024, "KeyTooLongError"),
+    ],
+)
 def test_what_cannot_be_a_key_is_refused(s3: Any, bucket: str, code_of: Code, key: str, code: str) -> None:
     assert code_of(s3.put_object, Bucket=bucket, Key=key, Body=b"x") == code
     assert code_of(s3.get_object, Bucket=bucket, Key=key) == code
@@ -62,14 +92,14 @@ def test_a_key_may_be_the_folder_of_others(s3: Any, bucket: str) -> None:
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.text(min_size=1, max_size=80))
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=80))
 def test_any_text_as_a_key_round_trips_or_is_refused(s3: Any, server: Running, key: str) -> None:
     s3.create_bucket(Bucket="any-text")
-    try:
-        s3.put_object(Bucket="any-text", Key=key, Body=b"x")
-    except Exception as error:
-        assert "InvalidArgument" in str(error) or "KeyTooLong" in str(error) or "surrogates" in str(error), error
+    if "\0" in key or any(len(part.encode()) > 255 for part in key.split("/")):
+        with pytest.raises(s3.exceptions.ClientError, match=r"InvalidArgument|KeyTooLong"):
+            s3.put_object(Bucket="any-text", Key=key, Body=b"x")
         return
+    s3.put_object(Bucket="any-text", Key=key, Body=b"x")
     listed = s3.list_objects_v2(Bucket="any-text")["Contents"]
     assert [one["Key"] for one in listed] == [key]
     s3.delete_object(Bucket="any-text", Key=key)
@@ -77,9 +107,13 @@ def test_any_text_as_a_key_round_trips_or_is_refused(s3: Any, server: Running, k
 
 def test_everything_said_of_an_object_is_given_back(s3: Any, bucket: str) -> None:
     said = {
-        "ContentType": "image/jpeg", "CacheControl": "max-age=3", "ContentDisposition": 'attachment; filename="ä.jpg"',
-        "ContentLanguage": "de", "ContentEncoding": "gzip", "Metadata": {"one": "1", "two-words": "a b", "umlaut": "ue"},
-    }  # fmt: skip
+        "ContentType": "image/jpeg",
+        "CacheControl": "max-age=3",
+        "ContentDisposition": 'attachment; filename="ä.jpg"',
+        "ContentLanguage": "de",
+        "ContentEncoding": "gzip",
+        "Metadata": {"one": "1", "two-words": "a b", "umlaut": "ue"},
+    }
     put = s3.put_object(Bucket=bucket, Key="k", Body=b"body", Tagging="a=1&b=2", ServerSideEncryption="aws:kms", **said)
     assert put["ETag"] == f'"{hashlib.md5(b"body").hexdigest()}"'
     for found in (s3.head_object(Bucket=bucket, Key="k"), s3.get_object(Bucket=bucket, Key="k")):
@@ -89,8 +123,9 @@ def test_everything_said_of_an_object_is_given_back(s3: Any, bucket: str) -> Non
         assert (found["ETag"], found["ContentLength"], found["TagCount"]) == (put["ETag"], 4, 2)
         assert abs(found["LastModified"] - datetime.now(UTC)) < timedelta(minutes=1)
     assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == [
-        {"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}
-    ]  # fmt: skip
+        {"Key": "a", "Value": "1"},
+        {"Key": "b", "Value": "2"},
+    ]
     replaced = s3.get_object(Bucket=bucket, Key="k", ResponseContentType="text/x", ResponseCacheControl="no-store")
     assert (replaced["ContentType"], replaced["CacheControl"]) == ("text/x", "no-store")
 
@@ -101,9 +136,15 @@ def test_too_much_metadata_is_refused(s3: Any, bucket: str, code_of: Code) -> No
 
 @pytest.mark.parametrize(
     ("asked", "got"),
-    [("bytes=0-0", b"0"), ("bytes=2-4", b"234"), ("bytes=7-", b"789"), ("bytes=-3", b"789"), ("bytes=-30", b"0123456789"),
-     ("bytes=8-99", b"89")],
-)  # fmt: skip
+    [
+        ("bytes=0-0", b"0"),
+        ("bytes=2-4", b"234"),
+        ("bytes=7-", b"789"),
+        ("bytes=-3", b"789"),
+        ("bytes=-30", b"0123456789"),
+        ("bytes=8-99", b"89"),
+    ],
+)
 def test_ranges(s3: Any, bucket: str, asked: str, got: bytes) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789")
     found = s3.get_object(Bucket=bucket, Key="k", Range=asked)
@@ -145,7 +186,7 @@ def test_conditions_of_writing(s3: Any, bucket: str, code_of: Code) -> None:
 @pytest.mark.parametrize("algorithm", ["CRC32", "SHA1", "SHA256"])
 def test_checksums_are_kept_and_given_back(s3: Any, bucket: str, algorithm: str) -> None:
     put = s3.put_object(Bucket=bucket, Key="k", Body=b"body", ChecksumAlgorithm=algorithm)
-    found = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")       # boto3 checks it itself
+    found = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")  # boto3 checks it itself
     assert found["Body"].read() == b"body"
     assert found[f"Checksum{algorithm}"] == put[f"Checksum{algorithm}"]
     asked = s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=["Checksum", "ObjectSize", "ETag"])
@@ -205,7 +246,9 @@ def test_presigned_urls(server: Running, bucket: str, version: str) -> None:
     s3 = server.client("s3", signature_version=version)
     key = "a b/+c%20é.txt"
     put = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": key})
-    with urllib.request.urlopen(urllib.request.Request(put, data=b"presigned", method="PUT", headers={"content-type": ""})):
+    with urllib.request.urlopen(
+        urllib.request.Request(put, data=b"presigned", method="PUT", headers={"content-type": ""})
+    ):
         pass
     get = s3.generate_presigned_url(
         "get_object", Params={"Bucket": bucket, "Key": key, "ResponseContentType": "text/x"}, ExpiresIn=60
@@ -241,7 +284,7 @@ def test_a_file_put_there_by_hand_is_an_object(s3: Any, bucket: str, server: Run
     first = s3.get_object(Bucket=bucket, Key="by/hand.jpg")
     assert (first["Body"].read(), first["ContentType"]) == (b"one", "image/jpeg")
     s3.put_object(Bucket=bucket, Key="by/hand.jpg", Body=b"two", Metadata={"a": "b"})
-    path.write_bytes(b"three")                      # what was said of "two" is not said of this
+    path.write_bytes(b"three")  # what was said of "two" is not said of this
     found = s3.get_object(Bucket=bucket, Key="by/hand.jpg")
     assert (found["Body"].read(), found["Metadata"]) == (b"three", {})
     assert found["ETag"] not in (first["ETag"], f'"{hashlib.md5(b"two").hexdigest()}"')
@@ -252,4 +295,3 @@ def test_a_client_with_checksums_only_when_required(server: Running, bucket: str
     s3 = server.client("s3", **{"request_checksum_calculation": "when_required"})
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     assert s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "k"}]})["Deleted"] == [{"Key": "k"}]
-
