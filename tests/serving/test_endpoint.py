@@ -46,5 +46,7 @@ def test_the_url_is_there_while_it_serves() -> None:
 def test_what_is_shown(tmp_path: Path) -> None:
     shown = ENDPOINT.describe()
     assert {"name", "status", "url", "variants"} <= set(shown)
-    assert shown["variants"] == [{"name": "AllTraffic", "archive": "model.tar.gz", "weight": 1.0, "instances": 1}]
+    assert shown["variants"] == [
+        {"name": "AllTraffic", "archive": "model.tar.gz", "weight": 1.0, "instances": 1, "shadow": False}
+    ]
     assert ENDPOINT.token is None

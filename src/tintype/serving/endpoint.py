@@ -35,7 +35,7 @@ DOWN = frozenset({Status.OUT_OF_SERVICE, Status.UPDATE_ROLLBACK_FAILED})
 # A record is written by whoever looks, from what is: states that passed while nobody looked are not in it.
 NEXT: Mapping[Status, frozenset[Status]] = {
     Status.CREATING: SERVING | DOWN | {Status.FAILED, Status.DELETING},
-    **dict.fromkeys(SERVING | DOWN, SERVING | DOWN | {Status.DELETING}),
+    **{one: (SERVING | DOWN | {Status.DELETING}) - {one} for one in SERVING | DOWN},
     Status.FAILED: frozenset({Status.DELETING}),
     # A deletion that was cut off is shown as Failed, and can be begun again; so can one that is under way.
     Status.DELETING: frozenset({Status.FAILED, Status.DELETING}),
@@ -137,7 +137,7 @@ class Endpoint:
 
     def moved(self, status: Status, *, at: float, reason: str = "") -> Endpoint:
         """The endpoint after a legal move. `Conflict` names it and both states when it is not one."""
-        if status not in NEXT[self.status] and status is not self.status:
+        if status not in NEXT[self.status]:
             raise Conflict(f"endpoint {self.name!r} is {self.status}; it cannot become {status}")
         return replace(self, status=status, failure_reason=reason, changed_at=at)
 
