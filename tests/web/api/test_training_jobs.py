@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.web.api.serving import BUCKET, IMAGE, ROLE, Api
+from tintype.records import Records
 
 LOSS = [{"Name": "average test loss", "Regex": "Test set: Average loss: ([0-9\\.]+)"}]
 
@@ -355,3 +357,24 @@ def test_a_job_of_the_command_line_is_described_too(api: Api, trained: dict[str,
     assert description["TrainingJobStatus"] == "Completed"
     assert description["HyperParameters"] == {"lr": "0.1"}
     assert description["RoleArn"].endswith(":role/TintypeExecutionRole")
+
+
+def test_of_two_who_ask_for_a_name_at_once_one_has_it(api: Api) -> None:
+    request = api.training("at-once", "print(1)")
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(api.sagemaker.create_training_job, **request) for _ in range(8)]
+    errors = [one.exception() for one in asked]
+    assert errors.count(None) == 1
+    codes = {str(error).partition(")")[0].partition("(")[2] for error in errors if error}
+    assert codes == {"ResourceInUse"}
+    assert api.ended("at-once")["TrainingJobStatus"] == "Completed"
+
+
+def test_a_request_that_a_killed_server_left_is_no_hindrance(api: Api) -> None:
+    records = api.workspace.records
+    records.create("training-request", "left-over", {"TrainingJobName": "left-over"})
+    assert refused(api.sagemaker.create_training_job, **api.training("left-over", "print(1)"))[0] == "ResourceInUse"
+    past = Records.open(api.workspace.settings.records_url, clock=lambda: time.time() - 3600)
+    past.replace(past.get("training-request", "left-over"), {})
+    past.close()
+    assert api.train("left-over", "print(1)")["TrainingJobStatus"] == "Completed"

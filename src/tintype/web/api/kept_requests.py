@@ -6,15 +6,19 @@ job's. A job of the command line has none; what its record says is put into one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from tintype.errors import Conflict, NotFound
 from tintype.jobs.job import Job, JobSpec, Source
 from tintype.records import Records
 from tintype.web.account import Account
 
 Json = dict[str, Any]
 
+CLAIM_SECONDS = 60.0        # a request without a job is being made so long; after that nobody is at it
 TRAINING_REQUEST = "training-request"
 TUNING_REQUEST = "tuning-request"
 
@@ -24,6 +28,28 @@ SHARED = (
     "EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining", "CheckpointConfig",
     "RetryStrategy", "Environment",
 )  # fmt: skip
+
+
+@contextmanager
+def claimed(records: Records, kind: str, name: str, request: Mapping[str, Any]) -> Iterator[None]:
+    """Keep a request while the block makes its job, and from then on; when it raises, the request is forgotten.
+
+    Of two that ask for the same name at once, the second gets a `Conflict`. What a server that was killed halfway has
+    left is taken over.
+    """
+    try:
+        records.create(kind, name, request)
+    except Conflict:
+        left = records.get(kind, name)
+        if time.time() - left.updated_at < CLAIM_SECONDS:
+            raise
+        records.replace(left, request)
+    try:
+        yield
+    except BaseException:
+        with suppress(NotFound):
+            records.delete(kind, name)
+        raise
 
 
 def training_request(records: Records, account: Account, job: Job) -> Json:

@@ -15,7 +15,7 @@ from tintype.jobs.store import KIND
 from tintype.records import Record, SortBy
 from tintype.storage import storage_errors
 from tintype.web.api import tags
-from tintype.web.api.kept_requests import TRAINING_REQUEST, training_request
+from tintype.web.api.kept_requests import TRAINING_REQUEST, claimed, training_request
 from tintype.web.api.listing import filters_of, sorting_of
 from tintype.web.api.operation import Members
 from tintype.web.api.outputs import show_outputs
@@ -43,16 +43,11 @@ def create_training_job(context: Context, request: Members) -> Members:
         )
     around = surroundings(context, name)
     spec = spec_of(context, request, name, around)
-    _clear_away(workspace.job_directory(name))
-    show_outputs(context, request, name)
-    workspace.records.create(TRAINING_REQUEST, name, request)
-    try:
+    with claimed(workspace.records, TRAINING_REQUEST, name, request):
+        _clear_away(workspace.job_directory(name))
+        show_outputs(context, request, name)
         with workspace.engine() as engine:
             engine.submit(spec, name)
-    except BaseException:
-        with contextlib.suppress(NotFound):
-            workspace.records.delete(TRAINING_REQUEST, name)
-        raise
     arn = training_job_arn(context.account, name)
     tags.put(workspace.records, arn, request.get("Tags") or [])
     return {"TrainingJobArn": arn}

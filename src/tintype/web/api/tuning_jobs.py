@@ -23,7 +23,13 @@ from tintype.tuning.state import TuningState, TuningStatus
 from tintype.tuning.store import TRIAL_KIND, TUNING_KIND
 from tintype.tuning.trial import Trial
 from tintype.web.api import tags
-from tintype.web.api.kept_requests import TRAINING_REQUEST, TUNING_REQUEST, trial_request, wire_hyperparameters
+from tintype.web.api.kept_requests import (
+    TRAINING_REQUEST,
+    TUNING_REQUEST,
+    claimed,
+    trial_request,
+    wire_hyperparameters,
+)
 from tintype.web.api.listing import filters_of, sorting_of
 from tintype.web.api.operation import Members
 from tintype.web.api.paging import Page, page_of
@@ -44,13 +50,8 @@ def create_hyper_parameter_tuning_job(context: Context, request: Members) -> Mem
     if records.find(PLAN_KIND, name) is not None:
         raise AwsFault("ResourceInUse", f"A hyperparameter tuning job named {name} is there; choose another name")
     plan = tuning_plan(request, surroundings(context, name), _parents(records, request))
-    records.create(TUNING_REQUEST, name, request)
-    try:
+    with claimed(records, TUNING_REQUEST, name, request):
         coordinator = coordination.begin(context.workspace, plan)
-    except BaseException:
-        with contextlib.suppress(NotFound):
-            records.delete(TUNING_REQUEST, name)
-        raise
     coordinator.wait_until_begun()
     coordinator.leave()
     arn = tuning_job_arn(context.account, name)
