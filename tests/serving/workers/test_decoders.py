@@ -36,6 +36,7 @@ def with_decoders(story: Story, limits: DecoderLimits = LIMITS, count: int = 2) 
         finally:
             decoders.stop()
             nursery.close()
+            await asyncio.sleep(0.01)       # transports close when the loop turns
         return decoders
 
     return asyncio.run(run())
@@ -167,6 +168,7 @@ def test_a_picture_that_kills_its_decoders_is_refused(code: int, message: str, d
         assert len(nursery.children) == decoders
         assert pool.deaths == {why: decoders - 1}
         pool.stop()
+        await asyncio.sleep(0.01)
 
     asyncio.run(story())
 

@@ -48,6 +48,7 @@ def with_nursery(story: Callable[[Nursery], Awaitable[None]]) -> None:
             await asyncio.wait_for(story(nursery), 60)
         finally:
             nursery.close()
+            await asyncio.sleep(0.01)       # transports close when the loop turns
 
     asyncio.run(run())
 
