@@ -72,7 +72,7 @@ def load_script(program: str) -> ModuleType | None:
 
 
 def lend_classes(script: ModuleType | None) -> None:
-    """Let the script's classes be found in `__main__`: a network that a training script pickled whole names them there."""
+    """Let the script's classes be found in `__main__`, where a network that a training pickled whole names them."""
     main = sys.modules["__main__"]
     for name, value in vars(script).items() if script else ():
         if isinstance(value, type) and not hasattr(main, name):

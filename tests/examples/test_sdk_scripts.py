@@ -1,0 +1,22 @@
+"""What people do with the SDK besides, each script whole in its environment against a server of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.examples.conftest import Shell
+
+SDK_SCRIPTS = Path(__file__).with_name("sdk_scripts")
+HURRIED = "import runpy, sys; runpy.run_path({clock!r}); runpy.run_path({script!r}, run_name='__main__')"
+CLOCK = Path(__file__).with_name("hurried_clock.py")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(420)
+@pytest.mark.parametrize("name", ["training", "tuning", "serving"])
+def test_a_script(shell: Shell, name: str, tmp_path: Path) -> None:
+    code = HURRIED.format(clock=str(CLOCK), script=str(SDK_SCRIPTS / f"{name}.py"))
+    done = shell.run(shell.sdk / "bin" / "python", "-c", code, folder=tmp_path)
+    assert done.returncode == 0, done.stdout[-6000:]
