@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tintype.errors import Conflict, NotFound
+from tintype.jobs.hyperparameters import decode
 from tintype.jobs.job import Job, JobSpec
 from tintype.jobs.store import KIND
+from tintype.pipeline.tuning_plan import OBJECTIVE_HYPERPARAMETER
 from tintype.records import Record, SortBy
 from tintype.storage import storage_errors
 from tintype.web.api import tags
@@ -66,7 +68,7 @@ def describe_training_job(context: Context, request: Members) -> Members:
 
 
 def describe(context: Context, record: Record) -> Members:
-    """The description of a job from its record. Its outputs are shown in the bucket from now on, if they were not."""
+    """The description of a job from its record."""
     records, job = context.workspace.records, Job.from_json(record.document)
     request = training_request(records, context.account, job)
     return described(
@@ -145,8 +147,7 @@ def found(context: Context, name: str) -> Record:
 
 
 def _objective(job: Job) -> str:
-    wire = str(job.hyperparameters.get("_tuning_objective_metric", ""))
-    return wire.strip('"') if job.parent else ""
+    return str(decode(str(job.hyperparameters.get(OBJECTIVE_HYPERPARAMETER, "")))) if job.parent else ""
 
 
 def _clear_away(directory: Path) -> None:
