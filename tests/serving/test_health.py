@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from tintype.serving.health import Health, Outcome, Window, lowest_rate, percentile
+from tintype.serving.health import Health, Outcome, Window, lowest_percentile, lowest_rate, percentile
 
 
 def test_a_window_forgets() -> None:
@@ -46,3 +46,11 @@ def test_one_error_proves_little_and_many_prove_much() -> None:
     assert lowest_rate(1, 50) < 0.02
     assert lowest_rate(10, 50) > 0.1
     assert lowest_rate(500, 1000) == pytest.approx(0.5, abs=0.04)
+
+
+def test_one_slow_request_in_fifty_is_no_slow_model() -> None:
+    ranked = [0.01] * 49 + [9.0]
+    assert percentile(ranked, 0.99) == 9.0
+    assert lowest_percentile(ranked, 0.99) == 0.01
+    assert lowest_percentile([0.01] * 900 + [9.0] * 100, 0.99) == 9.0
+    assert lowest_percentile([], 0.99) == lowest_percentile([1.0], 0.99) == 0.0

@@ -69,11 +69,10 @@ def test_what_new_replicas_fail_old_ones_answer() -> None:
     asyncio.run(main())
 
 
-def test_new_replicas_that_hang_cost_time_and_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tintype.serving.live_endpoint.TRIAL_SECONDS", 0.05)
-
+def test_new_replicas_that_hang_cost_time_and_no_answer() -> None:
     async def main() -> None:
         live = on_trial(StandIn("new", seconds=30), StandIn("old"))
+        live.trial_seconds = 0.05
         began = time.monotonic()
         answers = await asyncio.gather(*(live.invoke(asked(number)) for number in range(10)))
         assert {one.content for one in answers} == {b"old"}

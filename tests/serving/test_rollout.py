@@ -10,7 +10,12 @@ from pydantic import ValidationError
 from tintype.serving.health import Health
 from tintype.serving.rollout import NEXT, DeploymentPolicy, Rollout, Seen, Shift, Stage, advance, compare
 
-GOOD = Health(requests=1000, errors=0, p50=0.01, p99=0.02)
+
+def health(requests: int, errors: int, p50: float, p99: float) -> Health:
+    return Health(requests, errors, p50, p99, p99)
+
+
+GOOD = health(1000, 0, 0.01, 0.02)
 READY = Seen(ready=True, new=GOOD, old=GOOD)
 
 
@@ -65,8 +70,8 @@ def test_what_never_starts_goes_back() -> None:
 @pytest.mark.parametrize(
     ("new", "reason"),
     [
-        (Health(100, 30, 0.01, 0.02), "30 of 100 requests failed; 2.0% are put up with"),
-        (Health(100, 0, 0.01, 0.5), "99 % of requests take 500 ms, 20 ms before"),
+        (health(100, 30, 0.01, 0.02), "30 of 100 requests failed; 2.0% are put up with"),
+        (health(100, 0, 0.01, 0.5), "99 % of requests take 500 ms, 20 ms before"),
     ],
 )
 def test_errors_and_latency_send_it_back(stage: Stage, new: Health, reason: str) -> None:
@@ -77,13 +82,13 @@ def test_errors_and_latency_send_it_back(stage: Stage, new: Health, reason: str)
 
 def test_few_requests_and_small_differences_prove_nothing() -> None:
     policy = DeploymentPolicy()
-    assert compare(policy, Health(2, 0, 9.0, 9.0), GOOD) == ""             # two slow ones
-    assert compare(policy, Health(1000, 0, 9.0, 9.0), Health(3, 0, 0.01, 0.01)) == ""
-    assert compare(policy, Health(40, 1, 0.01, 0.02), GOOD) == ""          # one error in forty
-    assert compare(policy, Health(1000, 0, 0.01, 0.06), GOOD) == ""        # three times, but by 40 ms
-    assert compare(policy, Health(3, 3, 0, 0), GOOD) != ""                 # three of three is too much
-    already_bad = Health(1000, 400, 0.01, 0.02)
-    assert compare(policy, Health(100, 40, 0.01, 0.02), already_bad) == ""
+    assert compare(policy, health(2, 0, 9.0, 9.0), GOOD) == ""             # two slow ones
+    assert compare(policy, health(1000, 0, 9.0, 9.0), health(3, 0, 0.01, 0.01)) == ""
+    assert compare(policy, health(40, 1, 0.01, 0.02), GOOD) == ""          # one error in forty
+    assert compare(policy, health(1000, 0, 0.01, 0.06), GOOD) == ""        # three times, but by 40 ms
+    assert compare(policy, health(3, 3, 0, 0), GOOD) != ""                 # three of three is too much
+    already_bad = health(1000, 400, 0.01, 0.02)
+    assert compare(policy, health(100, 40, 0.01, 0.02), already_bad) == ""
 
 
 def test_finished_is_finished() -> None:
@@ -94,7 +99,7 @@ def test_finished_is_finished() -> None:
 
 @given(some.lists(some.builds(
     Seen, some.booleans(), some.sampled_from(["", "broken"]),
-    some.builds(Health, some.integers(100, 200), some.integers(0, 100), some.just(0.01), some.floats(0, 1)),
+    some.builds(health, some.integers(100, 200), some.integers(0, 100), some.just(0.01), some.floats(0, 1)),
     some.just(GOOD),
 ), max_size=40), some.sampled_from(Shift))  # fmt: skip
 def test_only_legal_moves_whatever_is_seen(seen: list[Seen], shift: Shift) -> None:

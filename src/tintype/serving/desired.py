@@ -69,6 +69,14 @@ class Wishes:
         """What is wanted. `NotFound` when the endpoint is gone, `StorageFailed` when the file is damaged."""
         return _read(Desired, self.desired_file)
 
+    def stamp(self) -> tuple[int, int] | None:
+        """What tells one state of `desired_file` from another; None when there is none."""
+        try:
+            found = self.desired_file.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
     def observed(self) -> Observed:
         """What is; an empty one before the front has first written it."""
         try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 WINDOW_SECONDS = 60.0
-MOST_OUTCOMES = 5000        # a window holds no more, so that a fast endpoint costs no memory
+MOST_OUTCOMES = 2000        # a window holds no more, so that a fast endpoint costs no memory
 
 
 @final
@@ -32,6 +32,7 @@ class Health:
     errors: int = 0
     p50: float = 0.0                # seconds, of the requests that were answered
     p99: float = 0.0
+    p99_at_least: float = 0.0       # the lower end of its confidence interval: few requests prove little
 
     @property
     def error_rate(self) -> float:
@@ -79,12 +80,20 @@ def health_of(windows: Iterable[Window], now: float, since: float = float("-inf"
     """What several windows add up to, of the outcomes that are no older than `since`."""
     recent = [outcome for window in windows for outcome in window.recent(now, since)]
     answered = sorted(one.seconds for one in recent if not one.failed)
-    return Health(len(recent), len(recent) - len(answered), percentile(answered, 0.5), percentile(answered, 0.99))
+    errors = len(recent) - len(answered)
+    p99, at_least = percentile(answered, 0.99), lowest_percentile(answered, 0.99)
+    return Health(len(recent), errors, percentile(answered, 0.5), p99, at_least)
 
 
 def percentile(ranked: Sequence[float], share: float) -> float:
     """The smallest value that `share` of the ascending values do not exceed; 0 for none."""
     return ranked[max(0, math.ceil(share * len(ranked)) - 1)] if ranked else 0.0
+
+
+def lowest_percentile(ranked: Sequence[float], share: float, z: float = 1.96) -> float:
+    """What that percentile is at least, with 97.5 % certainty for z 1.96: an order statistic; 0 for too few values."""
+    place = math.floor(share * len(ranked) - z * math.sqrt(len(ranked) * share * (1 - share)))
+    return ranked[place - 1] if place >= 1 else 0.0
 
 
 def lowest_rate(errors: int, requests: int, z: float = 1.96) -> float:

@@ -23,8 +23,7 @@ from tintype.serving.running_variant import RunningVariant
 from tintype.serving.shadow import Shadow
 
 RECENT = 50                 # requests that the page shows
-TRIAL_SECONDS = 1.0         # what new replicas get at least, before an old one is asked instead
-TRIAL_SLOWDOWN = 10.0       # ... or so many times the old ones' p99, if that is more
+TRIAL_SECONDS = 1.0         # what new replicas get for an answer at least
 
 log = logging.getLogger(__name__)
 Routes = tuple[Route[RunningVariant], ...]
@@ -54,6 +53,7 @@ class LiveEndpoint:
         self.routes: Routes = ()
         self.fallback: Routes = ()                      # the old replicas, while new ones are on trial
         self.trial: frozenset[RunningVariant] = frozenset()
+        self.trial_seconds = TRIAL_SECONDS              # until an old one is asked instead
         self.shadows: dict[str, Shadow] = {}
         self.capture: Capture | None = None
         self.recent: deque[RecentRequest] = deque(maxlen=RECENT)
@@ -81,9 +81,7 @@ class LiveEndpoint:
         began = self._clock()
         target = invocation.target_variant if self._can_fall_back_on(invocation.target_variant) else None
         old = choose(self.fallback, next(self._rescue_numbers), target).to
-        patience = max(TRIAL_SECONDS, TRIAL_SLOWDOWN * old.window.health(began).p99)
-        patience = min(patience, (invocation.deadline - began) / 2)
-        limit = asyncio.timeout(patience)
+        limit = asyncio.timeout(min(self.trial_seconds, (invocation.deadline - began) / 2))
         try:
             async with limit:
                 answer = await new.invoke(invocation)

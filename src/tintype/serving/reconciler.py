@@ -55,6 +55,9 @@ class Reconciler:
         self._onlookers = Onlookers(live, start, captures, self._chores)
         self._serving: Fleet | None = None
         self._update: Update | None = None
+        self._desired: Desired | None = None                # as it was last read
+        self._stamp: tuple[int, int] | None = None
+        self._complaint = ""
         self._leaving: asyncio.Task[None] | None = None     # the replicas of an update that was given up
 
     async def start(self) -> None:
@@ -62,7 +65,7 @@ class Reconciler:
         is left of them.
         """
         known = self.observed.config
-        desired = await asyncio.to_thread(self._wishes.desired)
+        desired = await self._read()
         version, config = (self.observed.version, known) if known else (desired.version, desired.config)
         self._serve(await start_fleet(version, config, self._start))
         await self._tell()
@@ -70,17 +73,23 @@ class Reconciler:
     async def run(self) -> None:
         """Turn after turn, until cancelled."""
         while True:
-            await self.turn()
+            try:
+                await self.turn()
+            except Exception:               # a bug of ours: what serves goes on, and so does this
+                log.exception("the endpoint could not be looked after")
             await asyncio.sleep(TURN_SECONDS)
 
     async def turn(self) -> None:
         """Take the next step, if there is one. What cannot be done now is tried again in the next turn."""
         assert self._serving is not None  # noqa: S101 - `start` has returned
         try:
-            self._follow(self._serving, await asyncio.to_thread(self._wishes.desired))
+            self._follow(self._serving, await self._read())
             await self._tell()
+            self._complaint = ""
         except TintypeError as error:
-            log.error("%s", error)
+            if str(error) != self._complaint:       # once, and not five times a second
+                log.error("%s", error)
+            self._complaint = str(error)
         self._scale_by_load(self._serving)
 
     async def close(self) -> None:
@@ -169,6 +178,13 @@ class Reconciler:
 
     def _observe(self, **changes: object) -> None:
         self.observed = self.observed.model_copy(update=changes)
+
+    async def _read(self) -> Desired:
+        """What is wanted; the file is read when it has changed."""
+        stamp = self._wishes.stamp()
+        if self._desired is None or stamp != self._stamp:
+            self._desired, self._stamp = await asyncio.to_thread(self._wishes.desired), stamp
+        return self._desired
 
     async def _tell(self) -> None:
         """Write what is, when it has changed."""

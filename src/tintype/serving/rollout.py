@@ -130,7 +130,7 @@ def advance(rollout: Rollout, policy: DeploymentPolicy, seen: Seen, now: float) 
 def compare(policy: DeploymentPolicy, new: Health, old: Health) -> str:
     """Why the new replicas are not to be trusted, by errors and latency; "" while there is nothing against them.
 
-    Few requests prove little: errors count by the lower end of their confidence interval, and latency from
+    Few requests prove little: both count by the lower ends of their confidence intervals, and latency from
     `fewest_requests` on.
     """
     bound = max(policy.most_errors, old.error_rate)
@@ -138,7 +138,7 @@ def compare(policy: DeploymentPolicy, new: Health, old: Health) -> str:
         return f"{new.errors} of {new.requests} requests failed; {bound:.1%} are put up with"
     if min(new.requests - new.errors, old.requests - old.errors) < policy.fewest_requests:
         return ""
-    if new.p99 > max(old.p99 * policy.most_slowdown, old.p99 + policy.slack_seconds):
+    if new.p99_at_least > max(old.p99 * policy.most_slowdown, old.p99 + policy.slack_seconds):
         return f"99 % of requests take {new.p99 * 1e3:.0f} ms, {old.p99 * 1e3:.0f} ms before"
     return ""
 

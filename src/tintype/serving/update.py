@@ -10,9 +10,11 @@ from tintype.errors import JobFailed
 from tintype.serving.desired import Desired
 from tintype.serving.fleet import Fleet, Start, start_fleet
 from tintype.serving.health import Health
-from tintype.serving.live_endpoint import LiveEndpoint
+from tintype.serving.live_endpoint import TRIAL_SECONDS, LiveEndpoint
 from tintype.serving.rollout import Rollout, Seen, advance
 from tintype.serving.router import blend
+
+TRIAL_SLOWDOWN = 10.0       # so many times the old replicas' p99 may an answer of new ones take
 
 
 @final
@@ -37,6 +39,7 @@ class Update:
         if self.new:
             live.trial = frozenset(self.new.variants.values())
             live.fallback = serving.routes
+            live.trial_seconds = max(TRIAL_SECONDS, TRIAL_SLOWDOWN * self._old_health.p99)
             live.routes = blend(serving.routes, self.new.routes, self.rollout.share)
 
     async def abandon(self, drain_seconds: float) -> None:
