@@ -181,6 +181,7 @@ class ScriptPath:
             child.kill()
             raise
         if "error" in told:
+            child.dismiss()
             raise JobFailed(told["message"], told["log"])
         process = _Process(child)
         self._processes.append(process)

@@ -303,6 +303,7 @@ class Networks:
             child.kill()
             raise
         if "error" in header:
+            child.dismiss()
             raise error_named(header["error"])(header["message"])
         self.runtime, self.precision, self.why = (header["ready"][one] for one in ("runtime", "precision", "why"))
         worker = _Worker(child)

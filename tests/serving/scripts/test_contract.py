@@ -1,0 +1,171 @@
+"""SageMaker's inference contract: any subset of functions, the context, what is handed on and what comes back."""
+
+from __future__ import annotations
+
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tintype.serving.scripts.contract import Context, Handler, HandlerAnswer, written
+
+DEFAULTS = SimpleNamespace(
+    default_model_fn=lambda model_dir: ["default model", model_dir],
+    default_input_fn=lambda body, content_type: ["default input", body, content_type],
+    default_predict_fn=lambda data, model: [data, model],
+    default_output_fn=lambda prediction, accept: repr((prediction, accept)),
+)
+
+
+def module(**functions: Any) -> ModuleType:
+    made = ModuleType("inference")
+    vars(made).update(functions)
+    return made
+
+
+def loaded(script: ModuleType | None, default_accept: str = "application/json") -> Handler:
+    handler = Handler(script, lambda: DEFAULTS, default_accept)         # pyright: ignore[reportArgumentType]
+    handler.load(context())
+    return handler
+
+
+def context(**headers: str) -> Context:
+    return Context("/opt/ml/model", None, headers)
+
+
+def ask(handler: Handler, body: bytes = b"x", content_type: str | None = "image/jpeg", accept: str | None = None):
+    return handler.answer(body, content_type, accept, context())
+
+
+def test_without_a_script_all_functions_are_the_toolkits() -> None:
+    text = ask(loaded(None)).content.decode()
+    assert text == repr(
+        ([["default input", b"x", "image/jpeg"], ["default model", "/opt/ml/model"]], "application/json")
+    )
+
+
+@pytest.mark.parametrize("own", ["model_fn", "input_fn", "predict_fn", "output_fn"])
+def test_any_of_them_may_be_the_scripts(own: str) -> None:
+    functions = {
+        "model_fn": lambda model_dir: "mine",
+        "input_fn": lambda body, content_type: "mine",
+        "predict_fn": lambda data, model: "mine",
+        "output_fn": lambda prediction, accept: "mine",
+    }
+    assert b"mine" in ask(loaded(module(**{own: functions[own]}))).content
+
+
+def test_a_context_is_given_to_whoever_takes_one_argument_more() -> None:
+    seen: list[Any] = []
+    script = module(
+        model_fn=lambda model_dir, context: seen.append(context.system_properties["model_dir"]) or "model",
+        input_fn=lambda body, content_type, context: seen.append(context.get_request_header(0, "accept")),
+        predict_fn=lambda data, model, context=None: context.set_response_status(201),
+        output_fn=lambda prediction, accept, context: context.set_response_content_type(0, "text/x") or "done",
+    )
+    handler = loaded(script)
+    answer = handler.answer(b"x", None, "a/b", context(Accept="a/b"))
+    assert seen == ["/opt/ml/model", "a/b"]
+    assert answer == HandlerAnswer(201, b"done", "text/x")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [
+        ("application/json", str), ("text/csv", str), ("application/json; charset=utf-8", bytes),
+        ("image/jpeg", bytes), ("text/plain", bytes), (None, bytes),
+    ],
+)  # fmt: skip
+def test_only_json_and_csv_exactly_are_text(content_type: str | None, kind: type) -> None:
+    seen: list[Any] = []
+    script = module(transform_fn=lambda model, body, content_type, accept: seen.append(body) or "")
+    ask(loaded(script), b"[1]", content_type)
+    assert type(seen[0]) is kind
+
+
+@pytest.mark.parametrize(
+    ("accept", "default", "given"),
+    [
+        (None, "application/json", "application/json"), ("*/*", "text/csv", "text/csv"), ("", "text/csv", "text/csv"),
+        ("image/png", "text/csv", "image/png"),
+    ],
+)  # fmt: skip
+def test_accept_and_its_default(accept: str | None, default: str, given: str) -> None:
+    script = module(transform_fn=lambda model, body, content_type, accept: accept)
+    assert ask(loaded(script, default), accept=accept) == HandlerAnswer(200, given.encode(), given)
+
+
+@pytest.mark.parametrize(
+    ("result", "content", "content_type"),
+    [
+        ("text", b"text", "application/json"),
+        (b"bytes", b"bytes", "application/json"),
+        (bytearray(b"array"), b"array", "application/json"),
+        (("body", "text/html"), b"body", "text/html"),
+        ({"a": [1]}, b'{\n  "a": [\n    1\n  ]\n}', "application/json"),
+        ([["1"]], b'[\n  [\n    "1"\n  ]\n]', "application/json"),
+        (None, b"null", "application/json"),
+    ],
+)
+def test_what_a_handler_may_return(result: object, content: bytes, content_type: str) -> None:
+    script = module(output_fn=lambda prediction, accept: result)
+    assert ask(loaded(script)) == HandlerAnswer(200, content, content_type)
+
+
+def test_an_error_is_500_with_message_and_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def input_fn(body: bytes, content_type: str) -> None:
+        raise KeyError("no such breed")
+
+    answer = ask(loaded(module(input_fn=input_fn)))
+    assert answer.status == 500
+    assert answer.content.startswith(b"'no such breed'\nTraceback")
+    assert b"in input_fn" in answer.content
+    assert "no such breed" in capsys.readouterr().err           # the endpoint's log has it too
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda body: "", b"takes 1 arguments but 2 were given"),
+        (lambda body, content_type, context, more: "", b"takes 4 arguments but 2 were given"),
+    ],
+)
+def test_a_function_of_another_shape_is_an_error(function: Any, message: bytes) -> None:
+    assert message in ask(loaded(module(input_fn=function))).content
+
+
+def test_bytes_that_are_no_text_and_results_that_are_no_json_are_errors() -> None:
+    assert ask(loaded(None), b"\xff", "application/json").status == 500
+    assert ask(loaded(module(output_fn=lambda prediction, accept: object()))).status == 500
+
+
+def test_an_error_may_carry_its_own_status() -> None:
+    class Refused(Exception):
+        status_code = 415
+
+    def input_fn(body: bytes, content_type: str) -> None:
+        raise Refused("not this")
+
+    assert ask(loaded(module(input_fn=input_fn))).status == 415
+
+
+def test_transform_fn_excludes_the_other_three() -> None:
+    script = module(transform_fn=lambda *_: "", output_fn=lambda *_: "")
+    with pytest.raises(ValueError, match="Cannot use transform_fn"):
+        Handler(script, lambda: DEFAULTS, "application/json")           # pyright: ignore[reportArgumentType]
+
+
+def test_before_and_after_the_model() -> None:
+    order: list[str] = []
+    loaded(
+        module(
+            pre_model_fn=lambda model_dir: order.append("before"),
+            model_fn=lambda model_dir: order.append("model"),
+            model_warmup_fn=lambda model_dir, model: order.append("after"),
+        )
+    )
+    assert order == ["before", "model", "after"]
+
+
+def test_json_is_written_as_torchserve_does() -> None:
+    assert written([1, 2]) == b"[\n  1,\n  2\n]"
