@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from tests.debugger.networks import configuration
 from tintype.debugger.capture_plan import CapturePlan, Treatment
 from tintype.debugger.collection import Collection
+from tintype.debugger.configuration import HookConfiguration
+from tintype.debugger.hook_json import hook_json
 from tintype.debugger.modes import Mode
 from tintype.debugger.reductions import Reductions
 from tintype.debugger.save_config import SaveConfig
@@ -86,3 +89,14 @@ def test_a_member_by_name_and_a_collection_that_is_added() -> None:
     assert due.treatment("Focal_output_0") == WHOLE
     assert [one.name for one in plan.matched_nothing()] == ["mine"]
     assert {"all", "weights", "mine"} <= {one.name for one in plan.described()}
+
+
+def test_of_what_only_a_rule_asked_for_nobody_hears_that_it_is_not_there() -> None:
+    wanted = Collection("relu", ("no such layer",))
+    asked = {"CollectionConfigurations": [{"CollectionName": "mine", "CollectionParameters": {"include_regex": "x"}}]}
+    hook = HookConfiguration.from_json(asked).attach(wanted).attach(Collection("mine", ("y",)))
+    again = HookConfiguration.from_json(json.loads(json.dumps(hook_json(hook))))
+    for one in (hook, again):
+        plan = CapturePlan(one)
+        assert plan.due(Mode.TRAIN, 0) is not None
+        assert [collection.name for collection in plan.matched_nothing()] == ["mine"]

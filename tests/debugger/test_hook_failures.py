@@ -13,7 +13,8 @@ import torch
 
 from tests.debugger.networks import Net, batch, configuration, hook_of, train
 from tintype.debugger import capture_step
-from tintype.debugger.hook import MOST_FAILURES, Hook
+from tintype.debugger.hook import Hook
+from tintype.debugger.hook_guard import MOST_FAILURES
 from tintype.debugger.tensor_log import open_log
 
 
@@ -174,4 +175,4 @@ def test_memory_is_used_again(tmp_path: Path) -> None:
     for step in range(12):
         net(batch(seed=step)[0]).mean().backward()
     hook.close()
-    assert hook._pool.nbytes() < 12 * 2 * 2_000_000 / 2
+    assert hook._steps.buffered_bytes() < 12 * 2 * 2_000_000 / 2

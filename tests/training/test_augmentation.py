@@ -23,7 +23,6 @@ from tintype.training.augmentation import (
 from tintype.training.plan import AugmentationPlan
 from tintype.training.randaugment import LAYERS
 
-NEUTRAL = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 
 
 def pictures(count: int, side: int) -> torch.Tensor:

@@ -170,10 +170,10 @@ class CapturePlan:
                 for name, one in every.items()]  # fmt: skip
 
     def matched_nothing(self) -> list[Collection]:
-        """The collections with expressions of their own that no tensor matched."""
+        """The collections with expressions of their own, asked for by a person, that no tensor matched."""
         ours = BROAD - {"default"}
         return [one for name, one in self.collections.items()
-                if one.include_regex and not self.members[name] and name not in ours]  # fmt: skip
+                if one.include_regex and not one.for_rule and not self.members[name] and name not in ours]  # fmt: skip
 
 
 def _asked_for(configuration: HookConfiguration) -> list[Collection]:

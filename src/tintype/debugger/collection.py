@@ -23,6 +23,8 @@ SCALARS = frozenset({"losses", "metrics", "sm_metrics", "feature_importance", "a
 class Collection:
     """A group of tensors. `reductions` None means whole tensors; `save_config` None means the hook's.
 
+    `for_rule` is true when a rule asked for it, and no person.
+
     Raises `InvalidRequest` for an expression that does not compile.
     """
 
@@ -32,6 +34,7 @@ class Collection:
     reductions: Reductions | None = None
     save_config: SaveConfig | None = None
     save_histogram: bool = True
+    for_rule: bool = False
 
     def __post_init__(self) -> None:
         for expression in self.include_regex:

@@ -30,7 +30,8 @@ DEFAULT_LOCATION = "/opt/ml/output/tensors"
 
 TOP_KEYS = ("LocalPath", "S3OutputPath", "S3Path", "HookParameters", "CollectionConfigurations")
 WINDOW_KEYS = ("save_interval", "save_steps", "start_step", "end_step")
-COLLECTION_KEYS = ("include_regex", "reductions", "save_raw_tensor", "save_shape", "save_histogram")
+FOR_RULE = "for_rule"       # ours: a rule asked for the collection, and no person
+COLLECTION_KEYS = ("include_regex", "reductions", "save_raw_tensor", "save_shape", "save_histogram", FOR_RULE)
 HOOK_KEYS = (
     "save_all", "include_regex", "include_workers", "reductions", "save_raw_tensor", "save_shape",
     "export_tensorboard", "tensorboard_dir",
@@ -114,7 +115,7 @@ class HookConfiguration:
         if wanted.name not in mine or (wanted.name == "losses" and mine["losses"] is BUILT_IN["losses"]):
             base = wanted.save_config or self.save_config
             windows = {m: (self.save_config if m in self.chosen else base).window(m) for m in Mode}
-            return self._with(replace(wanted, save_config=SaveConfig.of(windows)))
+            return self._with(replace(wanted, save_config=SaveConfig.of(windows), for_rule=True))
         user = mine[wanted.name]
         reductions = user.reductions if user.reductions is not None else self.reductions
         if reductions is not None:
@@ -145,6 +146,7 @@ def _collection(entry: Any, index: int, hook: Mapping[Mode, Given], literal: boo
         reductions=_reductions(parameters, where),
         save_config=_save_config(merged) if any(own.values()) else None,
         save_histogram=_flag(parameters, "save_histogram", True),
+        for_rule=_flag(parameters, FOR_RULE, False),
     )
 
 

@@ -9,14 +9,13 @@
                                           └ yes ─→ weights; then layers, losses, gradients as they come ─→ the writer
 
 Between the steps that are saved, the network has one hook on its root and no other. What goes wrong in here is noted
-and costs the training nothing but what was to be saved: every way in from PyTorch goes through `_guard`.
+and costs the training nothing but what was to be saved: every way in from PyTorch goes through the `HookGuard`.
 """
 
 from __future__ import annotations
 
 import atexit
 import logging
-import os
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -29,23 +28,19 @@ from torch.optim.optimizer import Optimizer
 
 from tintype.debugger import capture_losses, capture_optimisers
 from tintype.debugger.capture_losses import LossCall
-from tintype.debugger.capture_modules import take
-from tintype.debugger.capture_parts import StepCapture
-from tintype.debugger.capture_plan import CapturePlan, DueCollections
+from tintype.debugger.capture_plan import CapturePlan
 from tintype.debugger.capture_root import HiddenHook
-from tintype.debugger.capture_staging import BufferPool
-from tintype.debugger.capture_step import OpenStep
 from tintype.debugger.capture_tensors import tensors_in, watching_is_safe
 from tintype.debugger.collection import Collection
 from tintype.debugger.configuration import HookConfiguration
+from tintype.debugger.hook_guard import HookGuard
 from tintype.debugger.hook_log import HookLog
+from tintype.debugger.hook_steps import HookSteps
 from tintype.debugger.modes import Mode
 from tintype.debugger.naming import ModuleNames, scalar_name
 from tintype.debugger.step_record import DatedNumber
 from tintype.debugger.steps import Accounting
-from tintype.errors import Conflict, InvalidRequest
-
-MOST_FAILURES = 100         # then the debugger stands down
+from tintype.errors import InvalidRequest
 
 logger = logging.getLogger(__name__)
 
@@ -77,18 +72,15 @@ class Hook:
         self.names = ModuleNames()
         self.find_ids: Callable[[int], Sequence[str]] = lambda size: ()     # the ids of a batch of that size
         self._log = HookLog(configuration, worker, resume=resume, clock=clock)
-        self._count = self._log.last_steps()
+        self._guard = HookGuard(self._note, self._leave)
+        self._steps = HookSteps(self.plan, self.names, self._log, self._guard)
         self._mode: Mode | None = Mode.GLOBAL if accounting is Accounting.FORWARDS else None    # None: the module's
-        self._pool = BufferPool()
-        self._capture: StepCapture | None = None        # of the present step, when anything is saved of it
-        self._waiting: list[tuple[Mode, str, Any]] = []     # scalars that came before their mode's first step
         self._pending_ids: list[str] = []
         self._hooks: dict[int, list[HiddenHook]] = {}   # by the id of the module
         self._calls = 0                                 # of roots
         self._calls_at: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()     # at its last step
         self._ours: weakref.WeakKeyDictionary[Optimizer, bool] = weakref.WeakKeyDictionary()    # it trains a root
         self._has_stepped = True
-        self._is_on, self._process = True, os.getpid()
         capture_losses.listen(self)
         capture_optimisers.WATCH.add(self)
         atexit.register(_close_at_exit, weakref.ref(self))
@@ -118,8 +110,7 @@ class Hook:
             return
         name = type(loss).__name__
         self.plan.add_member("losses", f"{name}_output_0")
-        if self.is_saving and self._capture is not None and (mode := self._count.mode):
-            self._capture.step.due = self.plan.due(mode, self._count.mode_step(mode))
+        self._steps.due_again()
         self._hooks[id(loss)] = [
             HiddenHook(loss, "_forward_pre_hooks", _loss_called),
             HiddenHook(loss, "_forward_hooks", lambda module, args, out: self._loss_returned(name, args, out)),
@@ -134,20 +125,19 @@ class Hook:
 
         A step that has begun with another network, and in which no optimiser has stepped, begins again with this one.
         """
-        again = self._capture is not None and not self._has_stepped
+        again = self._steps.capture is not None and not self._has_stepped
         for other in [one for _, one in self.names.roots() if one is not module]:
             self.unregister(other)
         self.register_module(module)
-        if again and self._capture is not None:
-            self._capture.drop()
-            self._capture = None
-            self._count.retreat()
+        if again and self._steps.capture is not None:
+            self._steps.retreat()
         self._root_called(module, args)
 
     @property
     def lacks_loss(self) -> bool:
         """Whether losses are saved at the present step, and none has been seen in it."""
-        return self.wants_losses and self._capture is not None and not self._capture.has_loss
+        capture = self._steps.capture
+        return self.wants_losses and capture is not None and not capture.has_loss
 
     def unregister(self, module: Module) -> None:
         """Leave a network or a loss alone."""
@@ -168,16 +158,16 @@ class Hook:
     @property
     def step(self) -> int:
         """The number of the present step over all modes; -1 before the first."""
-        return self._count.step
+        return self._steps.count.step
 
     @property
     def mode(self) -> Mode | None:
         """The mode that was set, or else that of the present step."""
-        return self._mode or self._count.mode
+        return self._mode or self._steps.count.mode
 
     def mode_step(self, mode: Mode) -> int:
         """The number of the last step of `mode`; -1 before its first."""
-        return self._count.mode_step(mode)
+        return self._steps.count.mode_step(mode)
 
     @property
     def failures(self) -> dict[str, int]:
@@ -187,7 +177,7 @@ class Hook:
     @property
     def is_saving(self) -> bool:
         """Whether anything that the configuration asks for is due at the present step."""
-        return self._capture is not None and self._capture.step.due is not None
+        return self._steps.is_saving
 
     def save_scalar(self, name: str, value: Any, *, wall_time: float | None = None) -> None:
         """Save one number in the present step, whatever is due. `InvalidRequest` for more than one number.
@@ -202,18 +192,18 @@ class Hook:
             raise InvalidRequest(f"save_scalar({name!r}) takes one number, got {type(value).__name__}")
         saved = float(number) if wall_time is None else DatedNumber(float(number), wall_time)
         mode = self.mode
-        if mode is not None and (self._count.mode is not mode):
-            self._waiting.append((mode, scalar_name(name), saved))
+        if mode is not None and (self._steps.count.mode is not mode):
+            self._steps.wait(mode, scalar_name(name), saved)
         else:
-            self._guard(lambda: self._put(scalar_name(name), saved))
+            self._guard(lambda: self._steps.put(scalar_name(name), saved))
 
     def save_tensor(self, name: str, value: Any, collection: str = "default") -> None:
         """Save a tensor or an array under `name`, at the steps at which `collection` is due."""
-        self._guard(lambda: self._save_tensor(name, value, collection))
+        self._guard(lambda: self._steps.save_tensor(name, value, collection, self._mode))
 
     def record_tensor_value(self, name: str, value: Tensor) -> None:
         """Take a tensor as the output of something called `name`: it is saved if a collection wants it."""
-        self._guard(lambda: self._take(name, "output", value))
+        self._guard(lambda: self._steps.take(name, "output", value))
 
     def record_samples(self, ids: Sequence[str]) -> None:
         """What names the samples of the batch that is about to enter the network, in their order."""
@@ -228,13 +218,13 @@ class Hook:
 
         The second time does nothing.
         """
-        if not self._is_on or os.getpid() != self._process:
+        if not self._guard.is_awake:
             return
-        self._guard(self._end_last_step)
+        self._guard(self._steps.end_last)
         self._guard(lambda: self._log.close(self.plan.described(), end=end))
-        for one in self.plan.matched_nothing() if self._count.step >= 0 else ():
+        for one in self.plan.matched_nothing() if self.step >= 0 else ():
             logger.warning("collection %r: no tensor matched %s", one.name, ", ".join(one.include_regex))
-        self._stand_down()
+        self._guard.stand_down()
 
     def __enter__(self) -> Hook:
         return self
@@ -256,7 +246,7 @@ class Hook:
     def _root_called(self, module: Module, args: tuple[Any, ...]) -> None:
         if torch.compiler.is_compiling():
             return
-        if self._is_on and os.getpid() == self._process and watching_is_safe():
+        if self._guard.is_awake and watching_is_safe():
             self._guard(lambda: self._enter(module, args))
 
     def _enter(self, module: Module, args: tuple[Any, ...]) -> None:
@@ -265,19 +255,19 @@ class Hook:
         if not self._goes_on(module, mode):
             self._begin(mode)
         ids, self._pending_ids = self._pending_ids, []
-        if self._capture is not None:
+        if (capture := self._steps.capture) is not None:
             size = next((len(one) for one in tensors_in(args) if one.ndim), 0)
-            self._capture.forward(module, args, ids or (self.find_ids(size) if self._capture.wants_samples else ()))
+            capture.forward(module, args, ids or (self.find_ids(size) if capture.wants_samples else ()))
 
     def _goes_on(self, module: Module, mode: Mode) -> bool:
         """A further forward pass of the step that has begun: the next micro-batch, or the same network once more."""
-        if self.accounting is Accounting.FORWARDS or mode is not Mode.TRAIN or self._count.mode is not Mode.TRAIN:
+        if self.accounting is Accounting.FORWARDS or {mode, self._steps.count.mode} != {Mode.TRAIN}:
             return False
         return not self._has_stepped and capture_optimisers.WATCH.trains(module)
 
     def optimiser_stepped(self, optimiser: Optimizer) -> None:
         """An optimiser made its step, or a GradScaler skipped it. Whoever has neither may call this."""
-        if not self._is_on or os.getpid() != self._process:
+        if not self._guard.is_awake:
             return
         silent, self._calls_at[optimiser] = self._calls_at.get(optimiser, 0) == self._calls, self._calls
         if optimiser not in self._ours:
@@ -291,11 +281,11 @@ class Hook:
     @property
     def wants_losses(self) -> bool:
         """Whether losses of the present step are saved."""
-        return self.is_saving and self._is_on and os.getpid() == self._process
+        return self.is_saving and self._guard.is_awake
 
     def loss_computed(self, call: LossCall) -> None:
         """A loss of PyTorch was computed, or a registered one."""
-        self._guard(lambda: self._capture.loss(call) if self._capture else None)
+        self._guard(lambda: self._steps.capture.loss(call) if self._steps.capture else None)
 
     def _loss_returned(self, name: str, args: tuple[Any, ...], output: Any) -> None:
         if torch.compiler.is_compiling():
@@ -304,93 +294,24 @@ class Hook:
         if self.wants_losses and watching_is_safe():
             self.loss_computed(LossCall(name, args, output, {}))
 
-    # --- steps -----------------------------------------------------------------------------------------------------
-
     def _begin(self, mode: Mode) -> None:
-        self._end_step()
         capture_losses.leave_all_losses()
-        mode_step = self._count.advance(mode)
         self._has_stepped = False
-        due = self.plan.due(mode, mode_step)
+        due = self._steps.begin(mode, any_mode=self._mode is None)
         if due is not None and due.beyond_losses:
             self._ours.clear()                          # a network may have got another head
-        if (due is None and not self._waiting) or not self._log.is_ours:
-            return
-        self._log.open()                                # not at the end: an interpreter that exits starts no threads
-        step = self._open_step(due)
-        here = [(name, value) for one, name, value in self._waiting if one is mode]
-        self._waiting = [one for one in self._waiting if one[0] is not mode]
-        for name, value in here:
-            step.put(name, value)
-        if self._capture is not None:
-            self._capture.begin()
+        if self._steps.capture is not None:
+            self._steps.capture.begin()
 
-    def _open_step(self, due: DueCollections | None) -> OpenStep:
-        step = OpenStep(self._count.moment(self._log.clock()), due, self._pool)
-        self._capture = StepCapture(step, self.names, self._guard, any_mode=self._mode is None)
-        return step
+    # --- what goes wrong -------------------------------------------------------------------------------------------
 
-    def _end_step(self) -> None:
-        capture, self._capture = self._capture, None
-        if capture is None:
-            return
-        capture.end()
-        if not capture.step.is_empty:
-            self._log.submit(capture.step.record(), self.plan.described, self.plan.member_count)
+    def _note(self, error: Exception) -> int:
+        return self._log.note(error, self._steps.count.moment(self._log.clock()))
 
-    def _put(self, name: str, value: Any) -> None:
-        if self._log.is_ours:
-            self._log.open()
-            self._scalar_step().put(name, value)
-
-    def _end_last_step(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for _, name, value in waiting:
-            self._put(name, value)
-        self._end_step()
-
-    def _scalar_step(self) -> OpenStep:
-        return self._capture.step if self._capture is not None else self._open_step(None)
-
-    def _save_tensor(self, name: str, value: Any, collection: str) -> None:
-        mode = self._count.mode or self._mode or Mode.GLOBAL
-        if not (self._log.is_ours and self.plan.is_due(collection, mode, max(self._count.mode_step(mode), 0))):
-            return
-        self.plan.add_member(collection, name)
-        step = self._scalar_step()
-        if isinstance(value, Tensor):
-            step.take_whole(name, value)
-        else:
-            step.put(name, value)
-
-    def _take(self, name: str, end: str, value: Any) -> None:
-        if self._capture is not None:
-            take(self._capture.step, name, end, tensors_in(value))
-
-    # --- the log, and what goes wrong ------------------------------------------------------------------------------
-
-    def _guard(self, action: Callable[[], Any]) -> None:
-        """The one place at which errors of the debugger end: they are noted, and the training goes on."""
-        if not self._is_on:
-            return
-        try:
-            action()
-        except Exception as error:
-            self._failed(error)
-
-    def _failed(self, error: Exception) -> None:
-        count = self._log.note(error, self._count.moment(self._log.clock()))
-        if count >= MOST_FAILURES or isinstance(error, Conflict):       # somebody else's log: it will not become ours
-            logger.error("the debugger stands down after %s failures; the training goes on", count)
-            self._stand_down()
-
-    def _stand_down(self) -> None:
-        self._is_on = False
+    def _leave(self) -> None:
         capture_losses.stop_listening(self)
         capture_optimisers.WATCH.remove(self)
-        if self._capture is not None:
-            self._capture.drop()
-            self._capture = None
+        self._steps.drop()
         for hooks in self._hooks.values():
             for one in hooks:
                 one.remove()

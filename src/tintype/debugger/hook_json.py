@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tintype.debugger.collection import BUILT_IN, Collection
-from tintype.debugger.configuration import PREFIXES, HookConfiguration
+from tintype.debugger.configuration import FOR_RULE, PREFIXES, HookConfiguration
 from tintype.debugger.modes import Mode
 from tintype.debugger.reductions import Reductions
 from tintype.debugger.save_config import SaveConfig, SaveWindow
@@ -45,6 +45,8 @@ def _collection(collection: Collection) -> Json:
         parameters |= _windows(collection.save_config, frozenset(Mode))
     if not collection.save_histogram:
         parameters["save_histogram"] = False
+    if collection.for_rule:
+        parameters[FOR_RULE] = True
     return {"CollectionName": collection.name, "CollectionParameters": parameters}
 
 
