@@ -1,7 +1,7 @@
 """multipart/form-data: several pictures in one body, each a part, in order. What is no picture is refused later.
 
-Parsed by `python-multipart`, with limits: a part's head is short, parts are counted, a boundary is what the standard
-allows.
+Parsed by `python-multipart`, which bounds the heads of parts. Here parts are counted, and a boundary is what the
+standard allows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from tintype.errors import InvalidRequest, TooLarge
 from tintype.serving.inputs import EncodedImage
 
 MAX_PARTS = 1000
-MAX_PART_HEAD_BYTES = 8 * 1024
 BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")       # RFC 2046
 
 
@@ -46,13 +45,10 @@ class _Parts:
     def __init__(self) -> None:
         self.contents: list[bytearray] = []
         self.is_ended = False
-        self._head_bytes = 0
 
     def callbacks(self) -> dict[str, Any]:
         return {
             "on_part_begin": self._begin,
-            "on_header_field": self._head,
-            "on_header_value": self._head,
             "on_part_data": self._data,
             "on_end": self._end,
         }
@@ -61,12 +57,6 @@ class _Parts:
         if len(self.contents) == MAX_PARTS:
             raise TooLarge(f"the multipart body has more than {MAX_PARTS:,} parts; send fewer pictures at once")
         self.contents.append(bytearray())
-        self._head_bytes = 0
-
-    def _head(self, data: bytes, start: int, end: int) -> None:
-        self._head_bytes += end - start
-        if self._head_bytes > MAX_PART_HEAD_BYTES:
-            raise InvalidRequest(f"a part of the multipart body has a head of more than {MAX_PART_HEAD_BYTES:,} bytes")
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         self.contents[-1] += data[start:end]

@@ -1,0 +1,142 @@
+"""Heads that are late, endless or no HTTP; too many connections. A real server, real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.serving.running_server import RunningServer, launch
+
+POST = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+
+
+@pytest.fixture(scope="module")
+def guarded(archive, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    limits = ("--header-seconds=0.5", "--header-limit-bytes=4096", "--connections=20")
+    running = launch(archive, tmp_path_factory.mktemp("guarded"), *limits)
+    yield running
+    running.close()
+    assert "Traceback" not in running.log.read_text()
+
+
+def connect(running: RunningServer) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", running.port), timeout=20)
+
+
+def end_of(connection: socket.socket) -> tuple[int, str]:
+    """(status, type) of an answer after which the server hangs up."""
+    content = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = content.partition(b"\r\n\r\n")
+    assert b"application/json" in head.lower()
+    error = json.loads(body)["error"]
+    assert error["message"]
+    return int(head.split()[1]), error["type"]
+
+
+def pings(running: RunningServer) -> bool:
+    return httpx.get(f"{running.url}/ping", trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize("start", [b"", b"P", b"\r\n", POST, POST + b"X-Slow: "])
+def test_a_head_that_does_not_come_is_given_up(guarded: RunningServer, start: bytes) -> None:
+    with connect(guarded) as slow:
+        slow.sendall(start)
+        began = time.monotonic()
+        assert end_of(slow) == (408, "RequestTimeout")
+        assert 0.3 < time.monotonic() - began < 10
+    assert pings(guarded)
+
+
+def test_a_head_that_comes_byte_by_byte_is_given_up_as_well(guarded: RunningServer) -> None:
+    with connect(guarded) as slow:
+        slow.sendall(POST)
+        began = time.monotonic()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while time.monotonic() < began + 10:
+                slow.sendall(b"X")
+                time.sleep(0.05)
+        assert time.monotonic() - began < 9
+
+
+def test_a_second_request_on_the_connection_has_its_own_time(guarded: RunningServer, picture) -> None:
+    with httpx.Client(base_url=guarded.url, trust_env=False) as http:
+        for _ in range(3):
+            answer = http.post("/invocations", content=picture(), headers={"Content-Type": "image/png"})
+            assert answer.status_code == 200
+            time.sleep(0.3)
+    with connect(guarded) as slow:
+        slow.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert slow.recv(4096).startswith(b"HTTP/1.1 200")
+        slow.sendall(b"GET /pi")
+        assert end_of(slow) == (408, "RequestTimeout")
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"".join(b"X-%d: %s\r\n" % (n, b"a" * 50) for n in range(200)),
+        b"X-Long: " + b"a" * 100_000,
+        b"X-Long: " + b"a" * 5_000 + b"\r\n\r\n",
+    ],
+    ids=["many", "endless", "long"],
+)
+def test_header_floods(guarded: RunningServer, flood: bytes) -> None:
+    with connect(guarded) as caller:
+        caller.sendall(POST + flood)
+        assert end_of(caller) == (431, "RequestHeaderFieldsTooLarge")
+    assert pings(guarded)
+
+
+def test_a_long_path_is_a_flood_too(guarded: RunningServer) -> None:
+    with connect(guarded) as caller:
+        caller.sendall(b"GET /" + b"a" * 5_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert end_of(caller) == (431, "RequestHeaderFieldsTooLarge")
+
+
+def test_a_large_body_is_no_flood(guarded: RunningServer) -> None:
+    for size in (4_000, 5_000, 300_000):
+        answer = guarded.invoke(bytes(size), "image/png")
+        assert (answer.status_code, answer.json()["error"]["type"]) == (400, "BadImage")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"HELLO\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",                # somebody speaks TLS
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /ping HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"GET /ping HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n",
+        b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused_in_our_shape(guarded: RunningServer, start: bytes) -> None:
+    with connect(guarded) as caller:
+        caller.sendall(start)
+        content = caller.recv(65536)
+        assert content.split()[1] in (b"400", b"404", b"405")
+        assert b'{"error"' in content.replace(b'{"error":', b'{"error"')
+    assert pings(guarded)
+
+
+def test_too_many_connections_are_told_so_and_the_others_are_served(guarded: RunningServer) -> None:
+    time.sleep(0.6)                     # those of other tests are gone
+    held = [connect(guarded) for _ in range(20)]
+    try:
+        for one in held[:19]:
+            one.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert one.recv(4096).startswith(b"HTTP/1.1 200")
+        with connect(guarded) as refused:
+            assert end_of(refused) == (503, "ServiceUnavailable")
+    finally:
+        for one in held:
+            one.close()
+    time.sleep(0.1)
+    assert pings(guarded)

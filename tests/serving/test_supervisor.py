@@ -1,0 +1,171 @@
+"""The process tree: whoever is killed under load is replaced, and nothing is left at the end. Real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.serving.running_server import RunningServer
+from tintype.jobs.processes import is_running
+
+Starter = Callable[..., RunningServer]
+
+
+def named(running: RunningServer, name: str) -> list[int]:
+    """The processes of a server that show that name: "front", "nursery", "decoder", "network"."""
+    found = []
+    for one in psutil.Process(running.process.pid).children(recursive=True):
+        try:
+            if one.name() == f"tintype-{name}":
+                found.append(one.pid)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def everything(running: RunningServer) -> list[int]:
+    return [running.process.pid, *(one.pid for one in psutil.Process(running.process.pid).children(recursive=True))]
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+class Load:
+    """Callers that ask again and again; what they were answered is counted."""
+
+    def __init__(self, running: RunningServer, content: bytes, callers: int = 4) -> None:
+        self.statuses: Counter[int | str] = Counter()
+        self._running, self._content, self._stop = running, content, threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(callers)]
+
+    def __enter__(self) -> Load:
+        for one in self._threads:
+            one.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for one in self._threads:
+            one.join(60)
+
+    def _ask(self) -> None:
+        with httpx.Client(trust_env=False, timeout=30) as http:
+            while not self._stop.is_set():
+                try:
+                    answer = http.post(f"{self._running.url}/invocations", content=self._content, headers=PNG)
+                    self.statuses[answer.status_code] += 1
+                except httpx.TransportError as error:
+                    self.statuses[type(error).__name__] += 1
+
+    def answered(self, count: int) -> None:
+        """Wait until so many more were answered well."""
+        until = self.statuses[200] + count
+        wait_for(lambda: self.statuses[200] >= until)
+
+
+def kill_one(running: RunningServer, name: str) -> None:
+    """Kill a process of that name, and wait until another has taken its place."""
+    before = named(running, name)
+    os.kill(before[0], signal.SIGKILL)
+    wait_for(lambda: len(named(running, name)) == len(before) and named(running, name) != before)
+
+
+PNG = {"Content-Type": "image/png"}
+
+
+@pytest.mark.parametrize("name", ["network", "decoder"])
+def test_a_worker_that_is_killed_under_load_costs_no_request(start_server: Starter, archive, picture, name) -> None:
+    running = start_server(archive, "--decoders=2", "--workers=1")
+    with Load(running, picture()) as load:
+        load.answered(20)
+        for _ in range(3):
+            kill_one(running, name)
+            load.answered(10)
+    assert set(load.statuses) == {200}
+    text = httpx.get(f"{running.url}/metrics", trust_env=False).text
+    assert f'kind="{name.replace("network", "worker")}s",variant="model",why="crash"}} 3.0' in text
+    assert "ended by itself: SIGKILL" in running.log.read_text()
+
+
+def test_a_fork_server_that_is_killed_is_replaced_with_all_below_it(start_server: Starter, archive, picture) -> None:
+    running = start_server(archive)
+    with Load(running, picture()) as load:
+        load.answered(10)
+        old = everything(running)
+        (nursery,) = named(running, "nursery")
+        os.kill(nursery, signal.SIGKILL)
+        wait_for(lambda: named(running, "network") and not set(named(running, "network")) & set(old))
+        load.answered(10)
+    assert set(load.statuses) <= {200, 400, 500}            # those who were in its hands twice
+    assert load.statuses[400] + load.statuses[500] <= 4
+    assert named(running, "front")[0] in old
+
+
+def test_a_front_that_is_killed_comes_again_and_connections_wait_for_it(
+    start_server: Starter, archive, picture
+) -> None:
+    running = start_server(archive)
+    old = everything(running)[1:]
+    os.kill(named(running, "front")[0], signal.SIGKILL)
+    answer = httpx.post(f"{running.url}/invocations", content=picture(), headers=PNG, trust_env=False, timeout=30)
+    assert answer.json()["predictions"][0]["label"] == "red"
+    wait_for(lambda: not any(map(is_running, old)))
+    assert len(everything(running)) == len(old) + 1
+
+
+def test_a_supervisor_that_is_killed_takes_all_with_it(start_server: Starter, archive, picture) -> None:
+    running = start_server(archive)
+    found = everything(running)
+    with Load(running, picture(), callers=2) as load:
+        load.answered(5)
+        running.process.kill()
+        wait_for(lambda: not any(map(is_running, found)))
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", running.port)) != 0
+
+
+def test_sigterm_leaves_nothing_even_when_the_front_was_just_killed(start_server: Starter, archive) -> None:
+    running = start_server(archive, "--drain-seconds=1")
+    os.kill(named(running, "front")[0], signal.SIGKILL)
+    time.sleep(0.2)                         # the next one is on its way
+    found = everything(running)
+    running.process.terminate()
+    assert running.process.wait(15) == 0
+    assert not any(map(is_running, found))
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", running.port)) != 0
+
+
+def test_a_front_that_does_not_end_is_killed(start_server: Starter, archive) -> None:
+    running = start_server(archive, "--drain-seconds=0")
+    os.kill(named(running, "front")[0], signal.SIGSTOP)
+    found = everything(running)
+    running.process.terminate()
+    assert running.process.wait(20) == 0
+    assert not any(map(is_running, found))
+
+
+def test_the_scratch_folder_does_not_grow_when_fronts_are_killed(start_server: Starter, archive) -> None:
+    running = start_server(archive)
+    scratch: Path = running.log.parent / "scratch"
+    for _ in range(2):
+        kill_one(running, "front")
+        assert httpx.get(f"{running.url}/ping", trust_env=False, timeout=30).status_code == 200
+        assert len(list(scratch.iterdir())) == 1
+    running.process.terminate()
+    running.process.wait(15)
+    assert not scratch.exists()
