@@ -138,13 +138,15 @@ def _get(url: SplitResult, port: int, address: str, left: int, deadline: float) 
     """The content at `url`, asked of `address`, or the place that it has moved to. Blocks until `deadline`."""
     host = url.hostname or ""
     connection = http.client.HTTPConnection(host, port)
-    with contextlib.closing(connection):
-        plain = socket.create_connection((address, port), _seconds_until(deadline))
-        secure = url.scheme == "https"
-        connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secure else plain
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(socket.create_connection((address, port), _seconds_until(deadline)))
+        if url.scheme == "https":
+            context = ssl.create_default_context()
+            stream = stack.enter_context(context.wrap_socket(stream, server_hostname=host))
+        connection.sock = stream        # so that it does not look the name up again
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
         connection.request("GET", path, headers={"Accept": "image/*", "User-Agent": "tintype"})
-        answer = connection.getresponse()
+        answer = stack.enter_context(connection.getresponse())
         if answer.status in MOVED:
             return answer.headers.get("Location", "")
         if answer.status != http.client.OK:
@@ -154,7 +156,7 @@ def _get(url: SplitResult, port: int, address: str, left: int, deadline: float) 
             content += chunk
             if len(content) > left:
                 raise TooLarge(f"{_shown(url.geturl())} is larger than what is left of the limit, {left:,} bytes")
-            connection.sock.settimeout(_seconds_until(deadline))
+            stream.settimeout(_seconds_until(deadline))
         return bytes(content)
 
 

@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, final
 
-from tintype.errors import BadArchive, NotFound
+from tintype.errors import BadArchive, NotFound, not_found
 from tintype.extraction import extract, is_archive
 from tintype.jobs.source import entry_name, place_source
 from tintype.models.archive import DESCRIPTION, LIMITS, Archive, open_unpacked
@@ -116,9 +116,12 @@ def _own_view(given: Path, model: Path) -> Path:
 
 def _place_program(definition: ModelDefinition, program: str, model: Path) -> str:
     """The script's name below model/code, after its source has been put there."""
-    if not definition.source and not Path(definition.entry_point).is_file():
-        return program or DEFAULT_PROGRAM
     code = model / CODE
+    if not definition.source and not Path(definition.entry_point).is_file():
+        if definition.entry_point and not (code / definition.entry_point).is_file():
+            there = (str(path.relative_to(code)) for path in code.rglob("*.py"))
+            raise not_found("entry point", definition.entry_point, there)
+        return program or DEFAULT_PROGRAM
     staged = model.parent / "source" / CODE
     staged.parent.mkdir()
     place_source(definition.entry_point or program or DEFAULT_PROGRAM, definition.source, staged)
