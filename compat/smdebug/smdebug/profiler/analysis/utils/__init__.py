@@ -1,0 +1,1 @@
+"""A profile as pandas frames, and statistics of it."""
