@@ -64,7 +64,7 @@ def test_the_search_for_the_network_ends(watch: Watch) -> None:
     assert module._global_forward_pre_hooks
 
 
-def test_a_teacher_and_a_smaller_network_are_not_the_network(tmp_path: Path, watch: Watch) -> None:
+def test_a_teacher_is_left_alone_and_what_one_optimiser_trains_belongs_together(tmp_path: Path, watch: Watch) -> None:
     watch()
     teacher = nn.Sequential(nn.Flatten(), nn.Linear(192, 50)).eval()
     small = nn.Linear(192, 4)
@@ -82,20 +82,23 @@ def test_a_teacher_and_a_smaller_network_are_not_the_network(tmp_path: Path, wat
         optimiser.step()
     log = log_of(tmp_path)
     assert log.names("weight$") == [
-        "Net_fc.weight", "Net_features.0.weight", "gradient/Net_fc.weight", "gradient/Net_features.0.weight",
+        "Linear_weight", "Net_fc.weight", "Net_features.0.weight",
+        "gradient/Linear_weight", "gradient/Net_fc.weight", "gradient/Net_features.0.weight",
     ]  # fmt: skip
     assert log.steps() == [0, 1]
+    for name in ("Linear_weight", "gradient/Linear_weight", "gradient/Net_fc.weight"):
+        assert log.steps_of(name) == [0, 1]                         # also in the step in which it was found
     assert log.names(collection="losses") == ["MSELoss_output_0"]
 
 
-def test_the_larger_of_two_networks_of_a_gan(tmp_path: Path, watch: Watch) -> None:
+def test_both_networks_of_a_gan(tmp_path: Path, watch: Watch) -> None:
     watch()
-    maker, judge = nn.Sequential(nn.Linear(2, 8)), nn.ModuleList([nn.Linear(8, 100), nn.Linear(100, 1)])
+    maker = nn.Sequential(nn.Linear(2, 8))
 
     class Judge(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.layers = judge
+            self.layers = nn.ModuleList([nn.Linear(8, 100), nn.Linear(100, 1)])
 
         def forward(self, values: Tensor) -> Tensor:
             return self.layers[1](self.layers[0](values).relu())
@@ -112,8 +115,28 @@ def test_the_larger_of_two_networks_of_a_gan(tmp_path: Path, watch: Watch) -> No
         loss_of(judging(made), truth).backward()
         of_maker.step()
     log = log_of(tmp_path)
-    assert log.names("^Judge.*weight") == ["Judge_layers.0.weight", "Judge_layers.1.weight"]
-    assert len(log.steps(Mode.TRAIN)) in (3, 4)                     # one for each round, and what is left at the end
+    assert log.steps(Mode.TRAIN) == [0, 1, 2, 3, 4, 5]              # a step ends with either's optimiser
+    weights = ["Judge_layers.0.weight", "Judge_layers.1.weight", "Sequential_0.weight"]
+    assert log.names("^[A-Z].*weight$") == weights
+    assert all(log.steps_of(one) == log.steps(Mode.TRAIN) for one in weights)
+    assert log.steps_of("gradient/Sequential_0.weight")[0] == 1     # the first step taught the judge only
+    assert not torch.nn.modules.module._global_forward_pre_hooks    # the search is over
+
+
+def test_two_that_are_taught_in_turn(tmp_path: Path, watch: Watch) -> None:
+    watch()
+    pupils = [nn.Linear(4, 3), nn.Sequential(nn.Linear(4, 9), nn.ReLU(), nn.Linear(9, 3))]
+    optimisers = [torch.optim.SGD(one.parameters(), lr=0.1) for one in pupils]
+    for _ in range(2):
+        for pupil, optimiser in zip(pupils, optimisers, strict=True):   # the second runs after the first has stepped
+            optimiser.zero_grad()
+            pupil(torch.randn(5, 4)).square().mean().backward()
+            optimiser.step()
+    log = log_of(tmp_path)
+    assert log.steps(Mode.TRAIN) == [0, 1, 2, 3]
+    assert log.names("^[A-Z].*weight$") == ["Linear_weight", "Sequential_0.weight", "Sequential_2.weight"]
+    assert log.steps_of("gradient/Sequential_2.weight")[0] == 1
+    assert not torch.nn.modules.module._global_forward_pre_hooks
 
 
 def test_accumulation_makes_one_step(tmp_path: Path, watch: Watch) -> None:

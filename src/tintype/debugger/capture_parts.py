@@ -77,6 +77,13 @@ class StepCapture:
         for part in parts:                              # one that fails takes none of the others with it
             self._guard(part)
 
+    def begin_again(self) -> None:
+        """Another network has joined those that are watched; none of them runs."""
+        if self._backward is not None:
+            self._backward.close()
+            self._backward = None
+        self.begin()
+
     def forward(self, root: Module, args: tuple[Any, ...], ids: Sequence[str]) -> None:
         """A root is about to run."""
         self._forwards += 1

@@ -133,6 +133,13 @@ class Hook:
             self._steps.retreat()
         self._root_called(module, args)
 
+    def join(self, module: Module, args: tuple[Any, ...]) -> None:
+        """Watch `module` too, which is being called with `args` and belongs to the same training."""
+        self.register_module(module)
+        if self._steps.capture is not None and not self._has_stepped:
+            self._guard(self._steps.capture.begin_again)        # what was taken so far was taken without it
+        self._root_called(module, args)
+
     @property
     def lacks_loss(self) -> bool:
         """Whether losses are saved at the present step, and none has been seen in it."""

@@ -3,8 +3,9 @@
     install(configuration)      before the script makes its network: `startup.py` does it when torch is imported
 
 The network is found by being called: a module that no other module called is a root, and the largest root that is
-called in training, by the number of its parameters, is the one that is watched. The search has a hook on every module
-of the process; it ends with the first step of an optimiser of that network, and begins again when another optimiser is
+called in training, by the number of its parameters, is the one that is watched. So are roots that optimisers train
+beside it: the other half of a GAN, the head behind an encoder. The search has a hook on every module of the process; it
+ends with the first step of an optimiser, when all optimisers train what is watched, and begins again when another is
 made (the next fold, the next phase). A hook that the script makes and registers itself takes over.
 """
 
@@ -34,6 +35,7 @@ from tintype.debugger.hook import Hook
 from tintype.debugger.steps import Accounting
 
 MOST_CALLS = 50             # of roots, without an optimiser's step, after which the search ends
+MOST_ROOTS = 8              # that are watched at once
 LOSS_NAME = re.compile(r"loss|criterion", re.IGNORECASE)
 BUILT_IN_LOSSES = "torch.nn.modules.loss"
 COMPILED = "OptimizedModule"
@@ -120,6 +122,8 @@ class Injection:
             self._watched = weakref.ref(module)
             self._is_sure = _is_training(module)
             self.hook.follow(module, args)
+        elif self._belongs(module):
+            self.hook.join(module, args)
         if self._calls > MOST_CALLS or type(module).__name__ == COMPILED:
             self._end_search()                                  # a hook on all modules would be compiled too
 
@@ -128,15 +132,24 @@ class Injection:
         size = parameter_count(module)
         if module is watched:
             self._is_sure = self._is_sure or _is_training(module)
-            return False
-        if size == 0:
+        if size == 0 or any(one is module for _, one in self.hook.names.roots()):
             return False
         if watched is None:
             optimisers = capture_optimisers.WATCH.optimisers()
             return _is_training(module) or not optimisers or capture_optimisers.WATCH.trains(module)
         if not _is_training(module):
             return False
-        return not self._is_sure or size > parameter_count(watched)
+        return not self._is_sure or (size > parameter_count(watched) and not self._belongs(module))
+
+    def _belongs(self, module: Module) -> bool:
+        """Whether `module` is trained beside what is watched, and has nothing in common with it."""
+        roots = [one for _, one in self.hook.names.roots()]
+        if not self._is_sure or not roots or len(roots) >= MOST_ROOTS or not _is_training(module):
+            return False
+        known = {id(one) for root in roots for one in root.parameters()}
+        if any(id(one) in known for one in module.parameters()):
+            return False
+        return all(capture_optimisers.WATCH.trains(one) for one in (module, *roots))
 
     def _is_loss(self, module: Module) -> bool:
         if isinstance(module, _Loss):
@@ -152,10 +165,16 @@ class Injection:
         self._search()
 
     def optimiser_stepped(self, optimiser: Optimizer) -> None:
-        """The network is found, if it is the one that was stepped."""
+        """What is trained is found, if no optimiser trains anything else."""
         watched = self._watched() if self._watched is not None else None
-        if self._handles and watched is not None and self._outermost is None and self._is_sure:
+        if self._handles and watched is not None and self._outermost is None and self._is_sure and self._has_all():
             self._end_search()
+
+    def _has_all(self) -> bool:
+        roots = [one for _, one in self.hook.names.roots()]
+        return all(
+            any(capture_optimisers.trains(one, root) for root in roots) for one in capture_optimisers.WATCH.optimisers()
+        )
 
     def _registered(self, registered: Hook) -> None:
         if registered is not self.hook:
