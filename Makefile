@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types bench chaos clean
+.PHONY: help setup demo test lint types bench chaos fuzz clean
 
 help:            ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## ?/  make \1\t/' | expand -t 20
@@ -38,6 +38,9 @@ bench: $(STAMP)  ## the benchmarks: ours and the peer's side by side (long; see 
 
 chaos: $(STAMP)  ## kill random processes of the job engine 200 times and check that nothing is lost (minutes)
 	@$(BIN)/python -m tests.jobs.chaos --rounds 200
+
+fuzz: $(STAMP)   ## 100,000 mutated pictures against a real server (minutes); FUZZ=1000 for fewer
+	@$(BIN)/python -m tests.serving.fuzz --count $(or $(FUZZ),100000)
 
 clean:           ## remove what make made
 	rm -rf $(VENV) demo-output .pytest_cache .ruff_cache
