@@ -109,3 +109,20 @@ def test_a_running_job_is_watched_until_it_ends(profiled: tuple[Shell, Answer], 
     watched = shell("jobs", "show", "running", "--watch")
     assert "Completed" in watched.stdout
     assert shell.json("jobs", "show", "running", "--watch")["live"] is None
+
+
+def test_the_report_of_a_job_that_was_profiled(profiled: tuple[Shell, Answer], tmp_path: Path) -> None:
+    shell, job = profiled
+    folder = Path(job["directory"])
+    said = shell.json("report", "slow")
+    assert said["report"] == said["profile"] == str(
+        folder / "rule-output" / "ProfilerReport" / "profiler-output" / "profiler-report.html"
+    )
+    (tmp_path / "plain.py").write_text("import time; time.sleep(1.2)\n")
+    plain = shell.json("train", "--entry-point", tmp_path / "plain.py", "--name", "reported")
+    said = shell.json("report", "reported", "--profile")
+    assert said["report"] == str(Path(plain["directory"]) / "profiler.html")
+    assert "No steps were recorded" in Path(said["report"]).read_text()
+    shell("train", "--entry-point", tmp_path / "plain.py", "--name", "unmeasured", "--profiler-interval", "0")
+    assert "was not profiled" in shell("report", "unmeasured", "--profile", code=2).stderr
+    assert shell.json("report", "unmeasured")["profile"] is None

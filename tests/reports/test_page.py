@@ -16,7 +16,7 @@ import pytest
 from tests.reports.reading import Document, read
 from tintype.errors import StorageFailed
 from tintype.reports import page
-from tintype.reports.evidence import Album, Endpoint, RunEvidence
+from tintype.reports.evidence import Album, Endpoint, Profile, RunEvidence
 from tintype.reports.gathering import gather
 from tintype.reports.page import LIMIT_BYTES, SECTIONS, render, write_report
 
@@ -240,3 +240,11 @@ def test_the_importance_of_each_hyperparameter_is_a_bar(stage: Stage) -> None:
     few = render(gather(replace(evidence, tuning=replace(tuned, importance={}, importance_note="3 trials only"))))
     assert "3 trials only." in few
     assert "PED-ANOVA" not in few
+
+
+def test_what_the_profiler_says_stands_with_the_timing(stage: Stage) -> None:
+    said = Profile("The training was limited by decode.", "profiler.html")
+    document = page_of(replace(stage(), profile=said))
+    assert "limited by decode" in document.words
+    assert "profiler.html" in [element.attributes.get("href") for element in document.elements]
+    assert "What limited the training" not in page_of(stage()).words

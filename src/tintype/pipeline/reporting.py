@@ -19,6 +19,7 @@ from tintype.reports.evidence import (
     Endpoint,
     HyperparameterRange,
     Model,
+    Profile,
     RunEvidence,
     TrialEvidence,
     TrialState,
@@ -59,6 +60,7 @@ class Story:
     tuning: TuningState | None = None
     phases: Mapping[str, float] = field(default_factory=dict)
     endpoint: tuple[str, str] | None = None         # (name, url)
+    profile: tuple[str, str] | None = None          # what the profiler says, and its page as seen from the report
 
 
 def write(story: Story, path: Path, *, max_pixels: int) -> Path:
@@ -99,6 +101,7 @@ def evidence_of(story: Story, max_pixels: int) -> RunEvidence:
         tuning=None if story.tuning is None else tuning_evidence(story.tuning),
         phases=story.phases,
         endpoint=None if story.endpoint is None else Endpoint(*story.endpoint),
+        profile=None if story.profile is None else Profile(*story.profile),
         environment=environment(),
         max_pixels=max_pixels,
     )

@@ -6,13 +6,18 @@ import time
 from pathlib import Path
 
 from tintype.datasets.folder import open_dataset
+from tintype.debugger.tensor_log import open_log
 from tintype.errors import InvalidRequest, not_found
+from tintype.jobs.directory import JobDirectory
 from tintype.jobs.job import Job
 from tintype.pipeline.coordination import find_tuning
 from tintype.pipeline.debug_evidence import debug_evidence
+from tintype.pipeline.profiler_page import profiler_page
 from tintype.pipeline.reporting import Story, write
 from tintype.pipeline.training_jobs import has_plan, plan_of
 from tintype.reports.debug_report import write_debug_report
+from tintype.rules.catalogue import RULES
+from tintype.rules.rule_output import read_states
 from tintype.training.plan import parse_plan
 from tintype.tuning.state import TuningState
 from tintype.workspace import RUN_KIND, Workspace
@@ -29,7 +34,7 @@ def report_path(workspace: Workspace, name: str) -> Path:
     if workspace.jobs.exists(name):
         job = workspace.jobs.get(name)
         if job.spec is not None and not has_plan(job):
-            return debug_page(workspace, job)
+            return _page_of_script(workspace, job)
         return _write(workspace, job, None, Path(job.directory) / "report.html")
     run = workspace.records.find(RUN_KIND, name)
     if run is not None:
@@ -39,10 +44,39 @@ def report_path(workspace: Workspace, name: str) -> Path:
     raise not_found("run or job", name, [*workspace.records.names(RUN_KIND), *jobs])
 
 
+def profile_path(workspace: Workspace, name: str) -> Path | None:
+    """The profiler's report of a training job, or of a tuning job's best trial; None where nothing was profiled."""
+    tuning = find_tuning(workspace.records, name)
+    best = tuning.best.name if tuning is not None and tuning.best is not None else name
+    if not workspace.jobs.exists(best):
+        return None
+    page = profiler_page(workspace.jobs.get(best), time.time())
+    return page.path if page else None
+
+
+def _page_of_script(workspace: Workspace, job: Job) -> Path:
+    """The debugger's, unless nobody watched the job and its profile is all that there is."""
+    directory = JobDirectory(Path(job.directory))
+    watched = any(one.rule in RULES for one in read_states(directory.rule_output))
+    watched = watched or bool(open_log(directory.debug_output).names())
+    page = None if watched else profiler_page(job, time.time())
+    if page is not None:
+        return page.path
+    return debug_page(workspace, job)
+
+
 def debug_page(workspace: Workspace, job: Job) -> Path:
     """What the debugger knows of a job, written anew each time, as the job may be running."""
     path = Path(job.directory) / "debugger.html"
-    return write_debug_report(debug_evidence(workspace.jobs, job, time.time()), path)
+    return write_debug_report(debug_evidence(workspace.jobs, job, time.time(), workspace.settings.max_image_pixels), path)
+
+
+def _profile_of(job: Job, path: Path) -> tuple[str, str] | None:
+    """What the profiler says of the job, and its page as seen from `path`."""
+    page = profiler_page(job, time.time())
+    if page is None or not page.path.is_relative_to(path.parent):
+        return None if page is None else (page.verdict, "")
+    return page.verdict, page.path.relative_to(path.parent).as_posix()
 
 
 def _write(workspace: Workspace, job: Job, tuning: TuningState | None, path: Path) -> Path:
@@ -66,5 +100,6 @@ def _write(workspace: Workspace, job: Job, tuning: TuningState | None, path: Pat
         job=job,
         tuning=tuning,
         phases=job.result["phases"],
+        profile=_profile_of(job, path),
     )
     return write(story, path, max_pixels=workspace.settings.max_image_pixels)

@@ -16,6 +16,7 @@ from tintype.reports.figures.over_steps import StepSeries, layer_map, step_curve
 from tintype.reports.page import environment, template_text
 from tintype.reports.palette import custom_properties
 from tintype.reports.profiler_parts import Figure, Lacking, Section, Table, lacking
+from tintype.reports.run_report import Picture
 from tintype.reports.wording import counted
 from tintype.rules.finding import Finding
 from tintype.rules.status import RuleState, RuleStatus
@@ -23,6 +24,7 @@ from tintype.storage import write_bytes
 
 LAYERS = 60                             # rows of a map; the middle ones of a deeper network are left out
 FINDINGS = 12                           # of each rule
+SAMPLES = 5                             # of each finding
 WATCH = "train with --rule NAME, e.g. --rule {}"
 
 
@@ -41,7 +43,13 @@ class DebugEvidence:
     weights: tuple[StepSeries, ...] = ()                # spread (or mean magnitude) of each layer
     zeros: tuple[StepSeries, ...] = ()                  # share of zeros in each activation, 0 to 1
     metrics: Mapping[str, tuple[StepSeries, ...]] = field(default_factory=dict)     # from the log, by metric
+    pictures: Mapping[str, Picture] = field(default_factory=dict)      # of samples behind findings, by what names them
     made_at: float = 0.0                                # seconds since the epoch
+
+    @property
+    def shown_findings(self) -> list[Finding]:
+        """The findings that are on the page."""
+        return [one for state in self.states for one in self.findings.get(state.name, ())[:FINDINGS]]
 
 
 @final
@@ -103,18 +111,33 @@ def _rules(evidence: DebugEvidence) -> Section:
     tables = [Table("Verdicts", ("Rule", "Status", "Findings", "First at step", "Details"), rows, frozenset({2, 3}))]
     for state in evidence.states:
         if found := evidence.findings.get(state.name):
-            tables.append(_findings(state, found))
+            tables.append(_findings(state, found, evidence.pictures))
     return Section("rules", "Rules", tables=tuple(tables))
 
 
-def _findings(state: RuleState, found: Sequence[Finding]) -> Table:
+def _findings(state: RuleState, found: Sequence[Finding], pictures: Mapping[str, Picture]) -> Table:
     rows = tuple(
-        (f"{one.step:,}", one.mode.name.lower(), one.message, one.cause, _remedy(one), ", ".join(one.samples[:5]))
+        (f"{one.step:,}", one.mode.name.lower(), one.message, one.cause, _remedy(one), _samples(one, pictures))
         for one in found[:FINDINGS]
     )
     more = f"; the first {FINDINGS} of {state.findings:,}" if state.findings > FINDINGS else ""
     heads = ("Step", "Mode", "What", "Why", "What to do", "Samples")
     return Table(f"{state.name}{more}", heads, rows, frozenset({0}))
+
+
+def _samples(finding: Finding, pictures: Mapping[str, Picture]) -> Markup | str:
+    """The images themselves where they are at hand, else what names them."""
+    shown = finding.samples[:SAMPLES]
+    if not any(one in pictures for one in shown):
+        return ", ".join(shown)
+    picture = Markup('<img src="{}" width="{}" height="{}" alt="{}" title="{}" loading="lazy">')
+    found = (pictures.get(one) for one in shown)
+    drawn = (
+        Markup("<span>{}</span>").format(name) if one is None
+        else picture.format(one.uri, one.width, one.height, one.file, one.file)
+        for name, one in zip(shown, found, strict=True)
+    )  # fmt: skip
+    return Markup('<div class="samples">{}</div>').format(Markup("").join(drawn))
 
 
 def _remedy(finding: Finding) -> str:

@@ -121,6 +121,15 @@ class Endpoint:
 
 
 @final
+@dataclass(frozen=True)
+class Profile:
+    """What the profiler said of the final training."""
+
+    verdict: str                                            # a sentence or two
+    page: str = ""                                          # its report, relative to this one; "": not beside it
+
+
+@final
 @dataclass(frozen=True, eq=False)
 class RunEvidence:
     """One run, as the pipeline hands it to `gathering.gather`."""
@@ -140,4 +149,5 @@ class RunEvidence:
     phases: Mapping[str, float] = field(default_factory=dict)        # phase of the run -> seconds, in order
     endpoint: Endpoint | None = None
     environment: Mapping[str, str] = field(default_factory=dict)     # "python" -> "3.12.1", "processor" -> ...
+    profile: Profile | None = None                          # None: nobody measured
     max_pixels: int = 100_000_000                           # settings.max_image_pixels, for thumbnails

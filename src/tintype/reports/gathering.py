@@ -46,6 +46,7 @@ def gather(evidence: RunEvidence) -> RunReport:
         calibration=predictions if unknown else calibration(predictions, split),
         phases=tuple(evidence.phases.items()) or Missing("The phases of this run were not timed."),
         endpoint=evidence.endpoint or Missing("The model was not deployed."),
+        profile=evidence.profile,
         reproduction=_reproduction(evidence),
         sample_file=sample_file(album, summary.quarantined),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tintype.reports.evidence import Endpoint, HyperparameterRange, Model, Quarantined, TrialEvidence
+from tintype.reports.evidence import Endpoint, HyperparameterRange, Model, Profile, Quarantined, TrialEvidence
 from tintype.reports.figures.reliability import Bin
 from tintype.reports.objective import Objective
 
@@ -208,6 +208,7 @@ class RunReport:
     calibration: Calibration | Missing
     phases: tuple[tuple[str, float], ...] | Missing         # (name, seconds), in order
     endpoint: Endpoint | Missing
+    profile: Profile | None                                 # None: nobody measured the training
     reproduction: Reproduction
     sample_file: str                                        # an image that exists, for the examples of use
 
