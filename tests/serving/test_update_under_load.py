@@ -8,11 +8,12 @@ import tarfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.serving.tiny_archive import write_tiny_archive
@@ -22,6 +23,7 @@ from tintype.serving.endpoint import Endpoint, Status
 from tintype.serving.endpoint_config import EndpointConfig, ModelSource, ProductionVariant
 from tintype.serving.endpoints import Endpoints
 from tintype.serving.rollout import DeploymentPolicy, Shift
+from tintype.serving.scaling import Scaling
 from tintype.serving.settings import ServerSettings
 
 CALLERS = 4
@@ -151,6 +153,43 @@ def test_a_front_that_is_killed_in_an_update_finishes_it(endpoints, started, tmp
     assert endpoints.wait("ants").status is Status.IN_SERVICE
     answer = httpx.post(f"{started.url}/invocations", content=picture(), trust_env=False, timeout=30)
     assert answer.json()["predictions"][0]["label"] == "rot"
+
+
+def test_deleted_in_an_update_nothing_is_left(endpoints, started, tmp_path: Path) -> None:
+    new = write_tiny_archive(tmp_path / "new.tar.gz", classes=("rot", "grün", "blau"))
+    endpoints.update("ants", of(new, step_seconds=60))
+    while started.files.wishes.observed().stage != "Shifting":
+        time.sleep(0.02)
+    processes = psutil_children(started)
+    assert len(processes) > 4                       # front, fork server, decoders and workers of both
+    assert endpoints.get("ants").status is Status.UPDATING
+    assert endpoints.delete("ants")
+    assert not [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert not Path(started.directory).exists()
+
+
+def test_workers_follow_real_load(endpoints, archive: Path, tmp_path: Path, picture) -> None:
+    slow = write_tiny_archive(tmp_path / "slow.tar.gz", repeats=20)
+    scaling = Scaling(fewest=1, most=3, target=1.0, out_seconds=0.5, in_seconds=1.0)
+    config = EndpointConfig(variants=(ProductionVariant(model=ModelSource(archive=str(slow)), scaling=scaling),))
+    settings = ServerSettings(inference_threads=1, decoders=1, drain_seconds=5)
+    started = endpoints.start(Deployment("ants", None, tmp_path / "endpoint", server=settings, config=config))
+
+    def workers() -> int:
+        return httpx.get(f"{started.url}/try/facts", trust_env=False, timeout=30).json()["variants"][0]["workers"]
+
+    assert workers() == 1
+    with load(started.url or "", picture()) as said:
+        until(lambda: workers() == 3)
+    until(lambda: workers() == 1)
+    assert {status for status, _ in said} == {200}
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def psutil_children(endpoint: Endpoint):

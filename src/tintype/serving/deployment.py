@@ -101,6 +101,7 @@ def place(wanted: Deployment, config: EndpointConfig, files: ServerDirectory) ->
     """Make the endpoint's directory: its archives, what is wanted of it, and how its server is started."""
     with storage_errors(files.root):
         files.root.mkdir(parents=True)
+        files.root.chmod(0o700)                         # what is captured is nobody else's affair
     if wanted.token:
         write_secret(files.token, wanted.token)         # not on the command line, which everybody can read
     files.wishes.wish(kept(config, files))

@@ -40,6 +40,7 @@ from tintype.storage import lock_if_free
 KIND = "endpoint"
 KILL_AFTER_SECONDS = 5.0                # beyond the time that the server allows itself for draining
 POLL_SECONDS = 0.02
+START_SECONDS = 600.0                   # a script's requirements may have to be installed first
 UNSETTLED = frozenset({Status.CREATING, Status.UPDATING, Status.ROLLING_BACK})
 
 
@@ -78,9 +79,11 @@ class Endpoints:
         reap(process)
         return created
 
-    def start(self, wanted: Deployment, timeout_seconds: float = 60.0) -> Endpoint:
-        """`create`, and wait until it answers. Raises as `create` does, and `JobFailed` with the last log lines when it
-        does not come up; then it stays, Failed, for its log to be read. After Ctrl-C nothing is left.
+    def start(self, wanted: Deployment, timeout_seconds: float = START_SECONDS) -> Endpoint:
+        """`create`, and wait until it answers. After Ctrl-C nothing is left.
+
+        Raises as `create` does, and `JobFailed` with the last log lines when it does not come up; then it stays, Failed
+        (or still Creating, when time is up), for its log to be read.
         """
         created = self.create(wanted)
         try:
