@@ -1,6 +1,6 @@
 """`python -m tests.serving.fuzz --count 100000`: mutated pictures against a real server.
 
-Every answer must be 200 or an error of the caller's, and must come in time; no worker may be lost. Decoders that crashed
+Every answer must be 200 or an error of the caller's, and must come in time; no worker may be lost. Decoders that died
 are counted and shown; so is the seed, with which the same run can be had again. Exit code 1 when something was wrong.
 """
 
