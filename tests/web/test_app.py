@@ -6,10 +6,12 @@ import concurrent.futures
 import http.client
 import json
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from tests.web.running import Running
@@ -138,6 +140,24 @@ def test_a_client_that_leaves_halfway_leaves_nothing(server: Running, bucket: st
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
+
+
+def test_a_client_that_leaves_during_a_download_is_not_read_for(server: Running, bucket: str, s3: Any) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=bytes(40_000_000))
+    process = psutil.Process(server.process.pid)
+
+    def open_files() -> int:
+        return sum(f"/{bucket}/" in one.path for one in process.open_files())
+
+    for _ in range(3):
+        connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+        connection.request("GET", f"/{bucket}/k", headers=server.signed("GET", f"/{bucket}/k"))
+        assert len(connection.getresponse().read(1000)) == 1000
+        connection.close()
+    deadline = time.monotonic() + 20
+    while open_files() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert open_files() == 0
 
 
 def test_a_body_that_is_too_large_is_refused(server: Running) -> None:

@@ -7,6 +7,7 @@ below /ui, where no bucket can be. Everything else must be signed with the key o
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
@@ -23,7 +24,7 @@ from tintype.web.body import ClientGone, Inbound, Receive, pieces, whole
 from tintype.web.context import Context
 from tintype.web.dispatch import Call, find_call, protocol_of, refusal_of_unsupported
 from tintype.web.faults import AwsFault, fault_of
-from tintype.web.message import Answer, Request
+from tintype.web.message import Answer, Members, Request
 from tintype.web.refusals import internal, refusal, unsigned
 from tintype.web.s3.exchange import Exchange
 from tintype.web.wire import constraints, rest_xml_protocol
@@ -81,7 +82,7 @@ class App:
         except ClientGone:
             return
         await _leave_no_rest(request, inbound, answer)
-        await _send(answer, request, request_id, send)
+        await _send(answer, request, request_id, inbound, send)
 
     async def _answer(self, request: Request, receive: Receive, request_id: str) -> Answer:
         protocol: ModuleType = rest_xml_protocol
@@ -125,14 +126,10 @@ class App:
         if operation is None:
             supported = [name for service, name in self._parts.operations if service == call.service]
             raise refusal_of_unsupported(call, supported)
-        members = call.protocol.parse(call.operation, request, body)
-        constraints.check(call.service, call.operation.input_shape, members)
-        if asyncio.iscoroutinefunction(operation):
-            result = await operation(context, members)
-        else:
-            result = await self._run(operation, context, members)
-        answer: Answer = call.protocol.answer(call.operation, result)
-        return answer
+        if inspect.iscoroutinefunction(operation):
+            members = await self._run(_parsed, call, request, body)
+            return _encoded(call, await operation(context, members))
+        return await self._run(lambda: _encoded(call, operation(context, _parsed(call, request, body))))
 
     async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
@@ -158,6 +155,17 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+def _parsed(call: Call, request: Request, body: bytes) -> Members:
+    members: Members = call.protocol.parse(call.operation, request, body)
+    constraints.check(call.service, call.operation.input_shape, members)
+    return members
+
+
+def _encoded(call: Call, result: Any) -> Answer:
+    answer: Answer = call.protocol.answer(call.operation, result)
+    return answer
+
+
 async def _leave_no_rest(request: Request, inbound: Inbound, answer: Answer) -> None:
     """After a refusal the body may be there still, or may never come, as with a client that waits to be told to send
     it.
@@ -168,7 +176,7 @@ async def _leave_no_rest(request: Request, inbound: Inbound, answer: Answer) -> 
         answer.headers["connection"] = "close"
 
 
-async def _send(answer: Answer, request: Request, request_id: str, send: Send) -> None:
+async def _send(answer: Answer, request: Request, request_id: str, inbound: Inbound, send: Send) -> None:
     headers = {"x-amzn-requestid": request_id, "x-amz-request-id": request_id, **answer.headers}
     names = {name.lower() for name in headers}
     if isinstance(answer.body, bytes) and "content-length" not in names:
@@ -179,17 +187,25 @@ async def _send(answer: Answer, request: Request, request_id: str, send: Send) -
         await send(start)
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else answer.body})
         return
-    await _send_pieces(answer.body, start, send)
+    await _send_pieces(answer.body, start, inbound, send)
 
 
-async def _send_pieces(body: AsyncIterator[bytes], start: MutableMapping[str, Any], send: Send) -> None:
+async def _send_pieces(
+    body: AsyncIterator[bytes], start: MutableMapping[str, Any], inbound: Inbound, send: Send
+) -> None:
     """What fails halfway breaks the connection off: the status has been sent, and the client must not take it for
     all.
     """
-    await send(start)
-    async for piece in body:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+    gone = asyncio.ensure_future(inbound())             # after the body, the next event is that the client has left
+    try:
+        await send(start)
+        async for piece in body:
+            if gone.done() and gone.result()["type"] == "http.disconnect":
+                return
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
 
 
 def _request(scope: MutableMapping[str, Any]) -> Request:

@@ -52,7 +52,8 @@ class Exchange:
             body = await whole(pieces(receive), DOCUMENT_BYTES)
             if HEX_SHA256.fullmatch(payload_hash) and signature.sha256(body) != payload_hash:
                 raise mismatch()
-            return rest_xml_protocol.answer(operation, await run(function, context, _parsed(call, request, body)))
+            done: Answer = await run(lambda: _done(call, function, context, _parsed(call, request, body)))
+            return done
         members = _parsed(call, request, b"")
         _check_length(request)
         context.buckets.directory(members["Bucket"])
@@ -63,7 +64,8 @@ class Exchange:
         with Spool(context.buckets.spool, sha256=with_sha256, algorithms=wanted_sums(request)) as spool:
             intake = Intake(payload_hash, signatures)
             members["Body"] = await intake.take(request, pieces(receive), spool, self._hashing)
-            return rest_xml_protocol.answer(operation, await run(function, context, members))
+            kept: Answer = await run(_done, call, function, context, members)
+            return kept
 
 
 def _payload_hash(request: Request, claim: Claim | None) -> str:
@@ -77,6 +79,10 @@ def _payload_hash(request: Request, claim: Claim | None) -> str:
         raise AwsFault("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
     check_payload_hash(said)
     return said
+
+
+def _done(call: Call, function: Callable[[Context, Members], Members], context: Context, members: Members) -> Answer:
+    return rest_xml_protocol.answer(call.operation, function(context, members))
 
 
 def _parsed(call: Call, request: Request, body: bytes) -> Members:

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import final
+from typing import BinaryIO, final
 
 from tintype.web.s3.ranges import Span
 
@@ -20,7 +20,7 @@ class FileBody:
     gone.
     """
 
-    descriptor: int
+    file: BinaryIO
     span: Span
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -41,8 +41,8 @@ class FileBody:
         finally:
             if ahead is not None:
                 await asyncio.wait([ahead])
-            os.close(self.descriptor)
+            self.file.close()
 
     def _read(self, loop: asyncio.AbstractEventLoop, position: int) -> asyncio.Future[bytes]:
         size = min(BLOCK_BYTES, self.span.end - position)
-        return loop.run_in_executor(None, os.pread, self.descriptor, size, position)
+        return loop.run_in_executor(None, os.pread, self.file.fileno(), size, position)

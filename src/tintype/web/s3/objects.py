@@ -45,7 +45,7 @@ def get_object(context: Context, request: Members) -> Members:
             answer |= {"ContentLength": len(data), "Body": data}
             os.close(descriptor)
         else:
-            answer["Body"] = FileBody(descriptor, span)
+            answer["Body"] = FileBody(os.fdopen(descriptor, "rb", buffering=0), span)
     except BaseException:
         os.close(descriptor)
         raise
