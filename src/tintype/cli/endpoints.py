@@ -151,11 +151,12 @@ def warnings_of(facts: dict[str, Any] | None) -> list[str]:
 def _variants(endpoint: Endpoint, facts: dict[str, Any] | None) -> Table:
     table = Table(box=None, padding=(0, 2))
     for column in ("variant", "model", "traffic", "workers", "requests", "errors", "p50", "p99"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold", no_wrap=column not in ("variant", "model"))
     known = {one["name"]: one for one in (facts or {}).get("variants", ()) if not one["on_trial"]}
     for one in endpoint.variants:
         live = known.get(one.name)
-        cells = [escape(one.name), escape(one.archive), "shadow" if one.shadow else f"weight {one.weight:g}"]
+        model = "/".join(one.archive.split("/")[-2:])
+        cells = [escape(one.name), escape(model), "shadow" if one.shadow else f"weight {one.weight:g}"]
         if live is None:
             table.add_row(*cells, str(one.instances), "", "", "", "")
         else:
