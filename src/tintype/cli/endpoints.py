@@ -149,9 +149,11 @@ def warnings_of(facts: dict[str, Any] | None) -> list[str]:
 
 
 def _variants(endpoint: Endpoint, facts: dict[str, Any] | None) -> Table:
-    table = Table(box=None, padding=(0, 2))
-    for column in ("variant", "model", "traffic", "workers", "requests", "errors", "p50", "p99"):
-        table.add_column(column, overflow="fold", no_wrap=column not in ("variant", "model"))
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
+    for column, width in (("variant", 10), ("model", 12)):
+        table.add_column(column, overflow="fold", min_width=width)
+    for column in ("traffic", "workers", "requests", "errors", "p50", "p99"):
+        table.add_column(column, no_wrap=True, justify="right")
     known = {one["name"]: one for one in (facts or {}).get("variants", ()) if not one["on_trial"]}
     for one in endpoint.variants:
         live = known.get(one.name)
@@ -163,7 +165,8 @@ def _variants(endpoint: Endpoint, facts: dict[str, Any] | None) -> Table:
             recent = live["recent"]
             cells[2] = percent(live["share"])
             numbers = [str(live[key]) for key in ("workers", "requests", "errors")]
-            table.add_row(*cells, *numbers, seconds(recent["p50"]), seconds(recent["p99"]))
+            spread = [seconds(recent[key]) if recent["requests"] else "–" for key in ("p50", "p99")]
+            table.add_row(*cells, *numbers, *spread)
     return table
 
 
