@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -13,12 +13,13 @@ from rich.table import Table
 from tintype.cli.display import Display
 from tintype.cli.invocation import Invocation
 from tintype.errors import JobFailed
-from tintype.jobs.job import Status
+from tintype.jobs.job import Job, Status
 from tintype.jobs.names import checked
 from tintype.pipeline.debug_view import DebugView, TensorSeries, debug_view
 from tintype.pipeline.fixing import comparison, fix_of, fixed_spec
 from tintype.pipeline.following import wait_for
 from tintype.pipeline.reports_by_name import debug_page
+from tintype.pipeline.speeding import speed_comparison, speed_fix
 from tintype.rules.finding import Finding
 from tintype.rules.status import RuleState, RuleStatus
 from tintype.workspace import Workspace
@@ -40,10 +41,14 @@ def debug(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The training job's name.")],
     tensor: Annotated[str | None, typer.Option(metavar="REGEX", help="Show these tensors; the losses if none.")] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Train again with what the findings propose.")] = False,
-    fix_name: Annotated[str | None, typer.Option("--name", help="Of the new job of --fix.")] = None,
+    fix_speed: Annotated[bool, typer.Option("--fix-speed", help="Train again without what limits its speed.")] = False,
+    fix_name: Annotated[str | None, typer.Option("--name", help="Of the new job of --fix or --fix-speed.")] = None,
 ) -> None:
     """What the rules found in a job, why, and what to do; and its tensors over the steps."""
     with call.workspace() as workspace:
+        if fix_speed:
+            call.answer({"name": name, "fix": _fix_speed(call, workspace, name, fix_name)})
+            return
         view = debug_view(workspace.jobs.get(name), tensor)
         say(call, view)
         page = debug_page(workspace, view.job)
@@ -125,21 +130,42 @@ def sparkline(numbers: Sequence[float], width: int) -> str:
 
 def _fix(call: Invocation, workspace: Workspace, view: DebugView, name: str | None) -> dict[str, Any]:
     fix = fix_of(view)
-    new_name = checked("job", name or f"{view.job.name[:58]}-fix")
-    spec = fixed_spec(view.job, fix, new_name, workspace.job_directory(new_name), workspace.home)
+    job = _train_again(call, workspace, view.job, fix.changes, name)
+    return _compared(call, view.job, job, fix.changes, comparison(workspace.jobs, view.job, job))
+
+
+def _fix_speed(call: Invocation, workspace: Workspace, name: str, new_name: str | None) -> dict[str, Any]:
+    before = workspace.jobs.get(name)
+    fix = speed_fix(before)
+    call.say(f"{name} is limited by {fix.limiter.limiter}: {escape(fix.limiter.evidence)}")
+    after = _train_again(call, workspace, before, fix.changes, new_name)
+    found = _compared(call, before, after, fix.changes, speed_comparison(workspace.jobs, before, after))
+    return {**found, "limiter": fix.limiter.limiter.value}
+
+
+def _train_again(
+    call: Invocation, workspace: Workspace, before: Job, changes: Mapping[str, str], name: str | None
+) -> Job:
+    new_name = checked("job", name or f"{before.name[:58]}-fix")
+    spec = fixed_spec(before, changes, new_name, workspace.job_directory(new_name), workspace.home)
     with workspace.engine() as engine, Display(call.console) as display:
-        display.stage(f"Training {new_name} with {' '.join(f'{key}={value}' for key, value in fix.changes.items())}")
+        display.stage(f"Training {new_name} with {' '.join(f'{key}={value}' for key, value in changes.items())}")
         job = wait_for(workspace, engine, engine.submit(spec, new_name).name, display)
     if job.status is not Status.COMPLETED:
         raise JobFailed(f"the new job {new_name} is {job.status}; there is nothing to compare")
-    rows = comparison(workspace.jobs, view.job, job)
+    return job
+
+
+def _compared(
+    call: Invocation, before: Job, after: Job, changes: Mapping[str, str], rows: list[dict[str, Any]]
+) -> dict[str, Any]:
     table = Table(box=None, padding=(0, 2))
-    for column in ("", view.job.name, new_name):
+    for column in ("", before.name, after.name):
         table.add_column(column, justify="left" if not column else "right")
     for row in rows:
         table.add_row(row["what"], *(_shown(row[side]) for side in ("before", "after")))
     call.say(table)
-    return {"name": new_name, "changes": dict(fix.changes), "comparison": rows}
+    return {"name": after.name, "changes": dict(changes), "comparison": rows}
 
 
 def _shown(value: Any) -> str:

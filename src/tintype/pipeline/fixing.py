@@ -47,16 +47,16 @@ def fix_of(view: DebugView) -> Fix:
     return Fix(changes, reasons)
 
 
-def fixed_spec(job: Job, fix: Fix, name: str, directory: Path, home: Path) -> JobSpec:
+def fixed_spec(job: Job, changes: Mapping[str, str], name: str, directory: Path, home: Path) -> JobSpec:
     """The job's specification with the changes, for a new job that is watched in the same way."""
     if job.spec is None:
         raise InvalidRequest(f"job {job.name!r} was made by an earlier version; train it again, and fix that")
-    spec = replace(job.spec, hyperparameters={**job.spec.hyperparameters, **fix.changes})
+    spec = replace(job.spec, hyperparameters={**job.spec.hyperparameters, **changes})
     if "plan.json" in spec.configuration:
-        spec = _with_plan(spec, fix, name, directory, job.directory)
+        spec = _with_plan(spec, changes, name, directory, job.directory)
     companions = tuple(one for one in spec.companions if one.name != COMPANION)
     spec = profiled_anew(replace(spec, companions=companions), job.directory, name, directory)
-    return watched(spec, spec.debugger or {}, spec.rules, name, directory, home)
+    return spec if spec.debugger is None else watched(spec, spec.debugger, spec.rules, name, directory, home)
 
 
 def comparison(store: JobStore, before: Job, after: Job) -> list[dict[str, Any]]:
@@ -67,9 +67,11 @@ def comparison(store: JobStore, before: Job, after: Job) -> list[dict[str, Any]]
     return rows + [{"what": f"rule {name}", "before": rules[0][name], "after": rules[1].get(name)} for name in rules[0]]
 
 
-def _with_plan(spec: JobSpec, fix: Fix, name: str, directory: Path, old_directory: str) -> JobSpec:
+def _with_plan(
+    spec: JobSpec, changes: Mapping[str, str], name: str, directory: Path, old_directory: str
+) -> JobSpec:
     plan = parse_plan(spec.configuration["plan.json"]).model_copy(update={"name": name, "directory": directory})
-    document = plan_from(dict(fix.changes), plan).model_dump(mode="json")
+    document = plan_from(dict(changes), plan).model_dump(mode="json")
     arguments = tuple(word.replace(old_directory, str(directory)) for word in spec.source.arguments)
     source = replace(spec.source, arguments=arguments)
     return replace(spec, source=source, configuration={**spec.configuration, "plan.json": document})
