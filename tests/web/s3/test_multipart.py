@@ -148,3 +148,68 @@ def test_many_writers_of_few_keys(s3: Any, bucket: str, key: str, server: Runnin
     for thread in threads:
         thread.join()
     assert not failed
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [PART, PART, 7],
+        [PART, PART + 5, 7],
+        [PART + 5, PART, PART, 1],
+        [PART, PART],
+        [PART, PART * 2],
+    ],
+)
+@pytest.mark.parametrize("order", ["forwards", "backwards"])
+def test_parts_of_any_sizes_in_any_order(
+    s3: Any, bucket: str, server: Running, sizes: list[int], order: str
+) -> None:
+    upload = begin(s3, bucket)
+    contents = {number: os.urandom(size) for number, size in enumerate(sizes, 1)}
+    etags = {}
+    for number in sorted(contents, reverse=order == "backwards"):
+        etags[number] = s3.upload_part(**upload, PartNumber=number, Body=contents[number])["ETag"]
+    parts = [{"PartNumber": number, "ETag": etags[number]} for number in contents]
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    path = server.home / "s3" / bucket / "k"
+    assert path.read_bytes() == b"".join(contents.values())
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_some_of_the_parts_that_came(s3: Any, bucket: str) -> None:
+    upload = begin(s3, bucket)
+    contents = {number: os.urandom(PART) for number in (1, 2, 3, 4)}
+    etags = {n: s3.upload_part(**upload, PartNumber=n, Body=body)["ETag"] for n, body in contents.items()}
+    again = os.urandom(PART)
+    etags[2] = s3.upload_part(**upload, PartNumber=2, Body=again)["ETag"]
+    parts = [{"PartNumber": number, "ETag": etags[number]} for number in (1, 2, 3)]
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == contents[1] + again + contents[3]
+    upload = begin(s3, bucket)
+    etags = {n: s3.upload_part(**upload, PartNumber=n, Body=body)["ETag"] for n, body in contents.items()}
+    parts = [{"PartNumber": number, "ETag": etags[number]} for number in (1, 2)]
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == contents[1] + contents[2]
+
+
+def test_a_part_that_is_longer_than_it_says_never_reaches_the_next(s3: Any, bucket: str, server: Running) -> None:
+    upload = begin(s3, bucket)
+    target = f"/{bucket}/k?partNumber=1&uploadId={upload['UploadId']}"
+    second = os.urandom(PART)
+    first = s3.upload_part(**upload, PartNumber=3, Body=os.urandom(PART))["ETag"]
+    etag = s3.upload_part(**upload, PartNumber=2, Body=second)["ETag"]
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (PART + 9, b"z" * (PART + 9))
+    kind, headers = "STREAMING-UNSIGNED-PAYLOAD-TRAILER", {"x-amz-decoded-content-length": str(PART)}
+    answer = server.send("PUT", target, server.signed("PUT", target, payload_hash=kind, headers=headers), body)
+    assert (answer.status, b"IncompleteBody" in answer.body) == (400, True)
+    assert [one["PartNumber"] for one in s3.list_parts(**upload)["Parts"]] == [2, 3]
+    parts = [{"PartNumber": 2, "ETag": etag}, {"PartNumber": 3, "ETag": first}]
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read()[:PART] == second
+
+
+def test_the_last_of_the_part_numbers(s3: Any, bucket: str) -> None:
+    upload = begin(s3, bucket)
+    etag = s3.upload_part(**upload, PartNumber=10_000, Body=b"x" * 100)["ETag"]
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 10_000, "ETag": etag}]})
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x" * 100

@@ -14,6 +14,7 @@ from tintype.web.faults import AwsFault
 from tintype.web.message import Answer, Members, Request
 from tintype.web.s3.chunked import SIGNED, ChunkSignatures
 from tintype.web.s3.intake import Intake, check_payload_hash, mismatch, wanted_sums
+from tintype.web.s3.multipart import find_slot
 from tintype.web.s3.operations import OPERATIONS, STREAMING
 from tintype.web.s3.routing import find_operation
 from tintype.web.s3.spooled import Spool
@@ -61,7 +62,10 @@ class Exchange:
         if payload_hash in SIGNED and claim is not None:
             signatures = ChunkSignatures(claim, signature.signing_key(context.key.secret_access_key, claim))
         with_sha256 = bool(HEX_SHA256.fullmatch(payload_hash))
-        with Spool(context.buckets.spool, sha256=with_sha256, algorithms=wanted_sums(request)) as spool:
+        sums, slot = wanted_sums(request), None
+        if operation.name == "UploadPart":
+            slot = await run(find_slot, context, members, _length(request))
+        with Spool(context.buckets.spool, sha256=with_sha256, algorithms=sums, slot=slot) as spool:
             intake = Intake(payload_hash, signatures)
             members["Body"] = await intake.take(request, pieces(receive), spool, self._hashing)
             kept: Answer = await run(_done, call, function, context, members)
@@ -97,6 +101,11 @@ def _check_owner(context: Context, request: Request) -> None:
     expected = request.header("x-amz-expected-bucket-owner")
     if expected and expected != context.account.id:
         raise AwsFault("AccessDenied", "The bucket's owner is another than x-amz-expected-bucket-owner says.", 403)
+
+
+def _length(request: Request) -> int | None:
+    length = request.header("x-amz-decoded-content-length") or request.header("content-length")
+    return int(length) if length else None
 
 
 def _check_length(request: Request) -> None:

@@ -13,13 +13,24 @@ from types import TracebackType
 from typing import Any, Self, final
 
 from tintype.storage import storage_errors
+from tintype.web.faults import AwsFault
 from tintype.web.s3.checksums import ALGORITHMS, text
 
 
 @final
 @dataclass(frozen=True)
+class Slot:
+    """A place within a file, for a body that needs no file of its own."""
+
+    path: Path
+    offset: int                         # bytes
+    size: int                           # bytes; what is behind them is another's
+
+
+@final
+@dataclass(frozen=True)
 class Spooled:
-    """The file may be renamed away; if it was not, who spooled it removes it."""
+    """The file may be renamed away; if it was not, who spooled it removes it. Not so with a slot."""
 
     path: Path
     size: int
@@ -27,16 +38,21 @@ class Spooled:
     sha256: str                         # in hex; "" when nobody asked
     checksums: dict[str, str]           # algorithm → base64, as computed of what came
     expected: dict[str, str]            # algorithm → base64, as the client said
+    slot: Slot | None = None
 
 
 @final
 class Spool:
     """The file while it is written, and the sums while they are made. One thread uses each method at a time."""
 
-    def __init__(self, directory: Path, *, sha256: bool, algorithms: Iterable[str]) -> None:
-        with storage_errors(directory):
-            descriptor, name = tempfile.mkstemp(dir=directory)
+    def __init__(self, directory: Path, *, sha256: bool, algorithms: Iterable[str], slot: Slot | None = None) -> None:
+        with storage_errors(slot.path if slot else directory):
+            if slot is None:
+                descriptor, name = tempfile.mkstemp(dir=directory)
+            else:
+                descriptor, name = _open(slot), slot.path
         self.path = Path(name)
+        self._slot = slot
         self.size = 0
         self._descriptor = descriptor
         self._md5 = hashlib.md5(usedforsecurity=False)
@@ -49,15 +65,19 @@ class Spool:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
-        with suppress(FileNotFoundError):
-            os.unlink(self.path)
+        if self._slot is None:
+            with suppress(FileNotFoundError):
+                os.unlink(self.path)
 
     def write(self, data: bytes) -> None:
         """Put it into the file, and into all sums but the MD5. Raises `StorageFailed`."""
-        view = memoryview(data)
+        if self._slot is not None and self.size + len(data) > self._slot.size:
+            raise AwsFault("IncompleteBody", "There is more data than x-amz-decoded-content-length says.")
+        view, position = memoryview(data), self.size + (self._slot.offset if self._slot else 0)
         with storage_errors(self.path):
             while view:
-                view = view[os.write(self._descriptor, view) :]
+                written = os.pwrite(self._descriptor, view, position)
+                view, position = view[written:], position + written
         self.size += len(data)
         if self._sha256 is not None:
             self._sha256.update(data)
@@ -70,7 +90,8 @@ class Spool:
 
     def finish(self, expected: dict[str, str]) -> Spooled:
         """Close the file."""
-        os.chmod(self._descriptor, 0o644)
+        if self._slot is None:
+            os.chmod(self._descriptor, 0o644)
         os.close(self._descriptor)
         self._descriptor = -1
         return Spooled(
@@ -80,4 +101,12 @@ class Spool:
             self._sha256.hexdigest() if self._sha256 else "",
             {name: text(one.digest()) for name, one in self._sums.items()},
             expected,
+            self._slot,
         )
+
+
+def _open(slot: Slot) -> int:
+    try:
+        return os.open(slot.path, os.O_WRONLY | os.O_CREAT, 0o600)
+    except FileNotFoundError as error:
+        raise AwsFault("NoSuchUpload", "The specified upload does not exist any more.", 404) from error
