@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.serving.stand_in import Stable, asked, config
-from tintype.errors import JobFailed, NotFound
+from tintype.errors import JobFailed, NotFound, StorageFailed
 from tintype.serving.capture import CaptureConfig
 from tintype.serving.desired import Observed, Wishes
 from tintype.serving.endpoint_config import ModelSource, ProductionVariant, ShadowVariant
@@ -243,6 +243,28 @@ def test_workers_follow_the_load(tmp_path: Path) -> None:
         await world.reconciler.close()
 
     play(scene)
+
+
+def test_a_full_disk_is_told_once_and_what_is_said_later_is_written(tmp_path: Path, caplog, monkeypatch) -> None:
+    async def scene() -> None:
+        world = World(tmp_path)
+        world.wishes.wish(config("ant"))
+        await world.turns()
+
+        def full(*_: object) -> None:
+            raise StorageFailed("the disk is full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Wishes, "tell", full)
+            world.wishes.wish(config("bee", policy=DeploymentPolicy(bake_seconds=0)))
+            await world.turns(8, seconds=1)
+            assert await world.asks() == {"bee"}             # it goes on all the same
+            assert world.wishes.observed().version == 1
+        assert (await world.turns(1)).version == 2
+        await world.reconciler.close()
+
+    play(scene)
+    assert caplog.text.count("the disk is full") == 1
 
 
 def test_damaged_and_missing_files_are_told_and_survived(tmp_path: Path, caplog) -> None:

@@ -194,10 +194,12 @@ def hour_of(at: float) -> int:
 
 def make_room(directory: Path, most_bytes: int) -> None:
     """Remove the oldest files until the others have at most `most_bytes` together."""
-    files = sorted(
-        ((found.stat().st_mtime, found.stat().st_size, found) for found in directory.rglob("*.jsonl")),
-        key=lambda one: one[0],
-    )
+    files: list[tuple[float, int, Path]] = []
+    for path in directory.rglob("*.jsonl"):
+        with contextlib.suppress(FileNotFoundError):        # somebody else tidied up
+            found = path.stat()
+            files.append((found.st_mtime, found.st_size, path))
+    files.sort(key=lambda one: one[0])
     excess = sum(size for _, size, _ in files) - most_bytes
     for _, size, path in files:
         if excess <= 0:

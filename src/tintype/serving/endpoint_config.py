@@ -62,7 +62,7 @@ class ShadowVariant(BaseModel):
 
 
 class EndpointConfig(BaseModel):
-    """All of it. Make it with `endpoint_config`, or read it with `from_json`."""
+    """All of it. `from_json` reads it back."""
 
     model_config = _FROZEN
 
