@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tintype.profiler
 from tests.profiler.recordings import START, Ticking, sample, span_writer
+from tests.rules.profiles import Told
 from tintype.errors import NotFound
 from tintype.profiler.machine import Machine
 from tintype.profiler.phases import Phase, StepMode
@@ -104,3 +106,12 @@ def test_aws_profiles_open(shared_data: Callable[[str], Path]) -> None:
     assert found.cores("algo-1") == 32
     assert found.extent is not None
     assert len(found.system().to_frame()) == 78
+
+
+def test_a_profile_is_opened_by_name_by_folder_and_by_itself(tmp_path: Path) -> None:
+    root = tmp_path / "jobs" / "mine" / "profiler-output"
+    Told(5.0, steps=10, phases={Phase.FORWARD: 10.0}).write(root)
+    for job, home in (("mine", tmp_path), (root.parent, None), (str(root), None)):
+        assert len(tintype.profiler.open(job, home).steps().to_frame()) == 10
+    with pytest.raises(NotFound, match="'yours'"):
+        tintype.profiler.open("yours", tmp_path)
