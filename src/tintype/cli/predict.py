@@ -50,8 +50,8 @@ def predict(
 
     With --csv or --jsonl, a run that was ended goes on where it was when the same command is given again.
     """
-    files = files_of(images)
     with call.workspace() as workspace, classifier(workspace, target, top) as (who, classify):
+        files = files_of(images)
         found = _outcomes(call, classify, files, who, csv or jsonl, workers)
         if csv is not None:
             write_csv(csv.expanduser(), found, top)
