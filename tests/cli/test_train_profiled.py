@@ -126,3 +126,40 @@ def test_the_report_of_a_job_that_was_profiled(profiled: tuple[Shell, Answer], t
     shell("train", "--entry-point", tmp_path / "plain.py", "--name", "unmeasured", "--profiler-interval", "0")
     assert "was not profiled" in shell("report", "unmeasured", "--profile", code=2).stderr
     assert shell.json("report", "unmeasured")["profile"] is None
+
+
+TWO_RANKS = """
+import os, time
+import torch
+import torch.distributed as dist
+from torch import nn
+
+dist.init_process_group("gloo")
+torch.set_num_threads(1)
+net = nn.parallel.DistributedDataParallel(nn.Linear(8, 2))
+if dist.get_rank() == 1:
+    net.module.register_forward_hook(lambda *_: time.sleep(0.03))
+optimizer = torch.optim.SGD(net.parameters(), 0.1)
+for _ in range(40):
+    optimizer.zero_grad()
+    nn.CrossEntropyLoss()(net(torch.zeros(4, 8)), torch.zeros(4).long()).backward()
+    optimizer.step()
+dist.destroy_process_group()
+"""
+
+
+def test_two_ranks_are_aligned_and_the_slow_one_is_named(profiled: tuple[Shell, Answer], tmp_path: Path) -> None:
+    shell, _ = profiled
+    (tmp_path / "ddp.py").write_text(TWO_RANKS)
+    asked = ("--instance-count", "2", "--rule", "LoadBalancing", "--profiler-interval", "100")
+    job = shell.json("train", "--entry-point", tmp_path / "ddp.py", "--name", "ranks", *asked)
+    (rule,) = job["rules"]
+    assert rule["status"] == "IssuesFound", rule
+    assert "1-algo-2" in rule["details"]
+    profile = open_profile(Path(job["directory"]) / "profiler-output")
+    assert profile.system().nodes == ("algo-1", "algo-2")
+    found = profile.spans()
+    assert set(found.nodes) == {"0-algo-1", "1-algo-2"}
+    ends = [found.steps[found.steps["node"] == node] for node in range(2)]
+    ends = [(one["start"] + one["duration"])[-20:] for one in ends]
+    assert abs(float((ends[0] - ends[1]).mean())) < 0.03        # they meet in every step, on one clock

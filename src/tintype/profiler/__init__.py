@@ -19,6 +19,7 @@ def open(job: str | Path, home: str | Path | None = None) -> JobProfile:
 
     Raises `NotFound` when there is none.
     """
-    from tintype.profiler.opening import open_job       # loads NumPy, which a script that is only watched need not
+    # It loads NumPy, which a script that is only watched need not.
+    from tintype.profiler.opening import open_job
 
     return open_job(job, home)
