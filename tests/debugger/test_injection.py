@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 from tests.debugger.networks import EVERYTHING, Net, batch, configuration, hook_of, train
 from tintype.debugger.injection import Injection, install, uninstall
 from tintype.debugger.modes import Mode
+from tintype.debugger.samples import announce
 from tintype.debugger.tensor_log import TensorLog, open_log
 
 Watch = Callable[..., Injection]
@@ -218,6 +219,20 @@ def test_a_batch_that_no_loader_made_has_no_ids(tmp_path: Path, watch: Watch) ->
     log = log_of(tmp_path)
     assert "samples/ids" not in log.names()
     assert len(log.value("samples/losses", 0)) == 6
+
+
+def test_a_training_without_loaders_can_name_its_samples(tmp_path: Path, watch: Watch) -> None:
+    watch()
+    net = Net()
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    images, labels = batch()
+    for step in range(3):
+        announce(lambda step=step: [f"{step}/{n}.png" for n in range(len(images) - (step == 1))])   # one short at 1
+        functional.cross_entropy(net(images), labels).backward()
+        optimiser.step()
+    log = log_of(tmp_path)
+    assert log.steps_of("samples/ids") == [0, 2]
+    assert log.value("samples/ids", 2).tolist() == [f"2/{n}.png" for n in range(len(images))]
 
 
 def test_a_hook_of_the_script_takes_over(tmp_path: Path, watch: Watch) -> None:

@@ -9,6 +9,7 @@ from tests.reports.browser import browsing, find_chromium
 from tintype.debugger.modes import Mode
 from tintype.reports.debug_report import DebugEvidence, gather_debug_report, render, write_debug_report
 from tintype.reports.figures.over_steps import StepSeries, layer_map, step_curves, thin
+from tintype.reports.run_report import Picture
 from tintype.rules.finding import Finding, Remedy
 from tintype.rules.status import RuleState, RuleStatus
 
@@ -39,6 +40,14 @@ def test_findings_and_blind_rules_are_told_apart() -> None:
     assert [row[1] for row in verdicts.rows] == ["IssuesFound", "no data"]
     assert overfit.title == "Overfit; the first 12 of 20"
     assert overfit.rows[0][4:] == ("more augmentation (augmentation=randaugment)", "img/a.jpg")
+
+
+def test_the_images_behind_a_finding_are_on_the_page() -> None:
+    picture = Picture("data:image/jpeg;base64,AAAA", 56, 56, 'a<b".jpg')
+    page = render(gather_debug_report(evidence(pictures={"img/a.jpg": picture})))
+    image = '<img src="data:image/jpeg;base64,AAAA" width="56" height="56" alt="a&lt;b&#34;.jpg"'
+    assert page.count(image) == 12
+    assert image not in render(gather_debug_report(evidence()))
 
 
 def test_every_figure_is_there_or_says_why_not() -> None:

@@ -16,7 +16,7 @@ import logging
 import re
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import torch
@@ -26,7 +26,7 @@ from torch.nn.modules.loss import _Loss
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.optim.optimizer import Optimizer
 
-from tintype.debugger import capture_losses, capture_optimisers, hook
+from tintype.debugger import capture_losses, capture_optimisers, hook, samples
 from tintype.debugger.capture_loaders import LoaderWatch
 from tintype.debugger.capture_losses import LossCall
 from tintype.debugger.capture_tensors import watching_is_safe
@@ -52,6 +52,7 @@ class Injection:
         self.hook = injected
         self._loaders = LoaderWatch()
         self._handles: list[Any] = []
+        self._names: samples.Names | None = None                # of the samples of the next batch, where they are told
         self._outermost: weakref.ref[Module] | None = None      # the root that runs
         self._watched: weakref.ref[Module] | None = None
         self._is_sure = False                                   # that the watched one was called in training
@@ -62,7 +63,8 @@ class Injection:
         """Begin to search, and to note batches."""
         warnings.filterwarnings("ignore", message=WARNING)      # they are ours, and gone when it would matter
         self._loaders.start()
-        self.hook.find_ids = self._loaders.ids
+        self.hook.find_ids = self._ids
+        samples.LISTENERS.append(self._announced)
         capture_optimisers.WATCH.add(self)
         hook.REGISTERED.append(self._registered)
         self._watch_backward()
@@ -72,6 +74,8 @@ class Injection:
         """Leave PyTorch as it was. What the hook has saved stays; the second time does nothing."""
         self._end_search()
         self._loaders.stop()
+        if self._announced in samples.LISTENERS:
+            samples.LISTENERS.remove(self._announced)
         capture_optimisers.WATCH.remove(self)
         if self._registered in hook.REGISTERED:
             hook.REGISTERED.remove(self._registered)
@@ -175,6 +179,16 @@ class Injection:
         return all(
             any(capture_optimisers.trains(one, root) for root in roots) for one in capture_optimisers.WATCH.optimisers()
         )
+
+    def _announced(self, names: samples.Names) -> None:
+        self._names = names
+
+    def _ids(self, size: int) -> Sequence[str]:
+        """What names the samples of a batch of `size` that enters the network now."""
+        if self._names is None:
+            return self._loaders.ids(size)
+        names, self._names = self._names(), None
+        return names if len(names) == size else ()
 
     def _registered(self, registered: Hook) -> None:
         if registered is not self.hook:

@@ -11,7 +11,7 @@ In the log they are strings and numbers under names of their own, all in the ord
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -20,6 +20,18 @@ FINGERPRINTS = "samples/fingerprints"
 
 PATH_LISTS = ("samples", "imgs", "paths", "files", "image_paths", "_image_files")   # as data sets of images call them
 DEEPEST = 16
+
+Names = Callable[[], Sequence[str]]
+LISTENERS: list[Callable[[Names], None]] = []       # who wants to know what a batch is made of
+
+
+def announce(names: Names) -> None:
+    """Say what names the samples of the batch that is about to enter a network, in their order.
+
+    For a training that has no `DataLoader` to be watched. `names` is called only when somebody wants to know.
+    """
+    for hear in LISTENERS:
+        hear(names)
 
 
 def sample_id(dataset: Any, index: Any, depth: int = 0) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from tintype.debugger.modes import Mode
@@ -11,9 +12,11 @@ from tintype.jobs.directory import JobDirectory
 from tintype.jobs.hyperparameters import script_values
 from tintype.jobs.job import Job
 from tintype.jobs.store import JobStore
+from tintype.pipeline.sample_pictures import sample_pictures
 from tintype.reports.debug_report import DebugEvidence
 from tintype.reports.figures.over_steps import StepSeries
 from tintype.rules.rule_output import read_findings, read_states
+from tintype.training.plan import load_plan
 
 GRADIENTS, WEIGHTS = r"^gradient/.*weight", r"^(?!gradient).*weight$"
 SIZES = (("mean", True), ("l2", False), ("std", False), ("max", True))      # the first of these that was saved
@@ -23,12 +26,15 @@ ZEROS = (("zeros", False),)
 Wanted = tuple[tuple[str, bool], ...]           # (reduction, of magnitudes)
 
 
-def debug_evidence(store: JobStore, job: Job, made_at: float) -> DebugEvidence:
-    """All there is, of a job that runs too. Raises `StorageFailed` when its log cannot be read at all."""
+def debug_evidence(store: JobStore, job: Job, made_at: float, max_pixels: int) -> DebugEvidence:
+    """All there is, of a job that runs too. Raises `StorageFailed` when its log cannot be read at all.
+
+    Images of more than `max_pixels` are not decoded.
+    """
     directory = JobDirectory(Path(job.directory))
     log = open_log(directory.debug_output)
     states = tuple(read_states(directory.rule_output))
-    return DebugEvidence(
+    evidence = DebugEvidence(
         name=job.name,
         status=job.status,
         facts=_facts(job, log),
@@ -41,6 +47,18 @@ def debug_evidence(store: JobStore, job: Job, made_at: float) -> DebugEvidence:
         metrics=_metrics(store, job),
         made_at=made_at,
     )
+    folders = _folders(job, directory)
+    return replace(evidence, pictures=sample_pictures(evidence.shown_findings, folders, directory.root, max_pixels))
+
+
+def _folders(job: Job, directory: JobDirectory) -> list[Path]:
+    """Where the images that the job was trained on are."""
+    channels = () if job.spec is None else job.spec.channels
+    found = [directory.channels, *(Path(one.location.removeprefix("file://")) for one in channels)]
+    if directory.plan.is_file():
+        plan = load_plan(directory.plan)
+        found += [Path(plan.data.location), plan.data_workdir]
+    return found
 
 
 def _facts(job: Job, log: TensorLog) -> tuple[tuple[str, str], ...]:

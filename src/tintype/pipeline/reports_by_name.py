@@ -68,7 +68,8 @@ def _page_of_script(workspace: Workspace, job: Job) -> Path:
 def debug_page(workspace: Workspace, job: Job) -> Path:
     """What the debugger knows of a job, written anew each time, as the job may be running."""
     path = Path(job.directory) / "debugger.html"
-    return write_debug_report(debug_evidence(workspace.jobs, job, time.time(), workspace.settings.max_image_pixels), path)
+    evidence = debug_evidence(workspace.jobs, job, time.time(), workspace.settings.max_image_pixels)
+    return write_debug_report(evidence, path)
 
 
 def _profile_of(job: Job, path: Path) -> tuple[str, str] | None:

@@ -36,6 +36,7 @@ class Batch:
     images: Tensor          # (n, 3, size, size) float32, normalised
     targets: Targets
     weight: float
+    positions: NDArray[np.int64]    # (n,) of the images, among the usable ones of the split
 
 
 @final
@@ -111,7 +112,7 @@ class Feed:
         labels = torch.from_numpy(self._labels[positions]).to(self._device)
         images, targets = apply_mix(images, labels, piece.mix)
         weight = piece.share * len(positions) * self._world.size / len(piece.positions)
-        return Batch(images.contiguous(memory_format=self._memory_format), targets, weight)
+        return Batch(images.contiguous(memory_format=self._memory_format), targets, weight, positions)
 
 
 def reseed(place: Place, seed: int, epoch: int, step: int, rank: int) -> None:

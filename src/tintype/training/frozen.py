@@ -12,11 +12,13 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tintype.debugger.samples import announce
 from tintype.models.networks import Network
 from tintype.profiler.phases import Outside, Phase
 from tintype.training.augmentation import Augmentation
@@ -83,7 +85,8 @@ def train_frozen(session: Session, resume: bool) -> TrainingResult:
                     seen = features.train.take(piece).to(place.device)          # (n, dim)
                     targets = Targets(labels[torch.from_numpy(piece.positions).to(place.device)])
                 with spans.phase(Phase.FORWARD):
-                    logits = head(F.dropout(seen, plan.network.drop_rate))      # (n, classes)
+                    announce(partial(material.train_files, piece.positions))
+                logits = head(F.dropout(seen, plan.network.drop_rate))      # (n, classes)
                 with spans.phase(Phase.LOSS):
                     loss = loss_of(logits, targets)
                 with spans.phase(Phase.BACKWARD):

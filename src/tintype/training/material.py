@@ -61,6 +61,10 @@ class Material:
         """train, valid and, when there is one, test."""
         return (self.train, self.valid) if self.test is None else (self.train, self.valid, self.test)
 
+    def train_files(self, positions: NDArray[np.int64]) -> list[str]:
+        """The paths of the training images at `positions`."""
+        return [str(self.dataset.file(int(index))) for index in self.train.indices[positions]]
+
 
 def open_material(
     plan: TrainingPlan, pretrained_colours: Colours | None, strided: bool, phases: Phases, emit: Emit

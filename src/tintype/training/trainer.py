@@ -9,9 +9,11 @@ as one that was not, bit by bit on one device.
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from torch.amp.grad_scaler import GradScaler
 
+from tintype.debugger.samples import announce
 from tintype.models.networks import Network
 from tintype.profiler.phases import Outside, Phase
 from tintype.training.averaging import WeightAverage
@@ -80,6 +82,7 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
             reseed(place, plan.seed, progress.epoch, step, world.rank)          # dropout is a function of the step
             schedule.apply(optimiser, progress.epoch * feed.steps + step)
             for batch in batches:
+                announce(partial(session.material.train_files, batch.positions))
                 with place.autocast():
                     with spans.phase(Phase.FORWARD):
                         logits = model(batch.images)                            # (n, classes)
