@@ -26,6 +26,7 @@ class Shell:
     sdk: Path
     home: Path
     variables: dict[str, str]
+    told: frozenset[str]                        # the variables that `tintype env` sets
 
     def run(
         self, *words: str | Path, folder: Path, seconds: float = 280, **more: str
@@ -68,7 +69,7 @@ def shell(sdk: Path, torch_home: Path, tmp_path_factory: pytest.TempPathFactory)
             told = subprocess.run([*tintype, "env", "--json"], env=environ, capture_output=True, text=True, check=True)
             found = json.loads(told.stdout)
             kept = {name: value for name, value in activated(sdk, {}).items() if name not in found["unset"]}
-            yield Shell(sdk, home, {**kept, **found["variables"]})
+            yield Shell(sdk, home, {**kept, **found["variables"]}, frozenset(found["variables"]))
         finally:
             server.terminate()
             server.wait(STOP_SECONDS)

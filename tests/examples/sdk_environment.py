@@ -2,6 +2,10 @@
 
 It is made once, in `.venv-sagemaker` beside the repository's `.venv` (half a minute, 300 MB), and used again. What it
 does not bring itself (NumPy, pandas, Pillow, torchvision) it finds in ours, through a .pth file at the end of its path.
+
+The SDK's third version brings so much (mlflow, pyarrow) that its environment takes minutes. It is made when asked for:
+
+    python -m tests.examples.sdk_environment
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ FOLDER = ROOT / ".venv-sagemaker"
 FOLDER_V3 = ROOT / ".venv-sagemaker3"
 REQUIREMENTS = ("sagemaker>=2.257,<3", "boto3", "awscli", "nbclient", "ipykernel", "matplotlib")
 REQUIREMENTS_V3 = ("sagemaker>=3.27,<4", "boto3")
-BUILD_SECONDS = 240
+BUILD_SECONDS = 600
 
 
 class Unavailable(Exception):
@@ -30,12 +34,16 @@ class Unavailable(Exception):
 
 def environment(folder: Path = FOLDER, requirements: tuple[str, ...] = REQUIREMENTS) -> Path:
     """The folder of the environment, made when it is not there yet. Raises `Unavailable`."""
-    stamp = folder / f"complete-{_key(requirements)}"
     with exclusive_lock(folder.parent / f"{folder.name}.lock"):
-        if not stamp.exists():
+        if not is_made(folder, requirements):
             _build(folder, requirements)
-            stamp.touch()
+            (folder / f"complete-{_key(requirements)}").touch()
     return folder
+
+
+def is_made(folder: Path, requirements: tuple[str, ...]) -> bool:
+    """True when `environment` would have nothing to do."""
+    return (folder / f"complete-{_key(requirements)}").exists()
 
 
 def _key(requirements: tuple[str, ...]) -> str:
@@ -66,3 +74,7 @@ def activated(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     path = f"{folder / 'bin'}{os.pathsep}{kept['PATH']}"
     return {**kept, "VIRTUAL_ENV": str(folder), "PATH": path, "SAGEMAKER_SUPPRESS_V2_WARNING": "1", **more}
+
+
+if __name__ == "__main__":
+    print(environment(FOLDER_V3, REQUIREMENTS_V3))

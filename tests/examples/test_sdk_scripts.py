@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.examples.conftest import Shell
+from tests.examples.sdk_environment import FOLDER_V3, REQUIREMENTS_V3, activated, is_made
 
 SDK_SCRIPTS = Path(__file__).with_name("sdk_scripts")
 HURRIED = "import runpy, sys; runpy.run_path({clock!r}); runpy.run_path({script!r}, run_name='__main__')"
@@ -19,4 +20,14 @@ CLOCK = Path(__file__).with_name("hurried_clock.py")
 def test_a_script(shell: Shell, name: str, tmp_path: Path) -> None:
     code = HURRIED.format(clock=str(CLOCK), script=str(SDK_SCRIPTS / f"{name}.py"))
     done = shell.run(shell.sdk / "bin" / "python", "-c", code, folder=tmp_path)
+    assert done.returncode == 0, done.stdout[-6000:]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(420)
+def test_the_third_version(shell: Shell, tmp_path: Path) -> None:
+    if not is_made(FOLDER_V3, REQUIREMENTS_V3):
+        pytest.skip("its environment takes minutes; `python -m tests.examples.sdk_environment` makes it")
+    third = activated(FOLDER_V3, {name: shell.variables[name] for name in shell.told})
+    done = shell.run(FOLDER_V3 / "bin" / "python", SDK_SCRIPTS / "version3.py", folder=tmp_path, **third)
     assert done.returncode == 0, done.stdout[-6000:]
