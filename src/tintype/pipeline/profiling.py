@@ -36,7 +36,7 @@ from tintype.rules.rule import Profile
 
 SAMPLER, JUDGE = "profiler", "profiler-rules"       # names of the companions, and of their logs
 DEFAULT_INTERVAL_MS = 500
-SAMPLER_RESTARTS = 100
+SAMPLER_RESTARTS = 10
 JUDGING_SECONDS = 300.0                 # for the verdicts and the report of a job of days, after its end
 OPERATORS = Window(first=10, steps=3)   # what is looked at more closely when nobody says which steps
 HOT_SPOTS = Window(first=15, seconds=30.0)
