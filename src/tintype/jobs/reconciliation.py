@@ -9,6 +9,7 @@ from tintype.jobs.job import Job, Phase, Status
 
 KILLED = "the process that looked after it was killed, or the machine was restarted"
 SILENT = "the process that looked after it gave no sign of life"
+LOST_TRIAL_RETRIES = 1      # a trial that was lost says nothing of its hyperparameters: it is begun once more by itself
 NO_START = "its supervisor could not be started; see run/agent.log in the home"
 
 
@@ -42,6 +43,8 @@ def recovered(job: Job, reason: str, *, at: float) -> Job:
     if job.status is Status.STOPPING:
         return job.moved(Status.STOPPED, at=at)
     retries = 0 if job.spec is None else job.spec.retries
+    if job.spec is not None and job.parent:
+        retries = max(retries, LOST_TRIAL_RETRIES)
     if job.attempt > retries:
         return job.moved(Status.FAILED, at=at, reason=reason)
     return job.entered(Phase.INTERRUPTED, at=at, message=reason).entered(Phase.RESTARTING, at=at)
