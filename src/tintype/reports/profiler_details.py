@@ -139,6 +139,7 @@ def _job_memory(job: JobProfile, times: Breakdown | None) -> tuple[tuple[str | M
         for part, inside in _parts(job, table.times, times).items():
             if inside.any() and np.isfinite(table.values[inside]).any():
                 peaks[part] = max(peaks.get(part, 0.0), float(np.nanmax(table.values[inside])))
+    peaks = {part: peak for part, peak in peaks.items() if peak > 0}        # a process that has ended has none
     most = max(peaks.values(), default=0.0)
     return tuple((part, _mib(peak), bar(peak, most, "f-time", _mib(peak))) for part, peak in peaks.items())
 
