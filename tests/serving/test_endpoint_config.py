@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from pydantic import ValidationError
 
 from tests.serving.stand_in import config
-from tintype.errors import InvalidRequest, NotFound, StorageFailed
+from tintype.errors import Conflict, InvalidRequest, NotFound, StorageFailed
 from tintype.serving.capture import CaptureConfig
 from tintype.serving.desired import Observed, Wishes
 from tintype.serving.endpoint_config import EndpointConfig, ModelSource, ProductionVariant, ShadowVariant
@@ -80,6 +80,9 @@ def test_wishes_grow(tmp_path) -> None:
         wishes.desired()
     assert wishes.observed() == Observed()
     assert [wishes.wish(config("ant")).version for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(Conflict, match="changed by somebody else"):
+        wishes.wish(config("bee"), after=2)
+    assert wishes.wish(config("bee"), after=3).version == 4
     wishes.tell(Observed(version=3, config=config("ant")))
     assert wishes.observed().settled(3)
     wishes.observed_file.write_text('{"version": "x"}')

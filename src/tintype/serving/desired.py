@@ -14,7 +14,7 @@ from typing import Any, final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tintype.errors import NotFound, StorageFailed
+from tintype.errors import Conflict, NotFound, StorageFailed
 from tintype.serving.endpoint_config import EndpointConfig
 from tintype.storage import exclusive_lock, read_json, write_json
 
@@ -84,14 +84,19 @@ class Wishes:
         except NotFound:
             return Observed()
 
-    def wish(self, config: EndpointConfig) -> Desired:
-        """Want this from now on. Durable when it returns."""
+    def wish(self, config: EndpointConfig, after: int | None = None) -> Desired:
+        """Want this from now on. Durable when it returns.
+
+        `Conflict` when the newest wish is not that of version `after`, which `config` was made from.
+        """
         with exclusive_lock(self.directory / "desired.lock"):
             try:
-                version = self.desired().version + 1
+                newest = self.desired().version
             except NotFound:
-                version = 1
-            wanted = Desired(version=version, config=config)
+                newest = 0
+            if after is not None and after != newest:
+                raise Conflict("the endpoint's configuration was changed by somebody else just now; try again")
+            wanted = Desired(version=newest + 1, config=config)
             write_json(self.desired_file, wanted.model_dump(mode="json"))
         return wanted
 

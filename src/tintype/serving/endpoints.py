@@ -224,13 +224,13 @@ class Endpoints:
         if endpoint.status is not Status.IN_SERVICE:
             raise Conflict(f"endpoint {name!r} is {endpoint.status}; it can be changed when it is InService")
         files = endpoint.files
-        before = files.wishes.desired().config
-        wanted = change(before)
-        files.wishes.wish(kept(wanted, files))
+        before = files.wishes.desired()
+        wanted = change(before.config)
+        files.wishes.wish(kept(wanted, files), after=before.version)
         forget_models(files, files.wishes.desired().config, files.wishes.observed().config)
         known = {one.name: one.archive for one in endpoint.variants}
         variants = tuple(
-            replace(one, archive=known.get(one.name, one.archive)) if one.archive in _archives(before) else one
+            replace(one, archive=known.get(one.name, one.archive)) if one.archive in _archives(before.config) else one
             for one in variants_of(wanted)
         )
         self._change(endpoint, lambda found: replace(found, variants=variants))
