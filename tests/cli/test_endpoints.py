@@ -17,6 +17,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.serving.tiny_archive import write_tiny_archive
+from tintype.cli.endpoints import numbers_of
 from tintype.cli.main import app
 from tintype.errors import Conflict, InvalidRequest, NotFound
 
@@ -130,3 +131,11 @@ def test_a_long_prediction_goes_on_where_it_was(shell: Shell, archive: Path, red
 def test_variants_that_are_none(shell: Shell, archive: Path, word: str) -> None:
     with pytest.raises((InvalidRequest, NotFound)):
         shell.json("deploy", archive, "--variant", word)
+
+
+def test_it_is_said_in_which_numbers_a_network_runs(shell: Shell, archive: Path) -> None:
+    shell.json("deploy", archive, "--endpoint", "numbers")
+    facts = shell.json("endpoints", "show", "numbers")["facts"]
+    told = "AllTraffic runs in fp32 (not int8: the archive was written without trying), onnxruntime"
+    assert numbers_of(facts) == [told]
+    assert numbers_of(None) == []

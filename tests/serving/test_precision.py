@@ -6,7 +6,15 @@ import pytest
 
 from tests.serving.tiny_archive import PREPROCESSING, SIZE
 from tintype.models.archive import INTEGERS, ONNX, WEIGHTS, Description, PrecisionRecord
-from tintype.serving.precision import Choice, Precision, choose, figures, objection_to_integers
+from tintype.serving import precision
+from tintype.serving.precision import (
+    Choice,
+    Precision,
+    choose,
+    figures,
+    objection_to_integers,
+    on_this_machine,
+)
 
 FAST = frozenset({"fpu", "avx512_vnni"})
 GOOD: dict[str, Any] = {
@@ -86,3 +94,11 @@ def test_the_runtimes_favourite_is_taken_and_why_not_integers_is_said() -> None:
 
 def test_figures_of_what_was_not_measured() -> None:
     assert figures(PrecisionRecord(reason="no convolutions")) == "not measured"
+
+
+def test_what_a_server_here_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "cpu_flags", lambda: FAST)
+    assert on_this_machine(description(PrecisionRecord(**GOOD))).precision == "int8"
+    assert on_this_machine(description(None, WEIGHTS, ONNX)).precision == "fp32"
+    monkeypatch.setattr(precision, "cpu_flags", lambda: frozenset({"avx2"}))
+    assert on_this_machine(description(PrecisionRecord(**GOOD))).precision == "fp32"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
+from tintype.cli.endpoints import facts_of, numbers_of
 from tintype.cli.invocation import Invocation
 from tintype.jobs.supervisor import ENVIRONMENTS
 from tintype.pipeline.endpoint_plan import Wanted, config_of
@@ -55,6 +57,8 @@ def deploy(
     else:
         call.say(f"{started.name} is in service at {started.url}; open it in a browser to try it")
         call.say(f"[dim]curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' {started.url}/invocations[/]")
+        for line in numbers_of(facts_of(started)):
+            call.say(f"[dim]{escape(line)}[/]")
     call.say(f"[dim]tintype endpoints delete {started.name} ends it[/]")
     call.answer(started.describe())
 

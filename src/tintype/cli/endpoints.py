@@ -54,6 +54,8 @@ def show(call: Invocation, name: NameArgument) -> None:
         table.add_row("update", f"{endpoint.update.stage}, {percent(endpoint.update.share)} of the traffic")
     call.say(table)
     call.say(_variants(endpoint, facts))
+    for line in numbers_of(facts):
+        call.say(f"[dim]{escape(line)}[/]")
     for warning in warnings_of(facts):
         call.say(f"[yellow]![/] {escape(warning)}")
     call.answer({**described, "facts": facts, "warnings": warnings_of(facts)})
@@ -146,6 +148,12 @@ def warnings_of(facts: dict[str, Any] | None) -> list[str]:
         for variant, drift in drifts
         if drift["drift"]
     ]
+
+
+def numbers_of(facts: dict[str, Any] | None) -> list[str]:
+    """In which numbers each variant's network runs, and why, in sentences."""
+    told = [one for one in (facts or {}).get("variants", ()) if one["precision"]]
+    return [f"{one['name']} runs in {one['precision']} ({one['why']}), {one['runtime']}" for one in told]
 
 
 def _variants(endpoint: Endpoint, facts: dict[str, Any] | None) -> Table:

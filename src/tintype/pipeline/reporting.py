@@ -12,7 +12,9 @@ from typing import Any, final
 import psutil
 
 from tintype.datasets.dataset import Dataset
+from tintype.jobs.directory import JobDirectory
 from tintype.jobs.job import Job
+from tintype.models.archive import DESCRIPTION, Description
 from tintype.pipeline.training_jobs import plan_of
 from tintype.reports.evidence import (
     Album,
@@ -27,6 +29,7 @@ from tintype.reports.evidence import (
 )
 from tintype.reports.gathering import gather
 from tintype.reports.page import write_report
+from tintype.serving.precision import on_this_machine
 from tintype.tuning.importance import importance
 from tintype.tuning.objective import Direction
 from tintype.tuning.ranges import Categorical, Range
@@ -102,7 +105,7 @@ def evidence_of(story: Story, max_pixels: int) -> RunEvidence:
         phases=story.phases,
         endpoint=None if story.endpoint is None else Endpoint(*story.endpoint),
         profile=None if story.profile is None else Profile(*story.profile),
-        environment=environment(),
+        environment=environment() | numbers(JobDirectory(Path(story.job.directory)).model),
         max_pixels=max_pixels,
     )
 
@@ -127,6 +130,12 @@ def environment() -> dict[str, str]:
     found["cores"] = str(psutil.cpu_count() or 1)
     found["memory"] = f"{psutil.virtual_memory().total / 1024**3:.0f} GiB"
     return found | {library: version(library) for library in LIBRARIES if _installed(library)}
+
+
+def numbers(model: Path) -> dict[str, str]:
+    """In which numbers the model in this folder is served here, and what that costs; nothing when there is none."""
+    path = model / DESCRIPTION
+    return {"served in": str(on_this_machine(Description.from_json(path.read_bytes())))} if path.is_file() else {}
 
 
 def _installed(library: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, final, get_args
 
 from tintype.models.archive import INTEGERS, Description, PrecisionRecord
-from tintype.models.processor import INTEGER_FLAGS
+from tintype.models.processor import INTEGER_FLAGS, cpu_flags
 
 Precision = Literal["fp32", "bf16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -48,6 +48,12 @@ def choose(
     if good[0] == "int8" and description.precision is not None:
         return Choice("int8", figures(description.precision))
     return Choice(good[0], f"not int8: {objection}" if objection else "what the runtime does best")
+
+
+def on_this_machine(description: Description) -> Choice:
+    """What a server on this machine's processor does by itself."""
+    able: tuple[Precision, ...] = ("int8", "fp32") if INTEGERS in description.files else ("fp32",)
+    return choose(description, able, cpu_flags()) or Choice("fp32", "all there is")
 
 
 def objection_to_integers(description: Description, flags: frozenset[str]) -> str | None:
