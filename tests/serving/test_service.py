@@ -144,6 +144,21 @@ def test_what_is_refused(service: RunningServer, picture, content, content_type,
     assert top_label(service.invoke(picture())) == "red"
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://elsewhere.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Origin": "SELF", "Sec_Fetch_Site": "same-origin"}, 200),
+        ({}, 200),
+    ],
+)
+def test_pages_from_elsewhere_may_not_post_here(service: RunningServer, picture, headers, status) -> None:
+    own = {name: value.replace("SELF", service.url) for name, value in headers.items()}
+    assert service.invoke(picture(), **own).status_code == status
+
+
 def test_a_deadline_is_kept_and_the_place_is_free_again(start_server, tmp_path) -> None:
     running = start_server(write_tiny_archive(tmp_path / "slow.tar.gz", repeats=60), "--queue-capacity=2")
     body = write_npy(np.zeros((64, 3, SIZE, SIZE), np.float32))

@@ -7,10 +7,11 @@ import gzip
 import hmac
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import final
+from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -79,6 +80,14 @@ def check_token(authorization: str | None, token: str | None) -> None:
     sent = given[len(SCHEME) :].strip() if given.lower().startswith(SCHEME) else ""
     if not hmac.compare_digest(sent.encode(errors="replace"), token.encode()):
         raise Unauthorised("this endpoint needs its token; send the header 'Authorization: Bearer <token>'")
+
+
+def check_site(headers: Mapping[str, str]) -> None:
+    """403 for what a browser sends on behalf of a page from elsewhere: a stranger's page may not use this model."""
+    origin = headers.get("origin")
+    is_foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+    if is_foreign or headers.get("sec-fetch-site") == "cross-site":
+        raise HTTPException(HTTPStatus.FORBIDDEN, "a page from another site may not ask here; ask from a program")
 
 
 async def read_body(request: Request, limit_bytes: int, limit_seconds: float, take: Callable[[int], None]) -> bytes:

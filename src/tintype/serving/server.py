@@ -7,7 +7,6 @@ The event loop only moves bytes: pictures are decoded, networks and scripts run 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,7 +22,7 @@ from starlette.routing import BaseRoute, Route
 
 from tintype.errors import Busy, InvalidRequest
 from tintype.serving.access_log import AccessLog
-from tintype.serving.admission import RETRY_AFTER_SECONDS, Room, check_token, compressed, read_body
+from tintype.serving.admission import RETRY_AFTER_SECONDS, Room, check_site, check_token, compressed, read_body
 from tintype.serving.invocation import Answer, Invocation, Model
 from tintype.serving.metrics import CONTENT_TYPE, Metrics
 from tintype.serving.openapi import description
@@ -127,6 +126,7 @@ class _Noted:
 
 async def _answered(service: Service, request: Request, noted: _Noted) -> Response:
     settings, headers = service.settings, request.headers
+    check_site(headers)
     check_token(headers.get("authorization"), service.token)
     deadline = noted.arrived + patience_of(headers.get(PATIENCE), settings.request_seconds)
     if service.is_full():
@@ -178,19 +178,23 @@ def _written(answer: Answer, asked: Mapping[str, str]) -> Response:
 
 async def _unless_gone(request: Request, work: Awaitable[Answer]) -> Answer:
     """The answer, unless the caller hangs up first: then the work is given up, and its place in the queue with it."""
-    answering = asyncio.ensure_future(work)
+    here = asyncio.current_task()
     listening = asyncio.ensure_future(request.receive())        # the body is here: what comes now is the end
+
+    def give_up(_: object) -> None:
+        if here is not None and not listening.cancelled():
+            here.cancel()
+
+    listening.add_done_callback(give_up)
     try:
-        await asyncio.wait({answering, listening}, return_when=asyncio.FIRST_COMPLETED)
-        if not answering.done():
-            raise ClientDisconnect
-        return answering.result()
+        return await work
+    except asyncio.CancelledError as error:
+        if listening.done() and here is not None and not here.uncancel():
+            raise ClientDisconnect from error
+        raise
     finally:
+        listening.remove_done_callback(give_up)
         listening.cancel()
-        if not answering.done():
-            answering.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await answering
 
 
 def _note(service: Service, request: Request, response: Response, noted: _Noted) -> None:
