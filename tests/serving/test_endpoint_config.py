@@ -85,6 +85,9 @@ def test_wishes_grow(tmp_path) -> None:
     assert wishes.wish(config("bee"), after=3).version == 4
     wishes.tell(Observed(version=3, config=config("ant")))
     assert wishes.observed().settled(3)
+    assert wishes.standing() == wishes.desired()
+    wishes.tell(Observed(version=3, config=config("ant"), rejected=4))
+    assert (wishes.standing().version, wishes.standing().config) == (4, config("ant"))
     wishes.observed_file.write_text('{"version": "x"}')
     with pytest.raises(StorageFailed, match=r"observed\.json is damaged"):
         wishes.observed()

@@ -77,6 +77,16 @@ def test_the_place_is_learnt_and_kept() -> None:
     assert Endpoint.from_json(updating.to_json()) == updating
 
 
+def test_after_an_update_that_went_back_the_variants_are_the_old_ones() -> None:
+    old, new = ENDPOINT.variants, (Variant("AllTraffic", "b.tar.gz"),)
+    updating = replace(ENDPOINT, status=Status.UPDATING, variants=new, before=old)
+    back = as_seen(updating, replace(UP, desired=2, observed=Observed(version=1, rejected=2)), now=9.0)
+    assert (back.variants, back.before) == (old, ())
+    done = as_seen(updating, replace(UP, desired=2, observed=Observed(version=2)), now=9.0)
+    assert (done.variants, done.before) == (new, ())
+    assert Endpoint.from_json(updating.to_json()) == updating
+
+
 sights = some.builds(
     Sight, some.booleans(), some.booleans(), some.sampled_from(["", "killed"]),
     some.sampled_from([None, LISTENING, State(SERVER), State(SERVER, failure="no model")]),

@@ -86,6 +86,7 @@ def test_few_requests_and_small_differences_prove_nothing() -> None:
     assert compare(policy, health(1000, 0, 9.0, 9.0), health(3, 0, 0.01, 0.01)) == ""
     assert compare(policy, health(40, 1, 0.01, 0.02), GOOD) == ""          # one error in forty
     assert compare(policy, health(1000, 0, 0.01, 0.06), GOOD) == ""        # three times, but by 40 ms
+    assert compare(policy, health(2, 2, 0, 0), GOOD) == ""                 # two accidents
     assert compare(policy, health(3, 3, 0, 0), GOOD) != ""                 # three of three is too much
     already_bad = health(1000, 400, 0.01, 0.02)
     assert compare(policy, health(100, 40, 0.01, 0.02), already_bad) == ""

@@ -69,6 +69,12 @@ class Wishes:
         """What is wanted. `NotFound` when the endpoint is gone, `StorageFailed` when the file is damaged."""
         return _read(Desired, self.desired_file)
 
+    def standing(self) -> Desired:
+        """What the endpoint is to stay at: the newest wish, or what serves when that was given up. As `desired`."""
+        desired, observed = self.desired(), self.observed()
+        given_up = observed.rejected >= desired.version
+        return desired.model_copy(update={"config": observed.config}) if given_up and observed.config else desired
+
     def stamp(self) -> tuple[int, int] | None:
         """What tells one state of `desired_file` from another; None when there is none."""
         try:

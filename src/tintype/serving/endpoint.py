@@ -119,6 +119,7 @@ class Endpoint:
     created_at: float = 0.0
     changed_at: float = 0.0
     update: Update | None = None                # the one that is under way
+    before: tuple[Variant, ...] = ()            # the variants that it goes back to when that is given up
 
     @property
     def url(self) -> str | None:
@@ -153,6 +154,7 @@ class Endpoint:
             **{
                 **document,
                 "variants": tuple(Variant(**one) for one in document["variants"]),
+                "before": tuple(Variant(**one) for one in document.get("before", ())),
                 "owner": ProcessIdentity(**document["owner"]),
                 "server": None if server is None else ProcessIdentity(**server),
                 "status": Status(document["status"]),

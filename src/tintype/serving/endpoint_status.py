@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from tintype.errors import NotFound
 from tintype.serving.desired import Observed
@@ -44,14 +44,16 @@ def as_seen(endpoint: Endpoint, sight: Sight, now: float) -> Endpoint:
     status, reason = _status(endpoint, sight)
     state, observed = sight.state, sight.observed
     listening = status is not Status.CREATING and sight.server_alive and state is not None and bool(state.port)
-    place = {"host": state.host, "port": state.port, "server": state.process} if state and listening else {}
     under_way = Update(observed.stage, round(observed.share, 4)) if observed.stage and sight.server_alive else None
-    seen = replace(endpoint, status=status, failure_reason=reason, update=under_way, **place)
-    if seen == endpoint:
-        return endpoint
+    changes: dict[str, Any] = {"update": under_way}
+    if state and listening:
+        changes |= {"host": state.host, "port": state.port, "server": state.process}
+    if status is Status.IN_SERVICE:                 # settled, this way or that
+        gone_back = observed.rejected >= sight.desired and bool(endpoint.before)
+        changes |= {"variants": endpoint.before if gone_back else endpoint.variants, "before": ()}
     if status is endpoint.status:
-        return seen
-    return replace(endpoint.moved(status, at=now, reason=reason), update=under_way, **place)
+        return replace(endpoint, failure_reason=reason, **changes)
+    return replace(endpoint.moved(status, at=now, reason=reason), **changes)
 
 
 def _status(endpoint: Endpoint, sight: Sight) -> tuple[Status, str]:

@@ -195,8 +195,8 @@ class Endpoints:
         return self.list()
 
     def config(self, name: str) -> EndpointConfig:
-        """What is wanted of it. `NotFound`."""
-        return self.get(name).files.wishes.desired().config
+        """What it serves, or is to serve once an update under way is done. `NotFound`."""
+        return self.get(name).files.wishes.standing().config
 
     # the record
 
@@ -224,7 +224,7 @@ class Endpoints:
         if endpoint.status is not Status.IN_SERVICE:
             raise Conflict(f"endpoint {name!r} is {endpoint.status}; it can be changed when it is InService")
         files = endpoint.files
-        before = files.wishes.desired()
+        before = files.wishes.standing()
         wanted = change(before.config)
         files.wishes.wish(kept(wanted, files), after=before.version)
         forget_models(files, files.wishes.desired().config, files.wishes.observed().config)
@@ -233,7 +233,7 @@ class Endpoints:
             replace(one, archive=known.get(one.name, one.archive)) if one.archive in _archives(before.config) else one
             for one in variants_of(wanted)
         )
-        self._change(endpoint, lambda found: replace(found, variants=variants))
+        self._change(endpoint, lambda found: replace(found, variants=variants, before=found.variants))
         return self.get(name)
 
     def _begin_deletion(self, name: str) -> Endpoint:

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tintype.serving.health import Health, lowest_rate
 
+FEWEST_ERRORS = 3           # fewer may be an accident, however few requests there were
+
 
 class Shift(StrEnum):
     """How traffic goes over to the new replicas, in SageMaker's words."""
@@ -134,7 +136,7 @@ def compare(policy: DeploymentPolicy, new: Health, old: Health) -> str:
     `fewest_requests` on.
     """
     bound = max(policy.most_errors, old.error_rate)
-    if lowest_rate(new.errors, new.requests) > bound:
+    if new.errors >= FEWEST_ERRORS and lowest_rate(new.errors, new.requests) > bound:
         return f"{new.errors} of {new.requests} requests failed; {bound:.1%} are put up with"
     if min(new.requests - new.errors, old.requests - old.errors) < policy.fewest_requests:
         return ""
