@@ -23,8 +23,9 @@ from tintype.serving.predictions import Predictions
 from tintype.serving.settings import ServerSettings
 from tintype.serving.surroundings import Surroundings
 from tintype.serving.workers.decoders import AHEAD, Decoded, DecoderLimits, Decoders
-from tintype.serving.workers.networks import Inferred, NetworkLimits, Networks
+from tintype.serving.workers.networks import NetworkLimits, Networks
 from tintype.serving.workers.nursery import Nursery
+from tintype.serving.workers.picture_queue import Inferred
 from tintype.serving.workers.slots import SlotShape
 
 BYTES_PER_PIXEL = 16                    # while a picture is decoded: as stored, as RGB, scaled, upright

@@ -100,9 +100,10 @@ class Supervisor:
         return code
 
     def _spawn(self, module: list[str], descriptors: list[int], *, secret: bool) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+        environment = dict(os.environ)
         if not secret:
-            environment.pop(TOKEN_VARIABLE, None)       # what decodes pictures or runs a script has no use for it
+            environment.pop(TOKEN_VARIABLE, None)           # what decodes pictures or runs a script has no use for it
+            environment["OPENBLAS_NUM_THREADS"] = "1"       # its only thread must be the one that forks
         return subprocess.Popen(
             [sys.executable, "-P", "-m", *module], stdin=subprocess.DEVNULL, pass_fds=descriptors, env=environment
         )

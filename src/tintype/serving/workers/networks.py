@@ -8,10 +8,10 @@ first.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
+import math
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -20,13 +20,13 @@ import numpy as np
 
 from tintype import errors
 from tintype.errors import BadArchive, JobFailed, TintypeError
-from tintype.serving.batching import BatchLimits, Reason, reason_to_release
+from tintype.serving.batching import BatchLimits, Reason
 from tintype.serving.workers.channel import Lost
 from tintype.serving.workers.decoders import Placed
 from tintype.serving.workers.frames import Json
 from tintype.serving.workers.nursery import Child, Nursery
+from tintype.serving.workers.picture_queue import Inferred, Picture, PictureQueue, Release
 
-MAX_DEATHS = 2                  # a request whose workers died so often is given up
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0      # seconds before a worker is started again that did not come up
 
 log = logging.getLogger("tintype.serving")
@@ -43,16 +43,6 @@ class NetworkLimits:
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class Inferred:
-    """What the network said of the pictures of one request."""
-
-    logits: np.ndarray          # float32 (n, classes)
-    waited: float               # seconds until its last picture was in a batch that went out
-    seconds: float              # that its batches took
-
-
-@final
 @dataclass(frozen=True)
 class BatchNews:
     """One batch that went out, for the metrics."""
@@ -64,31 +54,10 @@ class BatchNews:
 
 @final
 @dataclass(eq=False)
-class _Request:
-    result: asyncio.Future[Inferred]
-    rows: int
-    arrived: float
-    logits: np.ndarray | None = None
-    missing: int = 0
-    waited: float = 0.0
-    seconds: float = 0.0
-    deaths: int = 0
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _Picture:
-    request: _Request
-    row: int
-    placed: Placed
-
-
-@final
-@dataclass(eq=False)
 class _Worker:
     child: Child
     is_leaving: bool = False
-    batch: list[_Picture] = field(default_factory=list)
+    batch: list[Picture] = field(default_factory=list)
     timer: asyncio.TimerHandle | None = None
 
     @property
@@ -115,12 +84,10 @@ class Networks:
         self._nursery = nursery
         self._options = options
         self._regions = regions
-        self._batches, self._limits = limits
+        self._queue, self._limits = PictureQueue(limits[0], free), limits[1]
         self._free = free
         self._on_their_way = on_their_way
         self._on_batch = on_batch
-        self._waiting: deque[_Picture] = deque()
-        self._retries: deque[list[_Picture]] = deque()
         self._workers: list[_Worker] = []
         self._wanted = 0
         self._stopping = False
@@ -137,7 +104,7 @@ class Networks:
     @property
     def waiting(self) -> int:
         """Pictures that wait for a batch."""
-        return len(self._waiting) + sum(map(len, self._retries))
+        return len(self._queue)
 
     @property
     def at_work(self) -> int:
@@ -147,7 +114,7 @@ class Networks:
     @property
     def oldest_waits(self) -> float:
         """Seconds that the first of the waiting pictures has waited for."""
-        return time.perf_counter() - self._waiting[0].request.arrived if self._waiting else 0.0
+        return self._queue.oldest_waits
 
     async def scale(self, count: int) -> None:
         """Have `count` workers. Returns when new ones are ready; those too many end after what they are at.
@@ -173,63 +140,34 @@ class Networks:
 
         Raises `JobFailed` when the workers die on them.
         """
-        future: asyncio.Future[Inferred] = asyncio.get_running_loop().create_future()
-        request = _Request(future, len(placed), time.perf_counter(), missing=len(placed))
-        self._waiting.extend(_Picture(request, row, one) for row, one in enumerate(placed))
+        request = self._queue.add(placed)
         self.pump()
-        return await future
+        return await request.result
 
     def pump(self) -> None:
         """Give waiting pictures to idle workers, as far as `batching` says so. Called whenever something changes."""
         for worker in self._workers:
             if not worker.is_idle or worker.is_leaving:
                 continue
-            batch, reason = self._next_batch()
-            if not batch:
+            release = self._queue.next_batch(self._on_their_way())
+            if not isinstance(release, Release):
+                self._come_again(release)
                 return
-            self._send(worker, batch, reason)
-
-    def _next_batch(self) -> tuple[list[_Picture], Reason]:
-        while self._retries:
-            batch = [one for one in self._retries.popleft() if not self._is_dropped(one)]
-            if batch:
-                return batch, Reason.RETRY
-        while self._waiting and self._is_dropped(self._waiting[0]):
-            self._waiting.popleft()
-        if not self._waiting:
-            return [], Reason.ALL_HERE
-        waited = self.oldest_waits
-        reason = reason_to_release(self._batches, len(self._waiting), waited, self._on_their_way())
-        if reason is None:
-            self._come_again(self._batches.wait_seconds - waited)
-            return [], Reason.WAITED
-        batch: list[_Picture] = []
-        while self._waiting and len(batch) < self._batches.pictures:
-            picture = self._waiting.popleft()
-            if not self._is_dropped(picture):
-                batch.append(picture)
-        return batch, reason
-
-    def _is_dropped(self, picture: _Picture) -> bool:
-        """Nobody waits for it any more: its slot is given back."""
-        if not picture.request.result.done():
-            return False
-        self._free(picture.placed)
-        return True
+            self._send(worker, release)
 
     def _come_again(self, seconds: float) -> None:
-        if self._timer is None:
-            def ring() -> None:
-                self._timer = None
-                self.pump()
+        if self._timer is None and math.isfinite(seconds):
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
 
-            self._timer = asyncio.get_running_loop().call_later(seconds, ring)
+    def _ring(self) -> None:
+        self._timer = None
+        self.pump()
 
-    def _send(self, worker: _Worker, batch: list[_Picture], reason: Reason) -> None:
-        now = time.perf_counter()
+    def _send(self, worker: _Worker, release: Release) -> None:
+        now, batch = time.perf_counter(), release.pictures
         for picture in batch:
             picture.request.waited = now - picture.request.arrived
-        self._on_batch(BatchNews(reason, len(batch), now - batch[0].request.arrived))
+        self._on_batch(BatchNews(release.reason, len(batch), now - batch[0].request.arrived))
         worker.batch = batch
         items = [(one.placed.region, one.placed.slot, one.placed.fill) for one in batch]
         answer = worker.child.channel.ask({"items": items})
@@ -246,32 +184,18 @@ class Networks:
         if worker.timer is not None:
             worker.timer.cancel()
         if answer.exception() is not None:
-            self._lost(batch)
+            self._queue.put_back(batch)
+            self.pump()
             return
         header, body = answer.result()
         logits = np.frombuffer(body, np.float32).reshape(len(batch), -1)
         for picture, row in zip(batch, logits, strict=True):
             self._free(picture.placed)
-            _note(picture, row, header["seconds"])
+            picture.request.note(picture.row, row, header["seconds"])
         if worker.is_leaving:
             worker.child.dismiss()
         elif 0 < self._limits.memory_bytes < header["memory"]:
             self._outgrown(worker, header["memory"])
-        self.pump()
-
-    def _lost(self, batch: list[_Picture]) -> None:
-        """The worker is gone: each request is tried once more, alone."""
-        for request, pictures in itertools.groupby(batch, key=lambda one: one.request):
-            again = list(pictures)
-            request.deaths += 1
-            if request.deaths >= MAX_DEATHS or request.result.done():
-                for picture in again:
-                    self._free(picture.placed)
-                if not request.result.done():
-                    died = "the workers that ran the network on this request died; the log says how"
-                    request.result.set_exception(JobFailed(died))
-            else:
-                self._retries.append(again)
         self.pump()
 
     def _outgrown(self, worker: _Worker, memory: int) -> None:
@@ -334,19 +258,6 @@ class Networks:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _note(picture: _Picture, row: np.ndarray, seconds: float) -> None:
-    """Write one picture's logits down; the last one of a request completes it."""
-    request = picture.request
-    if request.logits is None:
-        request.logits = np.empty((request.rows, len(row)), np.float32)
-    request.logits[picture.row] = row
-    request.missing -= 1
-    if picture.row == 0 or request.missing == 0 or request.rows == 1:
-        request.seconds = max(request.seconds, seconds)
-    if request.missing == 0 and not request.result.done():
-        request.result.set_result(Inferred(request.logits, request.waited, request.seconds))
 
 
 def error_named(name: str) -> type[TintypeError]:
