@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import final
 
 from tintype.web.account import Account
+from tintype.web.invocation_metrics import InvocationMetrics
 from tintype.web.keys import KeyPair
 from tintype.web.s3.buckets import Buckets
 from tintype.workspace import Workspace
@@ -27,6 +28,7 @@ class Context:
     buckets: Buckets
     base_url: str                       # of this server, without a slash at the end
     now: Callable[[], datetime]         # aware, UTC
+    invocations: InvocationMetrics = field(default_factory=InvocationMetrics)
 
     @property
     def region(self) -> str:

@@ -20,6 +20,7 @@ from tintype.web.api.operations import OPERATIONS
 from tintype.web.app import App, Lifespan, Parts
 from tintype.web.context import Context
 from tintype.web.engine_at_hand import engine_at_hand
+from tintype.web.invocation_metrics import invocations_kept
 from tintype.web.keys import home_key
 from tintype.web.pages.routes import page_routes
 from tintype.web.pages.session import LOOPBACK_NAMES, Session, open_session
@@ -34,7 +35,7 @@ KEEP_ALIVE_SECONDS = 120        # clients that poll every 30 s or so keep their 
 STOP_SECONDS = 10               # for answers that are under way when the server is told to stop
 EVERYWHERE = ("0.0.0.0", "::", "")
 
-LIFESPANS: tuple[Lifespan, ...] = (engine_at_hand, work_resumed)
+LIFESPANS: tuple[Lifespan, ...] = (engine_at_hand, work_resumed, invocations_kept)
 """What is started with the server and ended with it, in this order."""
 
 

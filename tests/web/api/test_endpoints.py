@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tarfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,34 @@ def test_what_was_asked_is_captured(api: Api, runtime: Any, served: str, picture
     record = json.loads(lines[-1])
     assert {"captureData", "eventMetadata", "eventVersion"} <= set(record)
     assert record["captureData"]["endpointInput"]["observedContentType"] == "image/jpeg"
+
+
+def test_what_was_asked_is_a_metric(api: Api, runtime: Any, served: str, picture: bytes) -> None:
+    now = datetime.now(UTC)
+
+    def metric(name: str, statistic: str) -> float:
+        points = api.cloudwatch.get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName=name,
+            Dimensions=[{"Name": "EndpointName", "Value": served}, {"Name": "VariantName", "Value": "AllTraffic"}],
+            StartTime=now - timedelta(days=1),
+            EndTime=now + timedelta(days=1),
+            Period=2 * 86_400,
+            Statistics=[statistic],
+        )["Datapoints"]
+        return sum(point[statistic] for point in points)
+
+    def counts() -> list[float]:
+        return [metric(f"Invocation{which}", "Sum") for which in ("s", "4XXErrors", "5XXErrors")]
+
+    before = counts()
+    for body in (picture, picture, b"no picture"):
+        with contextlib.suppress(ClientError):
+            runtime.invoke_endpoint(EndpointName=served, ContentType="image/jpeg", Body=body)
+    assert [after - earlier for after, earlier in zip(counts(), before, strict=True)] == [3.0, 1.0, 0.0]
+    assert 100 < metric("ModelLatency", "Maximum") < 60e6          # microseconds
+    listed = api.cloudwatch.list_metrics(Namespace="AWS/SageMaker")["Metrics"]
+    assert "Invocations" in {one["MetricName"] for one in listed}
 
 
 def test_a_mistake_of_the_callers_is_a_model_error(runtime: Any, served: str) -> None:

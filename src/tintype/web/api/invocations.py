@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -104,12 +105,17 @@ async def _ask(context: Context, endpoint: Endpoint, request: Members, body: byt
     headers = {header: request[member] for member, header in HEADERS.items() if request.get(member)}
     if endpoint.token:
         headers["authorization"] = f"Bearer {endpoint.token}"
+    began, only = time.monotonic(), endpoint.variants[0].name
     try:
         async with httpx.AsyncClient(trust_env=False, verify=NO_CERTIFICATES, timeout=seconds) as client:
             found = await client.post(f"{endpoint.url}/invocations", content=body, headers=headers)
+        variant = found.headers.get(VARIANT, request.get("TargetVariant") or only)
+        context.invocations.note(endpoint.name, variant, found.status_code, time.monotonic() - began)
     except httpx.TimeoutException as error:
+        context.invocations.note(endpoint.name, only, 0, seconds)
         raise _model_error(context, endpoint.name, 0, f"no answer within {seconds:g} seconds") from error
     except httpx.HTTPError as error:
+        context.invocations.note(endpoint.name, only, 0, time.monotonic() - began)
         raise _model_error(context, endpoint.name, 0, f"the endpoint's server went away: {error}") from error
     if found.status_code == httpx.codes.TOO_MANY_REQUESTS:
         raise AwsFault("ServiceUnavailable", f"Endpoint {endpoint.name} has too many requests at work; try later", 503)

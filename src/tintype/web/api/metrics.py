@@ -15,6 +15,7 @@ from tintype.web.api.operation import Members
 from tintype.web.api.statistics import STATISTICS, Bin, Point, dimensions_of, in_periods
 from tintype.web.context import Context
 from tintype.web.faults import AwsFault
+from tintype.web.invocation_metrics import NAMESPACE
 
 MOST_LISTED = 500
 COMPONENT = "-aws-training-job"         # what SageMaker adds to a job's name for the name of its trial component
@@ -39,6 +40,7 @@ def get_metric_data(context: Context, request: Members) -> Members:
 
 def list_metrics(context: Context, request: Members) -> Members:
     """The metrics there are, a page of them."""
+    context.invocations.write(context.workspace.records)
     wanted = {one["Name"]: one.get("Value") for one in request.get("Dimensions") or ()}
     named = request.get("MetricName")
     every = all_series(context.workspace.records, request.get("Namespace"), wanted)
@@ -77,6 +79,8 @@ def batch_put_metrics(context: Context, request: Members) -> Members:
 
 
 def _bins(context: Context, series: Series, request: Mapping[str, Any], period: int) -> list[Bin]:
+    if series.namespace == NAMESPACE:
+        context.invocations.write(context.workspace.records)        # so that what was asked just now counts
     start, end = request["StartTime"].timestamp(), request["EndTime"].timestamp()
     if start >= end:
         raise AwsFault("InvalidParameterValue", "The parameter StartTime must be less than the parameter EndTime.")
