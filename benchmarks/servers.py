@@ -29,6 +29,8 @@ from benchmarks.measuring import PEERS, REPOSITORY, anonymous_bytes
 PACKAGES = {"litserve": "litserve>=0.2", "ray": "ray[serve]>=2.40", "bentoml": "bentoml>=1.4"}
 READY_SECONDS, END_SECONDS = 180, 20
 POLL_SECONDS = 0.005
+CORES = len(os.sched_getaffinity(0))
+REST_SECONDS, MOST_RESTS, IDLE = 0.5, 20, 0.1       # idle: less than a tenth of a core
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,14 @@ class Running:
                 total += spent.user + spent.system
         return total
 
+    def rest(self) -> None:
+        """Wait until it has done what callers left behind who went away; some servers are never quite idle."""
+        for _ in range(MOST_RESTS):
+            spent = self.cpu_seconds()
+            time.sleep(REST_SECONDS)
+            if self.cpu_seconds() - spent < IDLE * REST_SECONDS:
+                return
+
     def anonymous_bytes(self) -> int:
         """Memory of all its processes."""
         return anonymous_bytes(self.root)
@@ -94,11 +104,10 @@ def tintype(model: Model, *arguments: str, title: str = "Tintype") -> Side:
     return Side(title, command, "raw", "/invocations", "/ping", {})
 
 
-def litserve(model: Model, batch: int = 1) -> Side:
+def litserve(model: Model, title: str = "LitServe, torch", *options: str, **environment: str) -> Side:
     """LitServe with torch, as its documentation writes it."""
-    command = [*peer("litserve", "litserve_server.py"), "--network", model.network, "--batch", str(batch), "--port"]
-    title = f"LitServe, torch{', batches of ' + str(batch) if batch > 1 else ''}"
-    return Side(title, command, "json", "/predict", "/health", {})
+    command = [*peer("litserve", "litserve_server.py"), "--network", model.network, *options, "--port"]
+    return Side(title, command, "json", "/predict", "/health", environment)
 
 
 def ray_serve(model: Model) -> Side:
@@ -204,7 +213,11 @@ def sides(model: Model, home: Path, wanted: Sequence[str], options: Sequence[str
         "int8": lambda: tintype(model, "--runtime=int8", *options, title="Tintype, int8"),
         "fp32": lambda: tintype(model, "--runtime=fp32", *options, title="Tintype, fp32"),
         "litserve": lambda: litserve(model),
-        "litserve-batch": lambda: litserve(model, batch=8),
+        "litserve-batch": lambda: litserve(model, "LitServe, torch, batches of 8", "--batch", "8"),
+        # What the documentation does not do: torch's threads get in each other's way, more so on a busy machine.
+        "litserve-tuned": lambda: litserve(
+            model, "LitServe, torch, a worker of one thread per core", "--workers", str(CORES), OMP_NUM_THREADS="1"
+        ),
         "ray": lambda: ray_serve(model),
         "bentoml": lambda: bentoml(model, home),
     }

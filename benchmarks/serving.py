@@ -1,7 +1,8 @@
 """Photographs in, JSON out: our server beside LitServe, Ray Serve and BentoML, and beside the bare network.
 
     python -m benchmarks serving [--networks resnet18 resnet50] [--runs 3] [--seconds 8] [--clients 8]
-        [--parts throughput latency start soak overload] [--sides int8 fp32 litserve litserve-batch ray bentoml]
+        [--parts throughput latency start soak overload update]
+        [--sides int8 fp32 litserve litserve-batch litserve-tuned ray bentoml]
         [--soak-minutes 1] [--server-options "--workers=2"]
 
 All on the cores of this machine, which wrk shares. Networks have random weights: what is measured is time, and in which
@@ -15,6 +16,7 @@ numbers a network may run is then for us to say (`--runtime int8`). Photographs 
 - start: from the start of the process to the first 200 of its health check, and to the first answer.
 - soak: so many minutes of load; memory and open files of the tree.
 - overload: ten times the rate; how those that are served fare, and how soon after it all is as before.
+- update: `tintype endpoints update` to another model under full load; requests that failed.
 """
 
 from __future__ import annotations
@@ -41,11 +43,11 @@ from safetensors.torch import save_file
 from torchvision import models
 
 from benchmarks.load import Bodies, absence, fire, write_bodies
-from benchmarks.measuring import MIB, SHARED, ratio, table
+from benchmarks.measuring import MIB, SHARED, TINTYPE, measure, ratio, table
 from benchmarks.servers import Model, Running, Side, running, sides
 from tintype.datasets.transforms import Preprocessing
 from tintype.models import archive
-from tintype.models.archive import Description
+from tintype.models.archive import Description, TrainingRecord
 from tintype.models.export import export_onnx
 from tintype.training.quantisation import quantise
 
@@ -57,7 +59,8 @@ LOADED = 0.7                    # of the throughput, for latency under load
 LOADED_CONNECTIONS = 32         # enough that a request hardly ever finds all of them busy
 OVERLOAD, OVERLOAD_CONNECTIONS = 10, 256
 SOAK_PIECE_SECONDS = 10
-PARTS = ("throughput", "latency", "start", "soak", "overload")
+UPDATE_SECONDS = 30             # of load, around an update
+PARTS = ("throughput", "latency", "start", "soak", "overload", "update")
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,7 @@ def bare_latency(path: Path, pictures: Sequence[bytes], seconds: float) -> list[
 def served_rate(server: Running, bodies: Bodies, clients: int, seconds: float) -> Rate:
     """A server under full load. Raises `RuntimeError` when an answer is not good."""
     fire(server.url, bodies, connections=clients, seconds=WARM_SECONDS)
+    server.rest()
     spent = server.cpu_seconds()
     load = fire(server.url, bodies, connections=clients, seconds=seconds)
     if load.failures or not load.requests:
@@ -241,15 +245,17 @@ class Bench:
         """Start each side a few times."""
         rows = []
         for side in self.sides:
-            ready, first = [], []
+            ready, first, cpu = [], [], []
             for _ in range(self.options.runs):
                 began = time.perf_counter()
                 with running(side) as server:
                     ready.append(server.ready_seconds)
+                    cpu.append(server.cpu_seconds())
                     ask(server.url, self.bodies(side))
                     first.append(time.perf_counter() - began)
-            rows.append((side.title, f"{statistics.median(ready):.2f} s", f"{statistics.median(first):.2f} s"))
-        table(f"{self.model.network}: from start to ready, and to the first answer", ("", "ready", "answer"), rows)
+            rows.append((side.title, *(f"{statistics.median(one):.2f} s" for one in (ready, first, cpu))))
+        title = f"{self.model.network}: from start to ready, and to the first answer"
+        table(title, ("", "ready", "answer", "CPU until ready"), rows)
 
     def soak(self) -> None:
         """Full load for minutes: the tree's memory and files after the first piece, in the middle and at the end."""
@@ -305,6 +311,32 @@ class Bench:
             ("as before after", "never" if calm is None else f"{calm - ended:.2f} s"),
         ]
         table(f"{self.model.network}: {OVERLOAD} times the load", ("", ""), rows)
+
+    def update(self) -> None:
+        """An endpoint gets another model while all clients ask."""
+        archives = [self._packed(name) for name in ("first", "second")]
+        home = self._folder / "home"
+        words = ["deploy", archives[0], "--endpoint", "bench", "--home", home, "--json"]
+        url = json.loads(measure([*TINTYPE, *words]).output)["url"] + "/invocations"
+        bodies = self.bodies(self._ours()[0])
+        try:
+            with ThreadPoolExecutor(1) as pool:
+                asking = pool.submit(fire, url, bodies, connections=self.options.clients, seconds=UPDATE_SECONDS)
+                time.sleep(WARM_SECONDS)
+                words = ["endpoints", "update", "bench", archives[1], "--home", home]
+                took = measure([*TINTYPE, *words]).seconds
+                load = asking.result()
+        finally:
+            measure([*TINTYPE, "endpoints", "delete", "bench", "--home", home])
+        rows = [(f"{took:.1f} s", load.requests, json.dumps(load.statuses), load.failures)]
+        table(f"{self.model.network}: update under load", ("update", "requests", "statuses", "failed"), rows)
+
+    def _packed(self, name: str) -> Path:
+        path = self._folder / f"{name}.tar.gz"
+        opened = archive.open_unpacked(self.model.archive)
+        told = opened.description.model_copy(update={"training": TrainingRecord(job=name)})
+        archive.write(path, told, {one: opened.directory / one for one in opened.description.files})
+        return path
 
     def _ours(self) -> list[Side]:
         return [one for one in self.sides if one.route == "/invocations"]
@@ -393,6 +425,7 @@ def main(arguments: list[str]) -> None:
                 "start": bench.start,
                 "soak": bench.soak,
                 "overload": bench.overload,
+                "update": bench.update,
             }
             for part in options.parts:
                 parts[part]()
