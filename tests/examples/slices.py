@@ -17,7 +17,7 @@ LAYOUTS: dict[str, tuple[str, int, Counts]] = {
         "hymenoptera", 2, {"train": ("train", 12), "validation": ("val", 3), "test": ("val", 3)}
     ),
     "001_dog_breeds_resnet18": (
-        "hymenoptera", 2, {"train": ("train", 6), "valid": ("val", 2), "test": ("val", 2)}
+        "hymenoptera", 2, {"train": ("train", 4), "valid": ("val", 1), "test": ("val", 1)}
     ),
     "002_dog_breeds_loss_hooks": (
         "cifar10-small", 3, {"train": ("train", 4), "valid": ("valid", 1), "test": ("test", 1)}
@@ -26,7 +26,7 @@ LAYOUTS: dict[str, tuple[str, int, Counts]] = {
         "cifar10-small", 6, {"seg_train": ("train", 5), "seg_test": ("test", 2)}
     ),
     "004_dog_breeds_finetuned": (
-        "hymenoptera", 2, {"train": ("train", 6), "valid": ("val", 2), "test": ("val", 2)}
+        "hymenoptera", 2, {"train": ("train", 4), "valid": ("val", 1), "test": ("val", 1)}
     ),
 }  # fmt: skip
 CLASSES = {"000_hurricane_damage": ("damage", "no_damage")}

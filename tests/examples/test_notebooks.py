@@ -49,7 +49,7 @@ def after(cells: list[dict[str, Any]], fragment: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(480)
 @pytest.mark.parametrize("project", list(LAYOUTS))
 def test_a_notebook_runs_from_top_to_bottom(shell: Shell, project: str, tmp_path: Path) -> None:
     cells = executed(shell, project, tmp_path)

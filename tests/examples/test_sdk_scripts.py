@@ -15,7 +15,7 @@ CLOCK = Path(__file__).with_name("hurried_clock.py")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(480)
 @pytest.mark.parametrize("name", ["training", "tuning", "serving"])
 def test_a_script(shell: Shell, name: str, tmp_path: Path) -> None:
     code = HURRIED.format(clock=str(CLOCK), script=str(SDK_SCRIPTS / f"{name}.py"))
@@ -24,7 +24,7 @@ def test_a_script(shell: Shell, name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(480)
 def test_the_third_version(shell: Shell, tmp_path: Path) -> None:
     if not is_made(FOLDER_V3, REQUIREMENTS_V3):
         pytest.skip("its environment takes minutes; `python -m tests.examples.sdk_environment` makes it")

@@ -221,6 +221,18 @@ def test_saving_is_no_part_of_a_step(tmp_path: Path) -> None:
     assert all(not ((found.steps["start"] < one["start"]) & (ends > one["start"])).any() for one in saving)
 
 
+def test_a_network_is_saved_whole_and_without_hooks(tmp_path: Path) -> None:
+    network = nn.Linear(8, 2)
+    with Watched(tmp_path) as watched:
+        train(network, loader(16))
+        torch.save(network, tmp_path / "network.pt")
+        train(network, loader(16))
+    saved = torch.load(tmp_path / "network.pt", weights_only=False)
+    assert not saved._forward_pre_hooks
+    assert not saved._forward_hooks
+    assert len(watched.found.steps) == 4
+
+
 def test_an_evaluation_between_two_batches_is_no_part_of_a_step(tmp_path: Path) -> None:
     network, loss_of = nn.Linear(8, 2), nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(network.parameters(), 0.1)

@@ -16,8 +16,8 @@ from torchvision import transforms
 ImageFile.LOAD_TRUNCATED_IMAGES = True                  # one of the photographs ends too early
 
 
-def net(classes):
-    model = torchvision.models.resnet50(pretrained=True)
+def net(name, classes):
+    model = getattr(torchvision.models, name)(pretrained=True)
     for parameter in model.parameters():
         parameter.requires_grad = False
     model.fc = nn.Linear(model.fc.in_features, classes)
@@ -60,13 +60,13 @@ def main(args):
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train_loader = loader(os.path.join(args.data_dir, "train"), args.batch_size, training=True)
     test_loader = loader(os.path.join(args.data_dir, "test"), args.batch_size)
-    model = net(len(train_loader.dataset.classes)).to(device)
+    model = net(args.model, len(train_loader.dataset.classes)).to(device)
     loss_fn = nn.CrossEntropyLoss()
     optimizer = optim.Adam(model.fc.parameters(), lr=args.learning_rate)
     for epoch in range(1, args.epochs + 1):
         train(model, train_loader, loss_fn, optimizer, device, epoch)
         test(model, test_loader, loss_fn, device)
-    torch.save(model.cpu().state_dict(), os.path.join(args.model_dir, "model.pth"))
+    torch.save(model.cpu(), os.path.join(args.model_dir, "model.pth"))
 
 
 if __name__ == "__main__":
@@ -74,6 +74,7 @@ if __name__ == "__main__":
     parser.add_argument("--learning_rate", type=float, default=0.001)
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--model", type=str, default="resnet50")
     parser.add_argument("--data_dir", type=str, default=os.environ["SM_CHANNEL_TRAINING"])
     parser.add_argument("--model_dir", type=str, default=os.environ["SM_MODEL_DIR"])
     main(parser.parse_args())

@@ -5,8 +5,6 @@ import json
 import os
 
 import torch
-import torch.nn as nn
-import torchvision
 from PIL import Image
 from torchvision import transforms
 
@@ -15,10 +13,7 @@ device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 def model_fn(model_dir):
     with open(os.path.join(model_dir, "model.pth"), "rb") as stream:
-        state = torch.load(stream, map_location=device)
-    model = torchvision.models.resnet50()
-    model.fc = nn.Linear(model.fc.in_features, len(state["fc.bias"]))
-    model.load_state_dict(state)
+        model = torch.load(stream, map_location=device)
     return model.to(device).eval()
 
 

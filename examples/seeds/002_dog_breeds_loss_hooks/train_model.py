@@ -1,7 +1,6 @@
 """The training of hpo.py, its loss recorded in each mode: training, validation and, at the end, the test.
 
-The hook is told its loss and nothing of the network: what it saves beside the loss is what the job's configuration
-asks for.
+What the hook saves beside the loss is what the job's configuration asks for. The network is saved whole, as it stands.
 """
 
 import argparse
@@ -18,8 +17,8 @@ from torchvision import transforms
 ImageFile.LOAD_TRUNCATED_IMAGES = True
 
 
-def net(classes):
-    model = torchvision.models.resnet50(pretrained=True)
+def net(name, classes):
+    model = getattr(torchvision.models, name)(pretrained=True)
     for parameter in model.parameters():
         parameter.requires_grad = False
     model.fc = nn.Linear(model.fc.in_features, classes)
@@ -66,7 +65,7 @@ def test(model, loader, loss_fn, device, hook, mode, name):
 def main(args):
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     loaders = create_data_loaders(args.data_dir, args.batch_size)
-    model = net(len(loaders["train"].dataset.classes)).to(device)
+    model = net(args.model, len(loaders["train"].dataset.classes)).to(device)
     loss_fn = nn.CrossEntropyLoss()
     optimizer = optim.Adam(model.fc.parameters(), lr=args.learning_rate)
 
@@ -77,7 +76,7 @@ def main(args):
         train(model, loaders["train"], loss_fn, optimizer, device, epoch, hook)
         test(model, loaders["valid"], loss_fn, device, hook, smd.modes.EVAL, "Validation set")
     test(model, loaders["test"], loss_fn, device, hook, smd.modes.PREDICT, "Test set")
-    torch.save(model.cpu().state_dict(), os.path.join(args.model_dir, "model.pth"))
+    torch.save(model.cpu(), os.path.join(args.model_dir, "model.pth"))
 
 
 if __name__ == "__main__":
@@ -85,6 +84,7 @@ if __name__ == "__main__":
     parser.add_argument("--learning_rate", type=float, default=0.001)
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--model", type=str, default="resnet50")
     parser.add_argument("--data_dir", type=str, default=os.environ["SM_CHANNEL_TRAINING"])
     parser.add_argument("--model_dir", type=str, default=os.environ["SM_MODEL_DIR"])
     main(parser.parse_args())

@@ -29,7 +29,6 @@ from torch.optim.optimizer import Optimizer
 from tintype.debugger import capture_losses, capture_optimisers
 from tintype.debugger.capture_losses import LossCall
 from tintype.debugger.capture_plan import CapturePlan
-from tintype.debugger.capture_root import HiddenHook
 from tintype.debugger.capture_tensors import tensors_in, watching_is_safe
 from tintype.debugger.collection import Collection
 from tintype.debugger.configuration import HookConfiguration
@@ -41,6 +40,7 @@ from tintype.debugger.naming import ModuleNames, scalar_name
 from tintype.debugger.step_record import DatedNumber
 from tintype.debugger.steps import Accounting
 from tintype.errors import InvalidRequest
+from tintype.hidden_hooks import HiddenHook
 
 logger = logging.getLogger(__name__)
 

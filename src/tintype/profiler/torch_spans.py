@@ -25,6 +25,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils.data import dataloader
 
 from tintype.errors import StorageFailed
+from tintype.hidden_hooks import HiddenHook
 from tintype.profiler.loader_spans import watch_workers
 from tintype.profiler.phases import Outside, Phase, StepMode
 from tintype.profiler.span_files import Span
@@ -157,8 +158,8 @@ class TorchSpans:
         if self._inside or module in self._known or not self._mine():
             return
         self._known.add(module)
-        before = module.register_forward_pre_hook(self._forward_starts)
-        after = module.register_forward_hook(self._forward_ends, always_call=True)
+        before = HiddenHook(module, "_forward_pre_hooks", self._forward_starts)         # a saved module is without them
+        after = HiddenHook(module, "_forward_hooks", self._forward_ends, always=True)
         self._undo += [before.remove, after.remove]
         # This call's own hooks were collected before these were there.
         self._forward_starts(module, inputs)

@@ -22,7 +22,6 @@ from smdebug.core.save_config import SaveConfig, SaveConfigMode
 from smdebug.exceptions import SMDebugError, SMDebugRuntimeError, spoken_as_smdebug
 from smdebug.pytorch.collection import Collection, CollectionManager
 from smdebug.pytorch.singleton_utils import set_hook
-from tintype.debugger.capture_root import HiddenHook
 from tintype.debugger.collection import BUILT_IN
 from tintype.debugger.collection import Collection as Saved
 from tintype.debugger.configuration import HookConfiguration
@@ -31,6 +30,7 @@ from tintype.debugger.layout import END_MARKER
 from tintype.debugger.log_files import log_files
 from tintype.debugger.save_config import SaveConfig as Windows
 from tintype.errors import NotFound
+from tintype.hidden_hooks import HiddenHook
 
 __all__ = ["Collection", "CollectionKeys", "CollectionManager", "Hook"]
 

@@ -1,4 +1,4 @@
-"""A hook on a root module that its owner never meets.
+"""A hook on a module that its owner never meets.
 
 PyTorch keeps the hooks of a module in the module. So a saved module (`torch.save`), a copy (`copy.deepcopy`, which
 averaging of weights makes) and a scripted one (`torch.jit.script`) carry the hooks of whoever watched it, and fail
@@ -86,9 +86,9 @@ _KEYS = count(-1, -1)       # PyTorch counts from 0 up
 
 @final
 class HiddenHook:
-    """A hook of a module, hidden, until `remove`."""
+    """A hook of a module, hidden, until `remove`. With `always` a forward hook is called after an exception, too."""
 
-    def __init__(self, module: Module, slot: Slot, hook: Hook) -> None:
+    def __init__(self, module: Module, slot: Slot, hook: Hook, *, always: bool = False) -> None:
         present = getattr(module, slot)
         if not isinstance(present, HookDictionary):
             present = HookDictionary(present)
@@ -96,7 +96,11 @@ class HiddenHook:
         self._dictionary = present
         self._key = next(_KEYS)
         present.hide(self._key, hook)
+        self._always = module._forward_hooks_always_called if always else {}
+        if always:
+            self._always[self._key] = True
 
     def remove(self) -> None:
         """Take the hook away. The second time does nothing."""
         self._dictionary.reveal(self._key)
+        self._always.pop(self._key, None)

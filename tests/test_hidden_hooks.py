@@ -6,10 +6,11 @@ import copy
 import pickle
 from collections import OrderedDict
 
+import pytest
 import torch
 from torch import nn
 
-from tintype.debugger.capture_root import HiddenHook
+from tintype.hidden_hooks import HiddenHook
 
 
 def watched(net: nn.Module) -> tuple[HiddenHook, list[str]]:
@@ -25,6 +26,20 @@ def test_it_is_called_until_it_is_removed() -> None:
     hidden.remove()
     net(torch.ones(1, 2))
     assert seen == ["ours"]
+
+
+def test_one_that_is_always_called_is_called_after_an_exception() -> None:
+    net, seen = nn.Linear(2, 2), []
+    usual = HiddenHook(net, "_forward_hooks", lambda module, args, out: seen.append("usual"))
+    always = HiddenHook(net, "_forward_hooks", lambda module, args, out: seen.append("always"), always=True)
+    with pytest.raises(RuntimeError, match="shapes"):
+        net(torch.ones(1, 3))
+    assert seen == ["always"]
+    usual.remove()
+    always.remove()
+    assert not net._forward_hooks_always_called
+    pickle.loads(pickle.dumps(net))(torch.ones(1, 2))
+    assert seen == ["always"]
 
 
 def test_the_hooks_of_others_live_beside_it() -> None:
