@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import heapq
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from typing import final
@@ -43,7 +42,7 @@ def run(link: Link, options: Json, descriptors: Sequence[int]) -> None:
         answer = decoder.answer(header, body)
         link.send(answer)
         if answer.get("spent"):
-            sys.exit(0)         # what is left of the memory is in pieces; the next one starts afresh
+            return              # what is left of the memory is in pieces; the next one starts afresh
 
 
 @final

@@ -164,6 +164,8 @@ class Nursery:
                 started.set_result(news["pid"])
             return
         pid, was_dismissed = news["ended"], news["ended"] in self._dismissed
+        if pid not in self._alive:          # the spare, that nobody has asked for yet
+            return
         self._alive.pop(pid).set_result(news["code"])
         self._dismissed.discard(pid)
         if news["code"] != 0 and not was_dismissed:

@@ -8,7 +8,8 @@ messages over a SOCK_SEQPACKET socket, with the descriptors for the child; answe
     {"kill": 123}                                               ->  (its whole process group)
                                                                 ->  {"ended": 123, "code": -9}, whenever a child ends
 
-It ends when the other end is closed; its children are killed with it.
+It ends when the other end is closed; its children are killed with it. One child is forked before anybody asks: it
+imports what a network's worker needs while the front is still being imported, and becomes the first of them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -44,13 +47,16 @@ MODULES = {
     "network": "tintype.serving.workers.network_process",
 }
 
+SPARE = "network"
+
 log = logging.getLogger("tintype.serving")
 Json = dict[str, Any]
 
 
 def serve(requests: socket.socket) -> None:
     """Start and bury children until the front closes its end."""
-    children: set[int] = set()
+    spare = _start_spare()
+    children = {spare.pid}
     with selectors.DefaultSelector() as selector, _death_notices() as deaths:
         selector.register(requests, selectors.EVENT_READ)
         selector.register(deaths, selectors.EVENT_READ)
@@ -62,11 +68,56 @@ def serve(requests: socket.socket) -> None:
             for pid in [one for one in children if _has_ended(one)]:
                 children.discard(pid)
                 _say(requests, {"ended": pid, "code": _bury(pid)})
-            if requests in ready and not _answer(requests, children):
+            if requests in ready and not _answer(requests, children, spare):
                 return
 
 
-def _answer(requests: socket.socket, children: set[int]) -> bool:
+@dataclass
+class _Spare:
+    """A child that will be a network's worker. It ends when its socket is closed before that."""
+
+    pid: int
+    orders: socket.socket | None
+
+    def take(self, message: bytes, descriptors: list[int]) -> bool:
+        """Hand it its order; False when it has one already, or has died."""
+        if self.orders is None:
+            return False
+        with self.orders as orders:
+            self.orders = None
+            try:
+                return bool(socket.send_fds(orders, [message], descriptors))
+            except OSError:
+                return False
+
+    def dismiss(self) -> None:
+        """It will not be needed."""
+        if self.orders is not None:
+            self.orders.close()
+        self.orders = None
+
+
+def _start_spare() -> _Spare:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    parent = os.getpid()
+    with theirs:
+        pid = os.fork()
+        if pid == 0:
+            _be_spare(theirs, parent)
+        _lead_a_group(pid)
+    return _Spare(pid, ours)
+
+
+def _be_spare(orders: socket.socket, parent: int) -> None:
+    with _as_a_child(parent, [orders.fileno()]):
+        importlib.import_module(MODULES[SPARE])
+        message, descriptors, _, _ = socket.recv_fds(orders, MESSAGE_BYTES, MAX_DESCRIPTORS)
+        orders.close()
+        if message:
+            _run(json.loads(message), descriptors)
+
+
+def _answer(requests: socket.socket, children: set[int], spare: _Spare) -> bool:
     try:
         message, descriptors, _, _ = socket.recv_fds(requests, MESSAGE_BYTES, MAX_DESCRIPTORS)
     except ConnectionError:
@@ -80,17 +131,29 @@ def _answer(requests: socket.socket, children: set[int]) -> bool:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
         return True
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        _be_child(order, descriptors, parent)
-    with contextlib.suppress(OSError):      # before anybody kills the group; the child does the same
-        os.setpgid(pid, pid)
+    if order["kind"] == "program":          # whoever serves scripts has no network
+        spare.dismiss()
+    pid = spare.pid if order["kind"] == SPARE and spare.take(message, descriptors) else _fork(order, descriptors)
     children.add(pid)
     for one in descriptors:
         os.close(one)
     _say(requests, {"started": order["start"], "pid": pid})
     return True
+
+
+def _fork(order: Json, descriptors: list[int]) -> int:
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        with _as_a_child(parent, descriptors):
+            _run(order, descriptors)
+    _lead_a_group(pid)
+    return pid
+
+
+def _lead_a_group(pid: int) -> None:
+    with contextlib.suppress(OSError):      # before anybody kills the group; the child does the same
+        os.setpgid(pid, pid)
 
 
 def _has_ended(pid: int) -> bool:
@@ -109,8 +172,10 @@ def _say(requests: socket.socket, news: Json) -> None:
         requests.send(json.dumps(news).encode())
 
 
-def _be_child(order: Json, descriptors: list[int], parent: int) -> NoReturn:
-    """Become what was ordered. Nothing of the nursery is kept open but the output."""
+@contextlib.contextmanager
+def _as_a_child(parent: int, descriptors: list[int]) -> Iterator[None]:
+    """What a forked process does first; the process ends with the block. Nothing of the nursery stays open but the
+    output and `descriptors`."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -123,12 +188,7 @@ def _be_child(order: Json, descriptors: list[int], parent: int) -> NoReturn:
             if int(name) not in kept:
                 with contextlib.suppress(OSError):
                     os.close(int(name))
-        options = order["options"]
-        if order["kind"] == "program":
-            _become(options, descriptors[0])
-        link = Link(socket.socket(fileno=descriptors[0]))
-        processes.show_as(f"tintype-{order['kind']}")
-        importlib.import_module(MODULES[order["kind"]]).run(link, options, descriptors[1:])
+        yield
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -137,6 +197,15 @@ def _be_child(order: Json, descriptors: list[int], parent: int) -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _run(order: Json, descriptors: list[int]) -> None:
+    """Be what was ordered."""
+    if order["kind"] == "program":
+        _become(order["options"], descriptors[0])
+    processes.show_as(f"tintype-{order['kind']}")
+    link = Link(socket.socket(fileno=descriptors[0]))
+    importlib.import_module(MODULES[order["kind"]]).run(link, order["options"], descriptors[1:])
 
 
 def _become(options: Json, descriptor: int) -> NoReturn:
