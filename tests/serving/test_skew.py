@@ -31,7 +31,7 @@ from tintype.training.session import Host, open_session
 from tintype.training.trainer import train
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
-LARGEST_DIFFERENCE = 5e-5       # of a probability: five times what rounding was seen to do; a level of brightness does more
+LARGEST_DIFFERENCE = 5e-5       # of a probability: five times what rounding was seen to do
 PHOTOGRAPHS = 2                 # of each class, in every form
 SIDES = (420, 300)              # they are made no larger than that first: what is tested does not depend on it
 ORIENTATION = 0x0112            # EXIF's tag
