@@ -67,7 +67,7 @@ def objection_to_integers(description: Description, flags: frozenset[str]) -> st
         return "what they cost was not measured"
     drop = max(record.drop, record.expected_drop or 0.0)        # what was counted on few pictures may be luck
     if drop > LARGEST_DROP:
-        return f"they lose {100 * drop:.1f} points of accuracy"
+        return f"they lose {100 * drop:.1f} points of accuracy, {_how(record)}"
     if record.int8_milliseconds > LARGEST_TIME * record.fp32_milliseconds:
         return "they are hardly faster with this network"
     if not flags & INTEGER_FLAGS:
@@ -84,3 +84,8 @@ def figures(record: PrecisionRecord) -> str:
     if record.int8_milliseconds and record.fp32_milliseconds:
         text += f", {record.fp32_milliseconds / record.int8_milliseconds:.1f} times as fast"
     return text
+
+
+def _how(record: PrecisionRecord) -> str:
+    counted, expected = 100 * (record.drop or 0), 100 * (record.expected_drop or 0)
+    return f"{counted:.2f} counted on {record.images:,} images, {expected:.2f} expected"
