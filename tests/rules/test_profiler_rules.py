@@ -93,6 +93,7 @@ def test_what_is_slow_is_named(tmp_path: Path, case: str) -> None:
         replace(ON_CPU, cpu=lambda n: 100.0 if n % 50 == 0 else 60.0),
         replace(HEALTHY, gpu_memory=lambda n: min(60.0, 5.0 * n)),              # a ramp at the start is no leak
         replace(ON_CPU, memory=lambda n: 40 + 2 * NOISY(n)),
+        replace(ON_CPU, memory=lambda n: 10 + n / 10, steps=3, phases={Phase.FORWARD: 18_000.0}),       # three steps
         replace(ON_CPU, phases={**COMPUTING, Phase.FORWARD: lambda n: 20 + 2 * NOISY(n)}),
         replace(ON_CPU, phases={**COMPUTING, Phase.FORWARD: lambda n: 3000.0 if n == 0 else 20.0}),     # warm-up
         replace(HEALTHY, gpus=(lambda n: 90 + NOISY(n), lambda n: 91 + NOISY(n + 7))),

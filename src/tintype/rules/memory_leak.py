@@ -15,6 +15,7 @@ from tintype.rules.rule import Profile
 from tintype.rules.trend_of_memory import growth
 
 MEGABYTE = 1e6
+LEAST_STEPS = 30
 
 
 @final
@@ -34,7 +35,8 @@ class MemoryLeak(ProfilerRule[MemoryLeakParameters]):
     Fires when the resident memory of the job, by the medians of sixths of the training loop, has grown by more than
     `increase` per cent and `least_megabytes` since the second sixth, in at least four of five steps and the last.
 
-    **Needs** 20 samples of the job's memory, which our sampler takes; SageMaker's files only have the machine's.
+    **Needs** 20 samples of the job's memory, which our sampler takes (SageMaker's files only have the machine's), and 30
+    steps where steps are known: the first few of any training allocate what all others use.
 
     SageMaker has no such rule.
     """
@@ -49,6 +51,8 @@ class MemoryLeak(ProfilerRule[MemoryLeakParameters]):
 
     def judge(self, job: JobProfile) -> Judgement:
         given = self.parameters
+        if 0 < (steps := len(job.steps())) < LEAST_STEPS:
+            return self.judged(datapoints=steps, missing=too_few(steps, LEAST_STEPS, "steps"))
         for node in job.system().nodes:
             table = in_loop(job, job.system().table(PROCESS_MEMORY, node))
             if len(table.times) < LEAST_SAMPLES:

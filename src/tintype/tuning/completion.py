@@ -51,8 +51,9 @@ def reason_of_failure(settings: TuningSettings, trials: Sequence[Trial]) -> str:
     """Why a tuning job has no completed trial: the first failures, and the metric that was never seen."""
     failures = [trial for trial in trials if trial.status is TrialStatus.FAILED]
     words = [f"{trial.name}: {trial.reason}" for trial in failures[:3]]
-    if not any(trial.history for trial in trials):
-        words.append(never_seen(settings.objective, trials))
+    unseen = never_seen(settings.objective, trials)
+    if not any(trial.history for trial in trials) and not any(unseen in one for one in words):
+        words.append(unseen)
     if not failures:
         return "; ".join([f"none of {len(trials)} trials was completed", *words])
     return f"{NOTHING_SUCCEEDED.format(failed=len(failures))} {'; '.join(words)}"
