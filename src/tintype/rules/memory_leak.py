@@ -35,8 +35,8 @@ class MemoryLeak(ProfilerRule[MemoryLeakParameters]):
     Fires when the resident memory of the job, by the medians of sixths of the training loop, has grown by more than
     `increase` per cent and `least_megabytes` since the second sixth, in at least four of five steps and the last.
 
-    **Needs** 20 samples of the job's memory, which our sampler takes (SageMaker's files only have the machine's), and 30
-    steps where steps are known: the first few of any training allocate what all others use.
+    **Needs** 20 samples of the job's memory, which our sampler takes (SageMaker's files only have the machine's), and
+    30 steps where steps are known: the first few of any training allocate what all others use.
 
     SageMaker has no such rule.
     """
