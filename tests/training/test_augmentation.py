@@ -24,7 +24,6 @@ from tintype.training.plan import AugmentationPlan
 from tintype.training.randaugment import LAYERS
 
 
-
 def pictures(count: int, side: int) -> torch.Tensor:
     """Red says the column, green the row, blue the picture."""
     line = torch.arange(side, dtype=torch.uint8)
