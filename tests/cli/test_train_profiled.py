@@ -118,7 +118,7 @@ def test_the_report_of_a_job_that_was_profiled(profiled: tuple[Shell, Answer], t
     assert said["report"] == said["profile"] == str(
         folder / "rule-output" / "ProfilerReport" / "profiler-output" / "profiler-report.html"
     )
-    (tmp_path / "plain.py").write_text("import time; time.sleep(1.2)\n")
+    (tmp_path / "plain.py").write_text("import time; time.sleep(5)\n")
     plain = shell.json("train", "--entry-point", tmp_path / "plain.py", "--name", "reported")
     said = shell.json("report", "reported", "--profile")
     assert said["report"] == str(Path(plain["directory"]) / "profiler.html")

@@ -100,7 +100,8 @@ def test_a_stop_is_a_sigterm_and_what_is_left_is_packed(home: Home, engine: Engi
     spec = home.script(
         "import os, signal, sys, time\n"
         "def leave(*_):\n"
-        "    open(os.path.join(os.environ['SM_MODEL_DIR'], 'm'), 'w').write('x'); print('saved'); sys.exit(0)\n"
+        "    open(os.path.join(os.environ['SM_MODEL_DIR'], 'm'), 'w').write('x'); print('saved')\n"
+        "    time.sleep(1.5); sys.exit(0)\n"            # until it has been asked again
         "signal.signal(signal.SIGTERM, leave)\n" + FOREVER
     )
     engine.submit(spec, "stopped")
