@@ -60,8 +60,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    ImageClassifierAPI.network = options.network
     api = ImageClassifierAPI(max_batch_size=options.batch, batch_timeout=BATCH_SECONDS if options.batch > 1 else 0.0)
+    api.network = options.network       # of the object: workers are new processes, and get the object alone
     server = litserve.LitServer(api, accelerator="cpu", workers_per_device=options.workers)
     server.run(host="127.0.0.1", port=options.port, generate_client_file=False, log_level="error")
 
