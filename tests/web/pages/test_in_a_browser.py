@@ -49,6 +49,9 @@ def running(tmp_path: Path) -> Iterator[tuple[Workspace, Engine]]:
         )
         engine.submit(script_spec(request), "watched")
         yield workspace, engine
+        if not workspace.jobs.get("watched").status.is_finished:
+            engine.stop("watched")
+            engine.wait("watched", timeout=SECONDS)
 
 
 @pytest.fixture
