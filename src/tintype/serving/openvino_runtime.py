@@ -23,7 +23,7 @@ from tintype.models.processor import BFLOAT16_FLAGS, cpu_flags
 from tintype.serving.precision import Precision
 
 if TYPE_CHECKING:
-    from openvino import CompiledModel
+    from openvino import CompiledModel  # pyright: ignore[reportMissingImports]  (an extra)
 
 INPUT, OUTPUT = "images", "logits"
 NUMBERS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}     # what is not an integer in int8
@@ -56,7 +56,7 @@ def able(archive: Archive) -> Sequence[Precision]:
 
 def open_openvino(archive: Archive, threads: int, precision: Precision) -> OpenvinoRuntime:
     """Compile the archive's network for the processor. `threads` 0 means one per core. Raises `BadArchive`."""
-    import openvino
+    import openvino  # pyright: ignore[reportMissingImports]  (an extra)
 
     path = archive.integers if precision == "int8" else archive.onnx
     if path is None:
