@@ -7,7 +7,7 @@ import sys
 
 NAMES = (
     "decoding", "growth", "frozen_tuning", "fine_tuning", "accuracy", "records", "engine", "tensor_log",
-    "debugger_cost", "serving",
+    "debugger_cost", "serving", "s3", "describe_jobs",
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """How long DescribeTrainingJob and a page of ListTrainingJobs take with many jobs in the store, through boto3.
 
-    python benchmarks/describe_jobs.py [--jobs 10000] [--calls 300]
+    python -m benchmarks describe_jobs [--jobs 10000] [--calls 300]
 
 Prints medians in milliseconds, of the clock, and the processor time of the server for one call.
 """
@@ -69,11 +69,12 @@ def milliseconds(call: Callable[[], object], calls: int, server: psutil.Process)
     return {"p50_ms": statistics.median(taken), "p99_ms": statistics.quantiles(taken, n=100)[98], "cpu_ms": cpu}
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
+    """Fill a store, start a server over it, ask."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--calls", type=int, default=300)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         settings = Settings(home=home)
@@ -118,4 +119,4 @@ def until_it_says_where(home: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

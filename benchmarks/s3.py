@@ -1,7 +1,7 @@
 """S3 and the API over loopback: large objects up and down, lists, a describe call among 10,000 jobs, 200 clients at
 once.
 
-    python -m benchmarks.s3 [--gigabytes 1] [--jobs 10000]
+    python -m benchmarks s3 [--gigabytes 1] [--jobs 10000]
 
 boto3 and the server share the machine. So rates are given beside the CPU seconds that the server spent on a gigabyte,
 which is what it would need on a machine of its own; `bare` is a client that signs but neither hashes nor looks at the

@@ -29,6 +29,7 @@ EXPECTED: dict[str, tuple[str, Limiter | None]] = {
     "checkpoint every step": ("", Limiter.CHECKPOINTING),
     "memory leak": ("MemoryLeak", ANY),
     "plotting after each step": ("", Limiter.BETWEEN),
+    "summaries after each step": ("", Limiter.BETWEEN),
     "throttled reads": ("Dataloader", Limiter.LOADER_LATENCY),
     "far too many workers": ("Dataloader", ANY),
     "long initialization": ("MaxInitializationTime", Limiter.INITIALIZATION),

@@ -54,6 +54,11 @@ def transform(_: int) -> None:
     np.linalg.svd(np.random.default_rng(0).normal(size=(64, 64)))
 
 
+def summarise(_: nn.Module, __: Path) -> None:
+    """Work after a step that is no part of it, as summaries of all weights are."""
+    np.linalg.svd(np.random.default_rng(0).normal(size=(400, 400)))
+
+
 LEAKED: list[np.ndarray] = []
 
 
@@ -75,6 +80,7 @@ CASES: dict[str, Slowed] = {
         torch.save({"weights": network.state_dict(), "history": torch.zeros(20_000_000)}, root / "weights.pt")]),
     "memory leak": Slowed(after_step=leak),
     "plotting after each step": Slowed(after_step=lambda *_: time.sleep(0.1)),
+    "summaries after each step": Slowed(after_step=summarise),
     "throttled reads": Slowed(item=sleep(0.004)),
     "far too many workers": Slowed(workers=6, item=sleep(0.001)),
     "long initialization": Slowed(start_seconds=25.0),
