@@ -98,7 +98,7 @@ def lowest_percentile(ranked: Sequence[float], share: float, z: float = 1.96) ->
 
 def lowest_rate(errors: int, requests: int, z: float = 1.96) -> float:
     """The lower end of Wilson's interval for a rate: what it is at least, with 97.5 % certainty for z 1.96."""
-    if requests == 0:
+    if errors == 0:                             # the formula gives 0 as well, but for what rounding leaves
         return 0.0
     rate, spread = errors / requests, z * z / requests
     middle = rate + spread / 2

@@ -66,11 +66,28 @@ def test_an_end_is_told_to_all_who_wait_and_to_whoever_comes_later() -> None:
 
 
 @pytest.mark.parametrize(
-    "nonsense", [LENGTHS.pack(1 << 30, 0), packed({}, 0), LENGTHS.pack(3, 0) + b"[1]"], ids=["long", "unasked", "list"]
+    "nonsense", [LENGTHS.pack(1 << 30, 0), packed({}, 0) * 2, LENGTHS.pack(3, 0) + b"[1]"], ids=["long", "unasked", "list"]
 )
 def test_nonsense_ends_it(nonsense: bytes) -> None:
     async def story(channel: Channel, theirs: socket.socket) -> None:
         theirs.sendall(nonsense)
         await asyncio.wait_for(channel.closed, 5)
+
+    with_channel(story)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_first_word_that_came_early_is_heard(ended: bool) -> None:
+    async def story(channel: Channel, theirs: socket.socket) -> None:
+        theirs.sendall(packed({"ready": 1}, 0))
+        if ended:
+            theirs.close()
+            await channel.closed
+        else:
+            await asyncio.sleep(0.05)
+        assert (await channel.expect())[0] == {"ready": 1}
+        if ended:
+            with pytest.raises(Lost):
+                await channel.expect()
 
     with_channel(story)

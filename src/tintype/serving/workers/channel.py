@@ -23,6 +23,7 @@ class Channel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._waiting: deque[asyncio.Future[tuple[Json, bytes]]] = deque()
+        self._is_new = True             # nobody has asked or expected anything yet
         self.closed: asyncio.Future[None] = loop.create_future()
 
     @classmethod
@@ -44,6 +45,7 @@ class Channel(asyncio.Protocol):
         if self._transport is None or self.closed.done():
             answer.set_exception(Lost("the process has gone"))
             return answer
+        self._is_new = False
         self._waiting.append(answer)
         start = packed(header, len(body))
         if body:
@@ -53,12 +55,17 @@ class Channel(asyncio.Protocol):
         return answer
 
     def expect(self) -> asyncio.Future[tuple[Json, bytes]]:
-        """The next frame that comes without having been asked for, such as the first one of a new process."""
+        """The next frame that comes without having been asked for, such as the first one of a new process.
+
+        That one may have come before, and its process may have ended since.
+        """
         answer: asyncio.Future[tuple[Json, bytes]] = asyncio.get_running_loop().create_future()
-        if self.closed.done():
+        self._is_new = False
+        self._waiting.append(answer)
+        self._take()
+        if self.closed.done() and not answer.done():
+            self._waiting.remove(answer)
             answer.set_exception(Lost("the process has gone"))
-        else:
-            self._waiting.append(answer)
         return answer
 
     def close(self) -> None:
@@ -73,11 +80,7 @@ class Channel(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Called by asyncio: answers, perhaps in pieces."""
         self._buffer += data
-        try:
-            while self._take_one():
-                pass
-        except BrokenFrame:
-            self.close()
+        self._take()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio: whoever still waits learns that nothing will come."""
@@ -89,6 +92,13 @@ class Channel(asyncio.Protocol):
                 answer.set_exception(Lost("the process ended before it answered"))
                 answer.exception()          # seen: whoever asked may have gone away meanwhile
 
+    def _take(self) -> None:
+        try:
+            while self._take_one():
+                pass
+        except BrokenFrame:
+            self.close()
+
     def _take_one(self) -> bool:
         if len(self._buffer) < LENGTHS.size:
             return False
@@ -98,6 +108,8 @@ class Channel(asyncio.Protocol):
             if len(view) < end:
                 return False
             header = parsed(view[LENGTHS.size : LENGTHS.size + header_bytes])
+            if not self._waiting and self._is_new and end == len(view):
+                return False            # a new process may say its first word, and no more, before anybody listens
             body = bytes(view[LENGTHS.size + header_bytes : end])
         del self._buffer[:end]
         if not self._waiting:
