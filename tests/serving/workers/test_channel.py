@@ -66,7 +66,9 @@ def test_an_end_is_told_to_all_who_wait_and_to_whoever_comes_later() -> None:
 
 
 @pytest.mark.parametrize(
-    "nonsense", [LENGTHS.pack(1 << 30, 0), packed({}, 0) * 2, LENGTHS.pack(3, 0) + b"[1]"], ids=["long", "unasked", "list"]
+    "nonsense",
+    [LENGTHS.pack(1 << 30, 0), packed({}, 0) * 2, LENGTHS.pack(3, 0) + b"[1]"],
+    ids=["long", "unasked", "list"],
 )
 def test_nonsense_ends_it(nonsense: bytes) -> None:
     async def story(channel: Channel, theirs: socket.socket) -> None:
