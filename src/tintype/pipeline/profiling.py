@@ -23,7 +23,7 @@ from tintype.pipeline.script_jobs import with_path
 from tintype.profiler.capture_settings import VARIABLE, CaptureSettings, Window
 from tintype.profiler.sampler import LONGEST_INTERVAL, SHORTEST_INTERVAL
 from tintype.profiler.startup import site_folder
-from tintype.rules.catalogue import ALIASES, RULES
+from tintype.rules.catalogue import ALIASES, RULES, split_rule
 from tintype.rules.profiler_catalogue import PROFILER_REPORT, PROFILER_RULES
 from tintype.rules.profiler_configuration import (
     PROFILER_RULES_FILE,
@@ -196,15 +196,9 @@ def _companions(spec: JobSpec, request: ProfilingRequest, name: str, directory: 
 
 def _rule(text: str) -> ProfilerRuleConfiguration:
     """`ProfilerReport`, or `LowGPUUtilization:threshold_p95=60,window=100`."""
-    name, _, rest = text.partition(":")
-    parameters: dict[str, str] = {}
-    for part in re.split(r",(?=\s*\w+=)", rest) if rest else []:
-        key, separator, value = part.partition("=")
-        if not separator:
-            raise InvalidRequest(f"rule {name!r}: {part!r} is not parameter=value")
-        parameters[key.strip()] = value.strip()
-    rule = find_profiler_rule(name.strip())
-    return ProfilerRuleConfiguration.from_json({"name": rule or name.strip(), "parameters": parameters}, "--rule")
+    name, parameters = split_rule(text)
+    rule = find_profiler_rule(name)
+    return ProfilerRuleConfiguration.from_json({"name": rule or name, "parameters": parameters}, "--rule")
 
 
 def _steps(text: str) -> Window:

@@ -106,6 +106,14 @@ def make_rule(name: str, parameters: Mapping[str, Any] | None = None, profile: P
 
 def parse_rule(text: str) -> tuple[str, dict[str, str]]:
     """Name and parameters of a rule spelt `VanishingGradient:threshold=1e-6,…`, checked. Raises as `make_rule` does."""
+    name, parameters = split_rule(text)
+    rule = find_rule(name)
+    make_rule(rule.NAME, parameters)
+    return rule.NAME, parameters
+
+
+def split_rule(text: str) -> tuple[str, dict[str, str]]:
+    """Name and parameters as they are spelt, of a rule of any catalogue. Raises `InvalidRequest`."""
     name, _, rest = text.partition(":")
     parameters: dict[str, str] = {}
     for part in re.split(r",(?=\s*\w+=)", rest) if rest else []:
@@ -113,9 +121,7 @@ def parse_rule(text: str) -> tuple[str, dict[str, str]]:
         if not separator:
             raise InvalidRequest(f"rule {name!r}: {part!r} is not parameter=value")
         parameters[key.strip()] = value.strip()
-    rule = find_rule(name.strip())
-    make_rule(rule.NAME, parameters)
-    return rule.NAME, parameters
+    return name.strip(), parameters
 
 
 def attach_rules(configuration: HookConfiguration, rules: Iterable[type[AnyRule]]) -> HookConfiguration:
