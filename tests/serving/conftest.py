@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.serving.running_server import RunningServer, launch
 from tests.serving.tiny_archive import write_tiny_archive
-from tintype.serving.predictor import Predictor
+from tintype.serving.runtimes.predictor import Predictor
 
 Colour = tuple[int, int, int]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 
-from tintype.serving.listening import url_of
-from tintype.serving.process import State
+from tintype.serving.endpoints.process import State
+from tintype.serving.front.listening import url_of
 
 
 class RunningServer:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tintype.errors import JobFailed
-from tintype.serving.endpoint_config import EndpointConfig, ModelSource, ProductionVariant
-from tintype.serving.invocation import Answer, Classified, Invocation
-from tintype.serving.running_variant import RunningVariant
+from tintype.serving.endpoints.config import EndpointConfig, ModelSource, ProductionVariant
+from tintype.serving.front.invocation import Answer, Classified, Invocation
+from tintype.serving.variants.running_variant import RunningVariant
 
 
 @dataclass

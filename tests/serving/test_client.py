@@ -11,10 +11,10 @@ import pytest
 
 from tests.serving.running_server import RunningServer
 from tintype.errors import BadImage, Busy, InvalidRequest, JobFailed, NotFound, TooLarge, Unauthorised, Unsupported
+from tintype.serving.batch.file_predictions import FilePrediction, FileProblem
 from tintype.serving.client import EndpointClient, Patience, predict
-from tintype.serving.file_predictions import FilePrediction, FileProblem
-from tintype.serving.predictions import Ranked
-from tintype.serving.predictor import Predictor
+from tintype.serving.content.predictions import Ranked
+from tintype.serving.runtimes.predictor import Predictor
 
 ANSWER = {"predictions": [{"label": "cat", "top": [{"label": "cat", "index": 0, "probability": 1.0}]}]}
 GOOD = httpx.Response(200, json=ANSWER)

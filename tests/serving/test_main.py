@@ -21,8 +21,8 @@ from tests.serving.running_server import RunningServer
 from tests.serving.tiny_archive import SIZE, write_tiny_archive
 from tintype.errors import InvalidRequest, NotFound
 from tintype.serving.__main__ import main
-from tintype.serving.arrays import write_npy
-from tintype.serving.process import ProcessIdentity, State
+from tintype.serving.content.arrays import write_npy
+from tintype.serving.endpoints.process import ProcessIdentity, State
 from tintype.serving.token import token_of
 
 Starter = Callable[..., RunningServer]

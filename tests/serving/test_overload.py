@@ -10,10 +10,10 @@ import pytest
 from starlette.applications import Starlette
 
 from tintype.errors import BadImage, Busy, TimedOut, Unauthorised
-from tintype.serving.admission import Queue, check_token
-from tintype.serving.invocation import Answer, Invocation
+from tintype.serving.front.admission import Queue, check_token
+from tintype.serving.front.invocation import Answer, Invocation
+from tintype.serving.front.server import Service, create_app
 from tintype.serving.options import parser, settings_of
-from tintype.serving.server import Service, create_app
 from tintype.serving.settings import ServerSettings
 
 

@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.serving.front.test_server import assert_refused, top_label
 from tests.serving.running_server import RunningServer, launch
-from tests.serving.test_server import assert_refused, top_label
 from tests.serving.tiny_archive import SIZE, write_tiny_archive
-from tintype.serving.arrays import write_npy
+from tintype.serving.content.arrays import write_npy
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from PIL import Image
 
 from tests.serving.running_server import RunningServer, launch
 from tintype.models.networks import create
-from tintype.serving.predictor import Predictor
+from tintype.serving.runtimes.predictor import Predictor
 from tintype.settings import Settings
 from tintype.storage import read_json, write_json
 from tintype.training.evaluation import Evaluation, Evaluator

@@ -18,13 +18,13 @@ import pytest
 
 from tests.serving.tiny_archive import write_tiny_archive
 from tintype.records import Records
-from tintype.serving.deployment import Deployment
-from tintype.serving.endpoint import Endpoint, Status
-from tintype.serving.endpoint_config import EndpointConfig, ModelSource, ProductionVariant
-from tintype.serving.endpoints import Endpoints
-from tintype.serving.rollout import DeploymentPolicy, Shift
-from tintype.serving.scaling import Scaling
+from tintype.serving.endpoints.config import EndpointConfig, ModelSource, ProductionVariant
+from tintype.serving.endpoints.deployment import Deployment
+from tintype.serving.endpoints.endpoint import Endpoint, Status
+from tintype.serving.endpoints.store import Endpoints
 from tintype.serving.settings import ServerSettings
+from tintype.serving.updates.rollout import DeploymentPolicy, Shift
+from tintype.serving.variants.scaling import Scaling
 
 CALLERS = 4
 SCRIPT = """

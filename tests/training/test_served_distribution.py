@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tintype.serving.drift_watch import references_of
+from tintype.serving.watching.drift_watch import references_of
 from tintype.training.served_distribution import MOST_IMAGES, served_distribution
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from tests.training.small_jobs import PlanMaker, Ran, run
 from tintype.models import archive
 from tintype.models.archive import Archive, open_archive
-from tintype.serving.predictor import Predictor
+from tintype.serving.runtimes.predictor import Predictor
 from tintype.training import served_precision
 from tintype.training.served_precision import expected_drop
 

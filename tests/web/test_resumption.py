@@ -13,9 +13,9 @@ from tests.web.api.serving import Api, serving
 from tests.web.api.test_tuning_jobs import tuning
 from tintype.pipeline import transform_jobs
 from tintype.pipeline.transform_jobs import TransformJob
-from tintype.serving.deployment import Deployment
-from tintype.serving.endpoint import DOWN, Status
-from tintype.serving.endpoints import Endpoints
+from tintype.serving.endpoints.deployment import Deployment
+from tintype.serving.endpoints.endpoint import DOWN, Status
+from tintype.serving.endpoints.store import Endpoints
 from tintype.settings import Settings
 from tintype.tuning.store import TUNING_KIND
 from tintype.web.resumption import RESUMED, revive_endpoints, work_resumed

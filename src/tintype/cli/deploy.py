@@ -11,8 +11,8 @@ from tintype.cli.endpoints import facts_of, numbers_of
 from tintype.cli.invocation import Invocation
 from tintype.jobs.supervisor import ENVIRONMENTS
 from tintype.pipeline.endpoint_plan import Wanted, config_of
-from tintype.serving.deployment import Deployment
-from tintype.serving.endpoints import Endpoints
+from tintype.serving.endpoints.deployment import Deployment
+from tintype.serving.endpoints.store import Endpoints
 
 
 def deploy(

@@ -12,10 +12,10 @@ from tintype.cli.invocation import Invocation, command
 from tintype.errors import InvalidRequest, TintypeError, not_found
 from tintype.pipeline.endpoint_plan import policy_of, updated
 from tintype.serving.client import EndpointClient, Patience
-from tintype.serving.endpoint import Endpoint, Status
-from tintype.serving.endpoint_config import ONLY_VARIANT
-from tintype.serving.endpoints import Endpoints
-from tintype.serving.wording import percent, seconds
+from tintype.serving.endpoints.config import ONLY_VARIANT
+from tintype.serving.endpoints.endpoint import Endpoint, Status
+from tintype.serving.endpoints.store import Endpoints
+from tintype.serving.pages.wording import percent, seconds
 
 app = typer.Typer(help="Endpoints: list, show, update, weights, scale, delete.", no_args_is_help=True)
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from tintype.cli.invocation import Invocation
 from tintype.errors import InvalidRequest
 from tintype.pipeline.deployment import classifier
-from tintype.serving.file_predictions import (
+from tintype.serving.batch.file_predictions import (
     Classify,
     FilePrediction,
     FileProblem,
@@ -25,8 +25,8 @@ from tintype.serving.file_predictions import (
     write_csv,
     write_jsonl,
 )
-from tintype.serving.prediction_journal import open_journal, predict_resumably
-from tintype.serving.remote_files import files_of
+from tintype.serving.batch.journal import open_journal, predict_resumably
+from tintype.serving.batch.remote_files import files_of
 
 SHOWN = 50
 MANY = 100                  # files from which on progress is shown

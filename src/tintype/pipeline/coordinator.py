@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import final
 
 from tintype.errors import Conflict, LeaseLost, TintypeError
+from tintype.jobs.instances import Machine
 from tintype.pipeline import decoding_ahead
 from tintype.pipeline.coordination import is_stop_requested
 from tintype.pipeline.engine_trials import EngineTrials, TrialEngine
-from tintype.pipeline.trial_specs import spec_builder
+from tintype.pipeline.trial_specs import room, spec_builder
 from tintype.pipeline.tuning_plan import load_plan
 from tintype.records import Lease, LeaseWatch, Owner, Records, is_known_dead
 from tintype.settings import Settings
@@ -65,9 +66,8 @@ def coordinate(workspace: Workspace, engine: TrialEngine, name: str) -> None:
     lease = take_lease(records, name, Owner.of())
     decoding_ahead.begin(plan)
     pulse = Pulse(records, lease)
-    runner = EngineTrials(
-        engine, records, name, spec_builder(workspace, plan), plan.settings.max_parallel_jobs, pulse.beat
-    )
+    at_once = min(plan.settings.most_at_once, room(plan, Machine.here()))
+    runner = EngineTrials(engine, records, name, spec_builder(workspace, plan), at_once, pulse.beat)
     tuner = Tuner(plan.settings, runner, RecordTuningStore(records, lease), time.time)
     pulse.on_stop = tuner.stop
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -12,11 +12,7 @@ from tintype.errors import InvalidRequest, NotFound, not_found
 from tintype.jobs.directory import JobDirectory
 from tintype.pipeline.training_jobs import pack
 from tintype.pipeline.watching import Watcher
-from tintype.serving.client import EndpointClient, predict
-from tintype.serving.deployment import Deployment
-from tintype.serving.endpoint import Endpoint
-from tintype.serving.endpoints import Endpoints
-from tintype.serving.file_predictions import (
+from tintype.serving.batch.file_predictions import (
     Classify,
     FilePrediction,
     FileProblem,
@@ -25,7 +21,11 @@ from tintype.serving.file_predictions import (
     image_files,
     predict_files,
 )
-from tintype.serving.predictor import Predictor
+from tintype.serving.client import EndpointClient, predict
+from tintype.serving.endpoints.deployment import Deployment
+from tintype.serving.endpoints.endpoint import Endpoint
+from tintype.serving.endpoints.store import Endpoints
+from tintype.serving.runtimes.predictor import Predictor
 from tintype.storage import file_sha256, local_path
 from tintype.workspace import RUN_KIND, Workspace
 

@@ -11,8 +11,7 @@ from pydantic import ValidationError
 
 from tintype.errors import InvalidRequest
 from tintype.pipeline.deployment import archive_of
-from tintype.serving.capture import CaptureConfig
-from tintype.serving.endpoint_config import (
+from tintype.serving.endpoints.config import (
     ONLY_VARIANT,
     EndpointConfig,
     ModelSource,
@@ -20,8 +19,9 @@ from tintype.serving.endpoint_config import (
     ShadowVariant,
     told,
 )
-from tintype.serving.rollout import DeploymentPolicy, Shift
-from tintype.serving.scaling import Scaling
+from tintype.serving.updates.rollout import DeploymentPolicy, Shift
+from tintype.serving.variants.scaling import Scaling
+from tintype.serving.watching.capture import CaptureConfig
 from tintype.workspace import Workspace
 
 

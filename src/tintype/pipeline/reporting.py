@@ -29,7 +29,7 @@ from tintype.reports.evidence import (
 )
 from tintype.reports.gathering import gather
 from tintype.reports.page import write_report
-from tintype.serving.precision import on_this_machine
+from tintype.serving.runtimes.precision import on_this_machine
 from tintype.tuning.importance import importance
 from tintype.tuning.objective import Direction
 from tintype.tuning.ranges import Categorical, Range

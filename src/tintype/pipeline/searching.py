@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 from tintype.errors import InvalidRequest
-from tintype.jobs import launch
+from tintype.jobs import launch, sharing
 from tintype.jobs.instances import Machine
-from tintype.jobs.job import Resources
 from tintype.jobs.metric_scraper import MetricScraper
 from tintype.jobs.names import TUNING_LENGTH, checked
 from tintype.pipeline.coordination import tuning_state
 from tintype.pipeline.script_jobs import ScriptRequest, script_spec
-from tintype.pipeline.training_jobs import TrainingRequest, base_plan
+from tintype.pipeline.training_jobs import TrainingRequest, base_plan, resources_of
 from tintype.pipeline.tuning_plan import BuiltInTrials, ScriptTrials, TuningPlan
 from tintype.records import Records
 from tintype.training.hyperparameters import plan_from
@@ -105,10 +104,7 @@ def script_plan(records: Records, search: Search, script: ScriptRequest) -> Tuni
     MetricScraper(spec.metric_definitions)
     machine = Machine.here()
     launch.check(spec, machine)
-    if spec.resources == Resources():
-        gpus = max(1, machine.gpus // search.max_parallel_jobs) if machine.gpus else None
-        spec = replace(spec, resources=Resources(cores=_share(machine, search), gpus=gpus))
-    return TuningPlan(settings, ScriptTrials(spec))
+    return TuningPlan(settings, ScriptTrials(sharing.among(spec, settings.most_at_once, machine)))
 
 
 def built_in_plan(
@@ -123,17 +119,11 @@ def built_in_plan(
     base = base_plan(workspace, training)
     if search.objective in OBJECTIVES:
         base = TrainingPlan.model_validate({**base.model_dump(), "objective": search.objective})
-    if search.max_parallel_jobs > 1 and not base.compute.threads:
-        compute = base.compute.model_copy(update={"threads": _share(Machine.here(), search)})
-        base = base.model_copy(update={"compute": compute})
+    taken = sharing.shared(resources_of(base), settings.most_at_once, Machine.here())
+    base = base.model_copy(update={"compute": base.compute.model_copy(update={"threads": taken.cores})})
     for end in (0.0, 1.0):
         plan_from(settings.space.from_unit(dict.fromkeys(settings.space.names, end)), base)
     return TuningPlan(settings, BuiltInTrials(base))
-
-
-def _share(machine: Machine, search: Search) -> int:
-    """The cores of a trial, when nobody says: so many that the parallel ones fit; 0, all, when there is one at once."""
-    return max(1, machine.cores // search.max_parallel_jobs) if search.max_parallel_jobs > 1 else 0
 
 
 def _told_by(objective: str) -> Direction:

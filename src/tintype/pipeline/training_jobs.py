@@ -12,6 +12,7 @@ from typing import Any, final
 
 from tintype.errors import BadArchive, InvalidRequest, JobFailed, NotFound, TintypeError
 from tintype.jobs.directory import JobDirectory
+from tintype.jobs.instances import Machine
 from tintype.jobs.job import Job, JobSpec, MetricDefinition, Resources, Source
 from tintype.models.at_hand import are_at_hand
 from tintype.pipeline.recipe import PRETRAINED_NETWORK, Finder
@@ -127,11 +128,17 @@ def spec_of(plan: TrainingPlan, hyperparameters: Mapping[str, Value], *, retries
     return JobSpec(
         source=Source("module", "tintype.training", arguments=words),
         hyperparameters={name: wire(value) for name, value in hyperparameters.items()},
-        resources=Resources(cores=plan.compute.threads),
+        resources=resources_of(plan),
         metric_definitions=tuple(MetricDefinition(*one) for one in metric_definitions().items()),
         retries=retries,
         configuration={PLAN_FILE: plan.model_dump(mode="json")},
     )
+
+
+def resources_of(plan: TrainingPlan) -> Resources:
+    """What the built-in trainer takes: its threads (0: all cores), and the one GPU that it computes on, if any."""
+    gpus = 0 if plan.compute.device == "cpu" else min(1, Machine.here().gpus)
+    return Resources(cores=plan.compute.threads, gpus=gpus)
 
 
 def wire(value: Value) -> str:

@@ -24,12 +24,12 @@ from tintype.jobs.supervisor import ENVIRONMENTS
 from tintype.pipeline import transform_jobs
 from tintype.pipeline.transform_jobs import KIND, TransformJob, change
 from tintype.records import Lease, Owner, Records, is_known_dead
-from tintype.serving.invocation import Invocation
-from tintype.serving.metrics import Metrics
+from tintype.serving.batch.transform import Input, Transformed, transform
+from tintype.serving.front.invocation import Invocation
 from tintype.serving.model_definition import ModelDefinition
-from tintype.serving.replicas import Replicas, Surroundings
 from tintype.serving.settings import ServerSettings
-from tintype.serving.transform import Input, Transformed, transform
+from tintype.serving.variants.replicas import Replicas, Surroundings
+from tintype.serving.watching.metrics import Metrics
 from tintype.serving.workers.nursery import Nursery
 from tintype.settings import Settings
 from tintype.workspace import Workspace, open_workspace

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tintype.jobs import sharing
+from tintype.jobs.instances import Machine
 from tintype.jobs.job import JobSpec
 from tintype.pipeline.engine_trials import SpecOf
-from tintype.pipeline.training_jobs import spec_of
+from tintype.pipeline.training_jobs import resources_of, spec_of
 from tintype.pipeline.tuning_plan import BuiltInTrials, ScriptTrials, TuningPlan
 from tintype.training.hyperparameters import plan_from
 from tintype.tuning.trial import Trial
@@ -20,6 +22,15 @@ def spec_builder(workspace: Workspace, plan: TuningPlan) -> SpecOf:
             return lambda trial: _of_script(plan, script, trial)
         case BuiltInTrials() as built_in:
             return lambda trial: _of_trainer(workspace, built_in, trial)
+
+
+def room(plan: TuningPlan, machine: Machine) -> int:
+    """How many of its trials the machine has room for at once."""
+    match plan.trials:
+        case ScriptTrials(spec):
+            return sharing.room(spec.resources, machine)
+        case BuiltInTrials(base):
+            return sharing.room(resources_of(base), machine)
 
 
 def _of_script(plan: TuningPlan, script: ScriptTrials, trial: Trial) -> JobSpec:

@@ -17,8 +17,8 @@ from importlib import import_module
 from pathlib import Path
 
 from tintype.errors import InvalidRequest, TintypeError
-from tintype.serving.listening import check_exposure, listen
-from tintype.serving.supervisor import Supervisor
+from tintype.serving.front.listening import check_exposure, listen
+from tintype.serving.front.supervisor import Supervisor
 from tintype.serving.token import token_of
 
 DEFAULT_DRAIN_SECONDS = "20"            # as in `ServerSettings`, which takes longer to import than all of this
@@ -65,7 +65,7 @@ def drain_seconds(text: str) -> float:
 def tell(state: Path | None, failure: str) -> None:
     """Leave the reason in the state file, as the front would have done."""
     if state is not None and state.parent.is_dir():
-        process = import_module("tintype.serving.process")
+        process = import_module("tintype.serving.endpoints.process")
         process.State(process.ProcessIdentity.own()).failed(failure).write(state)
 
 

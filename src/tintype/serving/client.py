@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from tintype.errors import BadImage, Busy, InvalidRequest, JobFailed, NotFound, TooLarge, Unauthorised, Unsupported
-from tintype.serving.file_predictions import Outcome, predict_files
-from tintype.serving.predictions import Ranked
-from tintype.serving.remote_files import files_of
+from tintype.serving.batch.file_predictions import Outcome, predict_files
+from tintype.serving.batch.remote_files import files_of
+from tintype.serving.content.predictions import Ranked
 from tintype.serving.settings import is_loopback
 
 ERRORS: dict[int, type[InvalidRequest]] = {400: BadImage, 413: TooLarge, 415: Unsupported}

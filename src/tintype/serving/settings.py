@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tintype.serving.accept import AnswerFormat
-from tintype.serving.listening import check_exposure, is_loopback
+from tintype.serving.content.accept import AnswerFormat
+from tintype.serving.front.listening import check_exposure, is_loopback
 
 __all__ = ["ServerSettings", "check_exposure", "is_loopback"]
 

@@ -2,8 +2,9 @@
 
     network in floats (ONNX) → integers, calibrated on training images → both judged on validation images
 
-Serving decides by what is written down here (`tintype.serving.precision`). All images are as evaluation and serving see
-them. It takes as long as some hundred images through the network, and only jobs that write an archive do it.
+Serving decides by what is written down here (`tintype.serving.runtimes.precision`). All images are as evaluation
+and serving see them. It takes as long as some hundred images through the network, and only jobs that write an archive
+do it.
 
 A drop of half a point cannot be counted on few images: on sixty, one picture is 1.7 points. So the drop is also worked
 out from how much the integers disturb the logits and how close to each other the logits are, which takes no luck.

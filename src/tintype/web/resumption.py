@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 
 from tintype.errors import TintypeError
 from tintype.pipeline import coordination, transform_jobs
-from tintype.serving.endpoint import DOWN
-from tintype.serving.endpoints import Endpoints
+from tintype.serving.endpoints.endpoint import DOWN
+from tintype.serving.endpoints.store import Endpoints
 from tintype.tuning.state import TuningStatus
 from tintype.tuning.store import TUNING_KIND
 from tintype.web.api.kept_requests import TUNING_REQUEST

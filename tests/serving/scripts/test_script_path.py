@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from tintype.errors import InvalidRequest, JobFailed, TimedOut
-from tintype.serving.invocation import Answer, Invocation
-from tintype.serving.metrics import Metrics
+from tintype.serving.front.invocation import Answer, Invocation
+from tintype.serving.front.surroundings import Surroundings
 from tintype.serving.model_definition import Kind, ModelDefinition
-from tintype.serving.replicas import Replicas
 from tintype.serving.settings import ServerSettings
-from tintype.serving.surroundings import Surroundings
+from tintype.serving.variants.replicas import Replicas
+from tintype.serving.watching.metrics import Metrics
 from tintype.serving.workers.nursery import Nursery
 
 SCRIPT = """

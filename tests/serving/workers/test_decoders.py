@@ -15,7 +15,7 @@ import pytest
 
 from tests.serving.tiny_archive import PREPROCESSING, SIZE
 from tintype.errors import BadImage, InvalidRequest, TooLarge, Unsupported
-from tintype.serving.arrays import write_npy
+from tintype.serving.content.arrays import write_npy
 from tintype.serving.workers.channel import Channel
 from tintype.serving.workers.decoders import Decoded, DecoderLimits, Decoders
 from tintype.serving.workers.nursery import Child, Nursery

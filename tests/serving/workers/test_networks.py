@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tintype.errors import BadArchive, JobFailed
-from tintype.serving.batching import BatchLimits, Reason
+from tintype.serving.workers.batching import BatchLimits, Reason
 from tintype.serving.workers.channel import Channel
 from tintype.serving.workers.decoders import Placed
 from tintype.serving.workers.frames import LENGTHS, lengths, packed, parsed

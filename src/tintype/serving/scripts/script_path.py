@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, final
 
 from tintype.errors import JobFailed, TimedOut, TintypeError
-from tintype.serving.invocation import Answer, Invocation
+from tintype.serving.front.invocation import Answer, Invocation
+from tintype.serving.front.surroundings import Surroundings
 from tintype.serving.model_definition import ModelDefinition, PreparedModel
 from tintype.serving.scripts.launch import ScriptLaunch, launch_of, timeout_seconds
 from tintype.serving.settings import ServerSettings
-from tintype.serving.surroundings import Surroundings
 from tintype.serving.workers.channel import Lost
 from tintype.serving.workers.nursery import Child, Nursery
 

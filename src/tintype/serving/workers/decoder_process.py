@@ -20,8 +20,8 @@ import numpy as np
 
 from tintype.datasets.transforms import Preprocessing
 from tintype.errors import InvalidRequest, TooLarge
-from tintype.serving.content_types import read_request
-from tintype.serving.inputs import EncodedImage, ImageUrl, Input, Pixels, Tensors, count
+from tintype.serving.content.content_types import read_request
+from tintype.serving.content.inputs import EncodedImage, ImageUrl, Input, Pixels, Tensors, count
 from tintype.serving.workers.confinement import allow_seconds, confine
 from tintype.serving.workers.frames import Json, Link
 from tintype.serving.workers.slots import Fill, Slots, SlotShape

@@ -18,7 +18,7 @@ import numpy as np
 from tintype.datasets.transforms import Preprocessing
 from tintype.errors import TintypeError
 from tintype.models.archive import DESCRIPTION, Archive, Description
-from tintype.serving.predictor import Predictor
+from tintype.serving.runtimes.predictor import Predictor
 from tintype.serving.workers.confinement import resident_bytes
 from tintype.serving.workers.frames import Json, Link
 from tintype.serving.workers.slots import Fill, Slots, SlotShape

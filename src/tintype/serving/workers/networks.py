@@ -20,7 +20,7 @@ import numpy as np
 
 from tintype import errors
 from tintype.errors import BadArchive, JobFailed, TintypeError
-from tintype.serving.batching import BatchLimits, Reason
+from tintype.serving.workers.batching import BatchLimits, Reason
 from tintype.serving.workers.channel import Lost
 from tintype.serving.workers.decoders import Placed
 from tintype.serving.workers.frames import Json

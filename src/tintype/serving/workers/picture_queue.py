@@ -13,7 +13,7 @@ from typing import final
 import numpy as np
 
 from tintype.errors import JobFailed
-from tintype.serving.batching import BatchLimits, Reason, reason_to_release
+from tintype.serving.workers.batching import BatchLimits, Reason, reason_to_release
 from tintype.serving.workers.decoders import Placed
 
 MAX_DEATHS = 2                  # a request whose workers died so often is given up

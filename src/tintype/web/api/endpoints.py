@@ -10,10 +10,10 @@ from typing import Any
 from tintype.errors import Conflict, NotFound
 from tintype.jobs.supervisor import ENVIRONMENTS
 from tintype.records import Record
-from tintype.serving.deployment import Deployment
-from tintype.serving.endpoint import Endpoint, Status
-from tintype.serving.endpoint_config import EndpointConfig
-from tintype.serving.endpoints import Endpoints
+from tintype.serving.endpoints.config import EndpointConfig
+from tintype.serving.endpoints.deployment import Deployment
+from tintype.serving.endpoints.endpoint import Endpoint, Status
+from tintype.serving.endpoints.store import Endpoints
 from tintype.web.api.arns import resource
 from tintype.web.api.endpoint_configs import find_configuration
 from tintype.web.api.hosting import capture_config, deployment_policy, endpoint_config

@@ -8,10 +8,10 @@ from typing import Any
 
 from tintype.errors import InvalidRequest, Unsupported
 from tintype.jobs.instances import Machine, is_cpu_only
-from tintype.serving.capture import CaptureConfig
-from tintype.serving.endpoint_config import EndpointConfig, ModelSource, ProductionVariant, ShadowVariant
-from tintype.serving.rollout import DeploymentPolicy, Shift
-from tintype.serving.scaling import Scaling
+from tintype.serving.endpoints.config import EndpointConfig, ModelSource, ProductionVariant, ShadowVariant
+from tintype.serving.updates.rollout import DeploymentPolicy, Shift
+from tintype.serving.variants.scaling import Scaling
+from tintype.serving.watching.capture import CaptureConfig
 from tintype.web.api.models import container_of, data_location
 
 Json = Mapping[str, Any]

@@ -17,7 +17,7 @@ from typing import Any, final
 
 import httpx
 
-from tintype.serving.endpoint import Endpoint
+from tintype.serving.endpoints.endpoint import Endpoint
 from tintype.storage import is_url, write_bytes
 from tintype.web.api.endpoints import find_endpoint, kept_configuration
 from tintype.web.api.operation import Members

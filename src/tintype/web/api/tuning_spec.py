@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tintype.errors import InvalidRequest, Unsupported
-from tintype.jobs import launch
+from tintype.jobs import launch, sharing
 from tintype.jobs.instances import Machine
 from tintype.jobs.metric_scraper import MetricScraper
 from tintype.pipeline.tuning_plan import ScriptTrials, TuningPlan
@@ -40,10 +40,12 @@ def tuning_plan(request: Json, around: Surroundings, parents: Sequence[TuningSta
         known = ", ".join(map(repr, metrics)) or "there are none"
         raise InvalidRequest(f"the objective {settings.objective!r} is not among the MetricDefinitions: {known}")
     MetricScraper(spec.metric_definitions)
-    launch.check(spec, Machine.here())
+    machine = Machine.here()
+    launch.check(spec, machine)
     if parents:
         kind = WarmStartType(request["WarmStartConfig"]["WarmStartType"])
         settings = warm_started(settings, kind, parents)
+    spec = sharing.among(spec, settings.most_at_once, machine)
     return TuningPlan(settings, ScriptTrials(spec, quoted=False))
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from starlette.responses import RedirectResponse, Response
 
 from tintype.errors import not_found
-from tintype.serving.endpoint import Endpoint
-from tintype.serving.endpoints import Endpoints
-from tintype.serving.process import log_tail
+from tintype.serving.endpoints.endpoint import Endpoint
+from tintype.serving.endpoints.process import log_tail
+from tintype.serving.endpoints.store import Endpoints
 from tintype.web.pages import rendering
 from tintype.web.pages.lists import page
 from tintype.workspace import Workspace

@@ -1,0 +1,7 @@
+"""The process that has an endpoint's socket, and the supervisor that keeps one there.
+
+    supervisor        holds the socket and starts the front again
+    process, front    the front as a process, and what it puts together
+    guarded_protocol  HTTP with limits → server → admission (who is let in) → a model
+    refusals          every error's one shape
+"""

@@ -1,0 +1,133 @@
+"""A model that answers: the archive's preprocessing, then its network.
+
+The same object serves HTTP and answers `tintype predict` without a server, so that both say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from tintype.datasets.images import MAX_PIXELS
+from tintype.datasets.transforms import Preprocessing
+from tintype.errors import BadArchive, InvalidRequest
+from tintype.models.archive import Archive, open_archive, open_unpacked
+from tintype.serving.content.inputs import EncodedImage, ImageUrl, Input, Pixels
+from tintype.serving.content.predictions import Predictions
+from tintype.serving.runtimes.precision import Choice
+from tintype.serving.runtimes.runtime import Runtime, open_runtime
+
+BATCH = 32                  # pictures that go through the network at once; more need more memory and no less time
+
+
+@final
+class Predictor:
+    """Pictures to probabilities. Several threads may call it at once."""
+
+    def __init__(self, archive: Archive, runtime_name: str, runtime: Runtime, max_pixels: int = MAX_PIXELS) -> None:
+        self.archive = archive
+        self.runtime_name = runtime_name
+        self.choice: Choice | None = None       # of numbers, and why; None: whoever made `runtime` knows
+        self._runtime = runtime
+        self._preprocessing = _preprocessing(archive)
+        self._max_pixels = max_pixels
+
+    @classmethod
+    def open(
+        cls,
+        archive: Path,
+        directory: Path,
+        *,
+        runtime: str | None = None,
+        threads: int = 0,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Predictor:
+        """Load a model.tar.gz, unpacked to the new `directory`, or a folder that one was unpacked to.
+
+        `runtime` is what `runtime.open_runtime` takes ("openvino:bf16"); `threads` 0 means one per core; pictures
+        over `max_pixels` are refused. The network has answered once when this returns. Raises `BadArchive`, `NotFound`.
+        """
+        opened = open_unpacked(archive) if archive.is_dir() else open_archive(archive, directory)
+        return cls.of(opened, runtime=runtime, threads=threads, max_pixels=max_pixels)
+
+    @classmethod
+    def of(
+        cls, archive: Archive, *, runtime: str | None = None, threads: int = 0, max_pixels: int = MAX_PIXELS
+    ) -> Predictor:
+        """Load an archive that has been checked. Otherwise as `open`."""
+        found = open_runtime(archive, threads, runtime)
+        predictor = cls(archive, found.name, found.runtime, max_pixels=max_pixels)
+        predictor.choice = found.choice
+        predictor._warm_up()
+        return predictor
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the network's outputs."""
+        return self.archive.description.classes
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(3, size, size): what one picture becomes."""
+        return 3, self._preprocessing.size, self._preprocessing.size
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How a picture becomes what the network is fed."""
+        return self._preprocessing
+
+    def prepare(self, inputs: Sequence[Input]) -> np.ndarray:
+        """Decode, scale and normalise: float32 (n, 3, size, size). Raises `BadImage`, `TooLarge`, `InvalidRequest`."""
+        return np.concatenate([self._prepared(one) for one in inputs])
+
+    def infer(self, images: np.ndarray) -> Predictions:
+        """Run the network on what `prepare` returned. `InvalidRequest` when an odd tensor makes it overflow."""
+        chunks = [self.logits(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+        logits = np.concatenate(chunks).astype(np.float32, copy=False)
+        if not np.isfinite(logits).all():
+            row = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
+            raise InvalidRequest(f"the network's answer for picture {row} is not finite; send values it was trained on")
+        return Predictions(self.classes, logits)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """What the network says of one batch: (n, classes), whatever it is."""
+        return self._runtime.logits(images)
+
+    def predict(self, contents: Sequence[bytes]) -> Predictions:
+        """The answers for some image files, given as their bytes."""
+        return self.infer(self.prepare([EncodedImage(content) for content in contents]))
+
+    def _prepared(self, one: Input) -> np.ndarray:
+        if isinstance(one, EncodedImage):
+            return self._preprocessing.normalise(self._preprocessing.decode(one.content, self._max_pixels)[None])
+        if isinstance(one, Pixels):
+            return self._preprocessing.normalise(np.stack([self._preprocessing.apply(rgb) for rgb in one.rgb]))
+        if isinstance(one, ImageUrl):
+            raise InvalidRequest(f"{one.url[:100]!r} is fetched by nobody here; send the picture itself")
+        if one.values.shape[1:] != self.input_shape:
+            raise InvalidRequest(f"this model takes tensors of shape {self.input_shape}, got {one.values.shape[1:]}")
+        return one.values
+
+    def _warm_up(self) -> None:
+        logits = self._runtime.logits(np.zeros((1, *self.input_shape), np.float32))
+        if logits.shape != (1, len(self.classes)) or not np.isfinite(logits).all():
+            raise BadArchive(
+                f"the network answers a grey picture with {logits.dtype} {logits.shape}, "
+                f"not with {len(self.classes)} finite numbers; train it again"
+            )
+
+
+def _preprocessing(archive: Archive) -> Preprocessing:
+    description = archive.description
+    try:
+        preprocessing = Preprocessing.from_json(description.preprocessing)
+    except InvalidRequest as error:
+        raise BadArchive(f"the archive's description is wrong: {error}") from error
+    if preprocessing.size != description.image_size:
+        raise BadArchive(
+            f"the archive's pictures are {preprocessing.size} px and its network takes {description.image_size} px"
+        )
+    return preprocessing

@@ -1,0 +1,1 @@
+"""How what runs becomes what is wanted: `rollout` decides, `reconciler` does."""

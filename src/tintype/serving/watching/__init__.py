@@ -1,0 +1,1 @@
+"""What is kept of requests and answers: log lines, counts, captured bodies, distributions."""

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import importlib.util
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.torch import save_file
+
+from tests.serving.tiny_archive import PREPROCESSING, SIZE
+from tintype.errors import BadArchive, NotFound
+from tintype.models import archive
+from tintype.models.archive import Archive, Description, PrecisionRecord, open_unpacked
+from tintype.serving.runtimes import onnx_runtime, openvino_runtime, runtime, torch_runtime
+from tintype.serving.runtimes.precision import Precision
+from tintype.serving.runtimes.runtime import open_runtime, parse
+from tintype.serving.runtimes.torch_runtime import bucket
+
+CLASSES = ("a", "b", "c")
+GOOD = PrecisionRecord(
+    images=500, fp32_accuracy=0.9, int8_accuracy=0.9, expected_drop=0.0, fp32_milliseconds=9.0, int8_milliseconds=1.0
+)
+needs_openvino = pytest.mark.skipif(not importlib.util.find_spec("openvino"), reason="openvino is not installed")
+
+
+def images(seed: int = 1, count: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, 3, SIZE, SIZE)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def expected(unpacked: Archive) -> np.ndarray:
+    return open_runtime(unpacked, 1, "torch:fp32").runtime.logits(images())
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """A small network in floats and in integers."""
+    import torch
+
+    from tintype.models.export import export_onnx
+    from tintype.models.networks import create
+    from tintype.training.quantisation import quantise
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    directory = tmp_path_factory.mktemp("archive")
+    module = create("small_cnn", len(CLASSES), image_size=SIZE).module.eval()
+    names = (archive.WEIGHTS, archive.ONNX, archive.INTEGERS)
+    files = {name: directory / name for name in names}
+    save_file(module.state_dict(), files[archive.WEIGHTS])
+    assert export_onnx(module, SIZE, files[archive.ONNX], len(CLASSES)).path
+    files[archive.INTEGERS].write_bytes(quantise(files[archive.ONNX].read_bytes(), [images(0, 16)], 1))
+    fields = {"network": "small_cnn", "classes": CLASSES, "image_size": SIZE, "precision": GOOD}
+    described = Description.model_validate({**fields, "preprocessing": PREPROCESSING.to_json()})
+    archive.write_description(directory, archive.seal(described, files))
+    return open_unpacked(directory)
+
+
+@pytest.fixture(autouse=True)
+def _a_processor_with_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = frozenset({"avx512_vnni", "avx512_bf16"})
+    for module in (runtime, onnx_runtime, openvino_runtime, torch_runtime):
+        monkeypatch.setattr(module, "cpu_flags", lambda: flags)
+    for module in (runtime, torch_runtime):
+        monkeypatch.setattr(module, "has_gpu", lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "largest"),
+    [
+        ("onnxruntime:fp32", 1e-4),
+        ("onnxruntime:int8", 0.1),
+        ("torch:bf16", 0.1),
+        pytest.param("openvino:fp32", 1e-4, marks=needs_openvino),
+        pytest.param("openvino:int8", 0.1, marks=needs_openvino),
+    ],
+)
+def test_each_way_gives_the_networks_answers(
+    unpacked: Archive, expected: np.ndarray, wanted: str, largest: float
+) -> None:
+    opened = open_runtime(unpacked, 1, wanted)
+    assert f"{opened.name}:{opened.choice.precision}" == wanted
+    found = opened.runtime.logits(images())
+    assert (found.dtype, found.shape) == (np.float32, expected.shape)
+    assert np.abs(found - expected).max() <= largest * np.abs(expected - expected.mean(axis=0)).max()
+
+
+@needs_openvino
+def test_openvino_in_bf16_where_the_processor_really_has_it(unpacked: Archive, expected: np.ndarray) -> None:
+    import openvino
+
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this processor has no bf16")
+    found = open_runtime(unpacked, 1, "openvino:bf16").runtime.logits(images())
+    assert 0 < np.abs(found - expected).max() <= 0.1 * np.abs(expected - expected.mean(axis=0)).max()
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", pytest.param("openvino", marks=needs_openvino), "torch"])
+def test_several_threads_may_call_at_once(unpacked: Archive, name: str) -> None:
+    ready = open_runtime(unpacked, 1, f"{name}:fp32").runtime
+    batches = [images(seed, count) for seed, count in enumerate((1, 2, 5, 3))]
+    alone = [ready.logits(batch) for batch in batches]
+    wrong: list[int] = []
+
+    def call(number: int) -> None:
+        for _ in range(20):
+            if not np.array_equal(ready.logits(batches[number]), alone[number]):
+                wrong.append(number)
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(len(batches))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_integers_by_themselves_only_where_they_are_good(
+    unpacked: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = open_runtime(unpacked, 1)
+    assert (chosen.name, chosen.choice.precision) == ("onnxruntime", "int8")
+    monkeypatch.setattr(runtime, "cpu_flags", lambda: frozenset({"avx2"}))
+    slow = open_runtime(unpacked, 1)
+    assert (slow.name, slow.choice.precision) == ("onnxruntime", "fp32")
+    assert slow.choice.reason == "not int8: this processor has no instructions for them"
+    assert open_runtime(unpacked, 1, "int8").choice.precision == "int8"
+
+
+def test_what_is_not_there_is_said(unpacked: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadArchive, match="nothing that cuda can run on this machine"):
+        open_runtime(unpacked, 1, "cuda")
+    with pytest.raises(BadArchive, match="nothing that tensorrt can run in int8 on this machine"):
+        open_runtime(unpacked, 1, "tensorrt:int8")
+    refused = unpacked.description.model_copy(
+        update={
+            "precision": PrecisionRecord(reason="the network has no convolutions"),
+            "files": {name: one for name, one in unpacked.description.files.items() if name != archive.INTEGERS},
+        }
+    )
+    with pytest.raises(BadArchive, match=r"in int8 on this machine \(the network has no convolutions\)"):
+        open_runtime(Archive(unpacked.directory, refused), 1, "int8")
+    with pytest.raises(NotFound, match="fp16"):
+        open_runtime(unpacked, 1, "onnxruntime:fp16")
+    monkeypatch.setattr(openvino_runtime.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(BadArchive, match="nothing that openvino can run"):
+        open_runtime(unpacked, 1, "openvino")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("", (None, None)),
+        ("int8", (None, "int8")),
+        ("OpenVINO", ("openvino", None)),
+        ("openvino:bf16", ("openvino", "bf16")),
+        ("bf16:openvino", ("openvino", "bf16")),
+    ],
+)
+def test_words_for_runtimes(wanted: str, found: tuple[str | None, Precision | None]) -> None:
+    assert parse(wanted) == found
+
+
+@pytest.mark.parametrize("wanted", ["int4", "int8:fp32", "torch:cuda", "torch:int8:more"])
+def test_words_that_mean_nothing(wanted: str) -> None:
+    with pytest.raises(NotFound):
+        parse(wanted)
+
+
+def test_a_gpu_is_used_first(unpacked: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a GPU here: what would be opened, and with which options."""
+    asked: list[Any] = []
+
+    class Session:
+        def __init__(self, path: Path, options: Any, providers: list[Any]) -> None:
+            asked.append((path.name, providers))
+
+        def get_inputs(self) -> list[Any]:
+            return [type("Value", (), {"name": "images"})]
+
+        def get_outputs(self) -> list[Any]:
+            return [type("Value", (), {"name": "logits"})]
+
+    monkeypatch.setattr(runtime, "has_gpu", lambda: True)
+    monkeypatch.setattr(onnx_runtime.onnxruntime, "InferenceSession", Session)
+    found = (onnx_runtime.TENSORRT, onnx_runtime.CUDA, onnx_runtime.PROCESSOR)
+    monkeypatch.setattr(onnx_runtime.onnxruntime, "get_available_providers", lambda: found)
+    opened = open_runtime(unpacked, 1)
+    assert (opened.name, opened.choice.precision) == ("cuda", "fp32")
+    assert asked == [("model.onnx", [onnx_runtime.CUDA, onnx_runtime.PROCESSOR])]
+    open_runtime(unpacked, 1, "tensorrt:int8")
+    name, ((provider, options), *rest) = asked[1]
+    assert (name, provider) == ("model.int8.onnx", onnx_runtime.TENSORRT)
+    assert rest == [onnx_runtime.CUDA, onnx_runtime.PROCESSOR]
+    assert options["trt_int8_enable"]
+    assert options["trt_engine_cache_enable"]
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (32, 32), (33, 64)])
+def test_batches_of_a_compiled_network_are_powers_of_two(count: int, size: int) -> None:
+    assert bucket(count) == size
+
+
+def test_a_compiled_network_is_fed_few_shapes(unpacked: Archive, expected: np.ndarray, monkeypatch: Any) -> None:
+    import torch
+
+    seen: list[int] = []
+
+    def compiled(module: Any, dynamic: bool) -> Any:        # what compilation does to a network is torch's own business
+        def call(batch: Any) -> Any:
+            seen.append(len(batch))
+            return module(batch)
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    ready = open_runtime(unpacked, 1, "compiled:fp32").runtime
+    np.testing.assert_allclose(ready.logits(images()), expected, atol=1e-5)
+    np.testing.assert_allclose(ready.logits(images()[:2]), expected[:2], atol=1e-5)
+    assert seen == [8, 2]

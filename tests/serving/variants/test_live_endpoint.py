@@ -1,0 +1,171 @@
+"""The way of a request: weights, names, rescue from replicas on trial, and onlookers that harm nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.serving.stand_in import StandIn, asked
+from tintype.errors import Busy, InvalidRequest, JobFailed
+from tintype.serving.endpoints.config import ModelSource
+from tintype.serving.variants.live_endpoint import LiveEndpoint
+from tintype.serving.variants.router import Route, blend
+from tintype.serving.variants.running_variant import RunningVariant
+from tintype.serving.variants.shadow import MOST_IN_FLIGHT, Shadow
+from tintype.serving.watching.capture import Capture, CaptureConfig
+
+
+def running(name: str, stand_in: StandIn) -> RunningVariant:
+    return RunningVariant(name, ModelSource(archive=stand_in.label), stand_in, 1)
+
+
+def test_weights_names_and_what_is_noted() -> None:
+    async def main() -> None:
+        live = LiveEndpoint()
+        with pytest.raises(Busy, match="no replicas yet"):
+            await live.invoke(asked())
+        a, b = running("a", StandIn("ant")), running("b", StandIn("bee"))
+        live.routes = (Route("a", 3, a), Route("b", 1, b))
+        answers = Counter([(await live.invoke(asked(number))).variant for number in range(100)])
+        assert abs(answers["a"] - 75) <= 2
+        assert (await live.invoke(asked(target_variant="b"))).content == b"bee"
+        with pytest.raises(InvalidRequest, match="no variant 'c'"):
+            await live.invoke(asked(target_variant="c"))
+        facts = live.facts()
+        assert [round(one["share"], 2) for one in facts["variants"]] == [0.75, 0.25]
+        assert facts["recent"][0]["labels"] == ("bee",)
+        assert sum(one["requests"] for one in facts["variants"]) == 101
+        assert a.drift.watched["prediction"].now == {"ant": answers["a"]}
+        assert a.drift.watched["brightness"].now == {"0.5-0.6": answers["a"]}
+
+    asyncio.run(main())
+
+
+def on_trial(new: StandIn, old: StandIn) -> LiveEndpoint:
+    live = LiveEndpoint()
+    before, after = running("v", old), running("v", new)
+    live.fallback = (Route("v", 1, before),)
+    live.routes = blend(live.fallback, (Route("v", 1, after),), 0.5)
+    live.trial = frozenset({after})
+    return live
+
+
+def test_what_new_replicas_fail_old_ones_answer() -> None:
+    async def main() -> None:
+        live = on_trial(StandIn("new", broken=True), StandIn("old"))
+        answers = [await live.invoke(asked(number)) for number in range(40)]
+        assert {one.content for one in answers} == {b"old"}
+        assert abs(live.rescued - 20) <= 2
+        (new,) = live.trial
+        assert new.window.errors == live.rescued
+        live.fallback[0].to.replicas.broken = True          # nobody left to ask: that is an error
+        with pytest.raises(JobFailed, match="old is broken"):
+            [await live.invoke(asked(number)) for number in range(3)]
+
+    asyncio.run(main())
+
+
+def test_new_replicas_that_hang_cost_time_and_no_answer() -> None:
+    async def main() -> None:
+        live = on_trial(StandIn("new", seconds=30), StandIn("old"))
+        live.trial_seconds = 0.05
+        began = time.monotonic()
+        answers = await asyncio.gather(*(live.invoke(asked(number)) for number in range(10)))
+        assert {one.content for one in answers} == {b"old"}
+        assert time.monotonic() - began < 2
+        (new,) = live.trial
+        assert new.window.errors == live.rescued > 0
+        assert new.in_flight == 0
+
+    asyncio.run(main())
+
+
+def test_a_bad_request_is_nobody_s_failure() -> None:
+    class Refusing(StandIn):
+        async def invoke(self, invocation):
+            raise InvalidRequest("no picture")
+
+    async def main() -> None:
+        live = on_trial(Refusing("new"), Refusing("old"))
+        for number in range(10):
+            with pytest.raises(InvalidRequest, match="no picture"):
+                await live.invoke(asked(number))
+        assert live.rescued == 0
+        assert [route.to.window.errors for route in live.routes] == [0, 0]
+
+    asyncio.run(main())
+
+
+def test_retiring_waits_for_what_is_in_flight() -> None:
+    async def main() -> None:
+        stand_in = StandIn("ant", seconds=0.05)
+        one = running("a", stand_in)
+        request = asyncio.create_task(one.invoke(asked()))
+        await asyncio.sleep(0.01)
+        await one.retire(5)
+        assert request.done()
+        assert stand_in.stopped
+        assert stand_in.cut_off == 0
+        hanging = running("b", StandIn("bee", seconds=60))
+        request = asyncio.create_task(hanging.invoke(asked()))
+        await asyncio.sleep(0.01)
+        await hanging.retire(0.05)
+        assert hanging.replicas.cut_off == 1
+        request.cancel()
+
+    asyncio.run(main())
+
+
+def test_a_shadow_delays_nobody() -> None:
+    async def main() -> None:
+        live = LiveEndpoint()
+        live.routes = (Route("v", 1, running("v", StandIn("ant"))),)
+        slow = Shadow(running("s", StandIn("bee", seconds=0.3)), 100)
+        live.shadows = {"s": slow}
+        began = time.monotonic()
+        for number in range(20):
+            assert (await live.invoke(asked(number))).content == b"ant"
+        assert time.monotonic() - began < 0.2
+        assert slow.passed_over == 20 - MOST_IN_FLIGHT
+        await asyncio.sleep(0.4)
+        assert slow.facts(time.monotonic())["agreement"] == 0
+        assert slow.compared == MOST_IN_FLIGHT
+        await slow.retire(0)
+
+    asyncio.run(main())
+
+
+def test_a_shadow_gets_its_percentage_and_its_failures_are_its_own(caplog) -> None:
+    async def main() -> None:
+        live = LiveEndpoint()
+        live.routes = (Route("v", 1, running("v", StandIn("ant"))),)
+        shadow = Shadow(running("s", StandIn("ant", broken=True)), 30)
+        live.shadows = {"s": shadow}
+        for number in range(100):
+            assert (await live.invoke(asked(number))).status == 200
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        assert shadow.running.window.requests == shadow.running.window.errors == 30
+        assert shadow.facts(time.monotonic())["agreement"] is None
+
+    asyncio.run(main())
+    assert "Traceback" not in caplog.text
+
+
+def test_a_capture_that_breaks_is_logged_and_no_more(tmp_path: Path, monkeypatch, caplog) -> None:
+    async def main() -> None:
+        live = LiveEndpoint()
+        live.routes = (Route("v", 1, running("v", StandIn("ant"))),)
+        live.capture = Capture(tmp_path, CaptureConfig())
+        assert (await live.invoke(asked())).status == 200
+        monkeypatch.setattr(live.capture, "offer", lambda *_: 1 / 0)
+        assert (await live.invoke(asked())).status == 200
+        live.capture.close()
+
+    asyncio.run(main())
+    assert "could not be noted" in caplog.text
+    assert len(list(tmp_path.rglob("*.jsonl"))) == 1
