@@ -79,3 +79,28 @@ def test_jobs_are_found_over_the_wire(api: Api) -> None:
     assert found == [["sought-0", "sought-1"], ["sought-2"]]
     assert refused(api.sagemaker.search, Resource="Pipeline")[0] == "ValidationException"
     assert api.sagemaker.search(Resource="HyperParameterTuningJob", MaxResults=1)["TotalHits"]["Value"] >= 0
+
+
+def test_a_page_in_the_order_of_time_reads_no_more_than_it_needs(api: Api) -> None:
+    for number in range(4):
+        api.train(f"timed-{number}", "print(1)", HyperParameters={"even": str(number % 2 == 0)})
+
+    def found(*filters: dict[str, Any], **more: Any) -> tuple[list[str], dict[str, Any]]:
+        expression = {"Filters": [one("TrainingJobName", "Contains", "timed"), *filters]}
+        answer = api.sagemaker.search(
+            Resource="TrainingJob", SearchExpression=expression,
+            **{"SortBy": "CreationTime", "SortOrder": "Ascending", **more},
+        )  # fmt: skip
+        return [each["TrainingJob"]["TrainingJobName"] for each in answer["Results"]], answer["TotalHits"]
+
+    everything = [f"timed-{number}" for number in range(4)]
+    assert found() == (everything, {"Value": 4, "Relation": "EqualTo"})
+    assert found(SortOrder="Descending", MaxResults=1) == (everything[-1:], {"Value": 4, "Relation": "EqualTo"})
+    assert found(one("TrainingJobStatus", "Equals", "Failed")) == ([], {"Value": 0, "Relation": "EqualTo"})
+    even = one("HyperParameters.even", "Equals", "True")
+    assert found(even) == (["timed-0", "timed-2"], {"Value": 2, "Relation": "EqualTo"})
+    assert found(even, MaxResults=1) == (["timed-0"], {"Value": 2, "Relation": "GreaterThanOrEqualTo"})
+    assert found(one("TrainingJobName", "Equals", "timed-3"))[0] == ["timed-3"]
+    assert found(one("CreationTime", "GreaterThan", "2126-01-01T00:00:00Z"))[0] == []
+    assert found(one("SecondaryStatus", "Equals", "Completed"), SortBy="TrainingJobName")[0] == everything
+    assert found(SortBy="HyperParameters.even", MaxResults=1)[0] == ["timed-1"]

@@ -24,6 +24,11 @@ KEPT = (
     "ExperimentConfig", "TensorBoardOutputConfig", "ProfilerConfig", "ProfilerRuleConfigurations", "Environment",
     "RetryStrategy", "RemoteDebugConfig", "InfraCheckConfig",
 )  # fmt: skip
+# Members of the item of ListTrainingJobs, which need nothing but the job itself.
+SUMMARY = frozenset({
+    "TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingEndTime", "LastModifiedTime", "TrainingJobStatus",
+    "SecondaryStatus",
+})  # fmt: skip
 FLAGS = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")
 
 

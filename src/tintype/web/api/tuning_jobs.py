@@ -143,10 +143,9 @@ def seen(context: Context, name: str) -> Seen:
     return _seen(context, record)
 
 
-def every(context: Context) -> Iterator[Seen]:
-    """All tuning jobs, newest first."""
-    for record in context.workspace.records.list(PLAN_KIND):
-        yield _seen(context, record)
+def describe_record(context: Context, record: Record) -> Members:
+    """The description of a tuning job from the record of its plan."""
+    return describe(context, _seen(context, record))
 
 
 def _seen(context: Context, record: Record) -> Seen:
