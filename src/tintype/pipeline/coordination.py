@@ -161,7 +161,12 @@ def tuning_state(records: Records, name: str) -> TuningState:
 
 def find_tuning(records: Records, name: str) -> TuningState | None:
     """A tuning job as it truly is now, or None."""
-    found = RecordTuningStore(records).find(name)
+    return true_state(records, name, RecordTuningStore(records).find(name))
+
+
+def true_state(records: Records, name: str, stored: TuningState | None) -> TuningState | None:
+    """`stored` is what the coordinator of a tuning job wrote last; whether it still lives is asked here."""
+    found = stored
     if found is None and records.find(PLAN_KIND, name) is not None:
         found = TuningState(load_plan(records, name).settings)      # its coordinator has not said a word yet
     if found is None or found.status is not TuningStatus.IN_PROGRESS:

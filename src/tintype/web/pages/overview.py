@@ -10,29 +10,31 @@ from tintype.web.pages import rendering
 from tintype.web.pages.endpoints import endpoint_rows
 from tintype.web.pages.jobs import row
 from tintype.web.pages.runs import run_rows
-from tintype.web.pages.tuning import tuning_rows
+from tintype.web.pages.tuning_rows import TuningRows
 from tintype.workspace import Workspace
 
 ROWS = 8
 
 
-def overview(workspace: Workspace) -> Response:
+def overview(workspace: Workspace, tuning: TuningRows) -> Response:
     """The newest of everything; a trial is shown only while it runs."""
     running = workspace.jobs.list(status=UNFINISHED, limit=ROWS)
     newest = workspace.jobs.list(parent="", limit=ROWS)
     jobs = [*running, *(job for job in newest if job.status.is_finished)][:ROWS]
-    tunings = tuning_rows(workspace, ROWS)
+    tunings = tuning.newest(ROWS)
+    at_work = sum(one["under_way"] for one in tunings)
     endpoints = endpoint_rows(workspace, ROWS)
     return rendering.render(
         "overview.html",
         at="/ui/",
         home=str(workspace.home),
-        verdict=_verdict(len(running), sum(one["under_way"] for one in tunings), len(endpoints)),
+        verdict=_verdict(len(running), at_work, len(endpoints)),
         jobs=[row(job) for job in jobs],
         tunings=tunings,
         endpoints=endpoints,
         runs=run_rows(workspace, ROWS),
-        under_way=True,
+        under_way=bool(running or at_work),
+        at_rest="later",                    # somebody may begin something: it is looked for, less often
     )
 
 

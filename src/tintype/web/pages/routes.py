@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from tintype.errors import TintypeError, Unauthorised
 from tintype.web.pages import endpoints, jobs, overview, rendering, runs, tuning
 from tintype.web.pages.session import COOKIE, Session
+from tintype.web.pages.tuning_rows import TuningRows
 from tintype.workspace import Workspace
 
 ShowList: TypeAlias = Callable[[Workspace, Mapping[str, str]], Response]
@@ -19,7 +20,6 @@ ShowOne: TypeAlias = Callable[[Workspace, str], Response]
 
 LISTS: Mapping[str, ShowList] = {
     "/ui/jobs": jobs.job_list,
-    "/ui/tuning": tuning.tuning_list,
     "/ui/runs": runs.run_list,
     "/ui/endpoints": endpoints.endpoint_list,
 }
@@ -46,6 +46,7 @@ COOKIE_SECONDS = 30 * 86_400
 
 def page_routes(workspace: Workspace, session: Session) -> list[BaseRoute]:
     """The routes below /ui. The handlers block, so they run in threads."""
+    rows = TuningRows(workspace.records)
 
     def seen(path: str, show: Callable[[Request], Response], *, changes: bool = False) -> Route:
         def handle(request: Request) -> Response:
@@ -75,7 +76,8 @@ def page_routes(workspace: Workspace, session: Session) -> list[BaseRoute]:
         Route("/ui/sign-in", sign_in, methods=["GET"]),
         Route("/ui/pages.css", lambda request: rendering.style(), methods=["GET"]),
         Route("/ui/pages.js", lambda request: rendering.script(), methods=["GET"]),
-        seen("/ui/", lambda request: overview.overview(workspace)),
+        seen("/ui/", lambda request: overview.overview(workspace, rows)),
+        seen("/ui/tuning", lambda request: tuning.tuning_list(rows, request.query_params)),
         seen(
             "/ui/jobs/{name}/log",
             lambda request: jobs.job_log(workspace, request.path_params["name"], request.query_params),

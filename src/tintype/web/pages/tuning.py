@@ -7,48 +7,24 @@ from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from tintype.pipeline.coordination import request_stop, tuning_names, tuning_state
+from tintype.pipeline.coordination import request_stop, tuning_state
 from tintype.pipeline.reporting import tuning_evidence
 from tintype.pipeline.tuning_summary import described_best
 from tintype.reports.gathering import gather_tuning
 from tintype.reports.readings import tuning_reading
 from tintype.reports.run_report import Missing
 from tintype.reports.tuning_view import tuning_view
-from tintype.reports.wording import quantity
 from tintype.tuning.analytics import as_csv
-from tintype.tuning.state import TuningState, TuningStatus
 from tintype.web.pages import rendering
 from tintype.web.pages.lists import page
+from tintype.web.pages.tuning_rows import UNDER_WAY, TuningRows
 from tintype.workspace import Workspace
 
 AT = "/ui/tuning"
-UNDER_WAY = frozenset({TuningStatus.IN_PROGRESS, TuningStatus.STOPPING})
 
-
-def row(state: TuningState) -> dict[str, Any]:
-    """A tuning job as a line of a list."""
-    best = state.best
-    settings = {} if best is None else best.hyperparameters
-    return {
-        "name": state.name,
-        "status": state.status.value,
-        "trials": len(state.trials),
-        "objective": state.settings.objective,
-        "best": None if best is None else best.value,
-        "settings": "  ".join(f"{name} {quantity(value)}" for name, value in settings.items()),
-        "under_way": state.status in UNDER_WAY,
-    }
-
-
-def tuning_rows(workspace: Workspace, limit: int, offset: int = 0) -> list[dict[str, Any]]:
-    """Lines of tuning jobs, newest first."""
-    names = tuning_names(workspace.records, name_contains=None, limit=limit, offset=offset)
-    return [row(tuning_state(workspace.records, name)) for name in names]
-
-
-def tuning_list(workspace: Workspace, query: Mapping[str, str]) -> Response:
+def tuning_list(rows: TuningRows, query: Mapping[str, str]) -> Response:
     """All tuning jobs."""
-    found = page(AT, query, lambda limit, offset: tuning_rows(workspace, limit, offset))
+    found = page(AT, query, rows.newest)
     return rendering.render(
         "tuning_jobs.html", at=AT, list=found, under_way=any(one["under_way"] for one in found.rows)
     )
