@@ -149,7 +149,7 @@ def test_a_front_that_is_killed_in_an_update_finishes_it(endpoints, started, tmp
     wishes = started.files.wishes
     while wishes.observed().stage != "Shifting":
         time.sleep(0.02)
-    front = next(one for one in psutil_children(started) if "front_process" in " ".join(one.cmdline()))
+    front = next(one for one in psutil_children(started) if "serving.front.process" in " ".join(one.cmdline()))
     os.kill(front.pid, signal.SIGKILL)
     assert endpoints.wait("ants").status is Status.IN_SERVICE
     answer = httpx.post(f"{started.url}/invocations", content=picture(), trust_env=False, timeout=30)

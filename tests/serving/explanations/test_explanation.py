@@ -16,7 +16,7 @@ from PIL import Image
 from tests.serving.tiny_archive import PREPROCESSING, write_tiny_archive
 from tintype.errors import BadArchive, BadImage, Busy, TimedOut
 from tintype.models.archive import open_archive
-from tintype.serving import explainer as module
+from tintype.serving.explanations import explainer as module
 from tintype.serving.explanations.explainer import Explainer
 from tintype.serving.explanations.explanation import GRAD_CAM, OCCLUSION, explain
 

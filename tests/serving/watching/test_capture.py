@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tintype.serving import capture as module
 from tintype.serving.front.invocation import Answer, Invocation
+from tintype.serving.watching import capture as module
 from tintype.serving.watching.capture import Capture, CaptureConfig, capture_line, make_room
 
 AT = 1_700_000_000.123              # 2023-11-14T22:13:20.123Z
