@@ -1,4 +1,4 @@
-"""How long DescribeTrainingJob and a page of ListTrainingJobs take with many jobs in the store, through boto3.
+"""How long DescribeTrainingJob, a page of ListTrainingJobs and Search take with many jobs in the store, through boto3.
 
     python -m benchmarks describe_jobs [--jobs 10000] [--calls 300]
 
@@ -17,7 +17,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import boto3
 import psutil
@@ -30,6 +32,22 @@ from tintype.web.api.kept_requests import TRAINING_REQUEST
 from tintype.web.keys import home_key
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:1.8-gpu-py36"
+
+
+def _filter(name: str, operator: str, value: str) -> dict[str, Any]:
+    one = {"Name": name, "Operator": operator, "Value": value}
+    return {"Resource": "TrainingJob", "SearchExpression": {"Filters": [one]}}
+
+
+# What the store looks up; what needs a look at the job; what needs a look at what was asked; what needs to see all.
+SEARCHES: dict[str, dict[str, Any]] = {
+    "newest": {"Resource": "TrainingJob", "SortBy": "CreationTime"},
+    "by_name": _filter("TrainingJobName", "Contains", "99"),
+    "by_phase_in_vain": _filter("SecondaryStatus", "Equals", "Failed"),
+    "by_hyperparameter": _filter("HyperParameters.lr", "LessThan", "0.1"),
+    "by_hyperparameter_in_vain": _filter("HyperParameters.lr", "GreaterThan", "0.1"),
+    "sorted_by_metric": {"Resource": "TrainingJob", "SortBy": "Metrics.loss"},
+}
 
 
 def fill(records: Records, count: int) -> None:
@@ -101,6 +119,10 @@ def main(arguments: list[str]) -> None:
                     "list_by_name": milliseconds(
                         lambda: client.list_training_jobs(NameContains="99", MaxResults=100), given.calls // 5, server
                     ),
+                    **{
+                        f"search_{what}": milliseconds(partial(client.search, **one), max(2, given.calls // 50), server)
+                        for what, one in SEARCHES.items()
+                    },
                 }
             finally:
                 process.send_signal(signal.SIGTERM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ class Shell:
 
     def __call__(self, *words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-W", "ignore", "-m", "tintype", *map(str, words), "--home", str(self.home)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+        # readline, which pytest imports, puts COLUMNS where only children see it: they get what Python itself sees
+        environ = dict(os.environ)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environ)
         assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done

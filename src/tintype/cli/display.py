@@ -13,6 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from tintype.jobs.hyperparameters import is_framework
+from tintype.tuning.ranges import Value
 from tintype.tuning.state import TuningState
 from tintype.tuning.trial import Trial
 
@@ -126,10 +128,15 @@ class Display:
         self._bar, self._tuning, self._curve = None, None, None
 
 
+def name_column(table: Table, heading: str = "name") -> None:
+    """A column of names, which are there to be copied: the others give way first."""
+    table.add_column(heading, no_wrap=True, overflow="fold")
+
+
 def trial_table(state: TuningState, most: int = TRIALS_SHOWN) -> Table:
     """The newest trials, at most so many, the best one marked."""
     table = Table(box=None, padding=(0, 2), title_justify="left")
-    names = sorted({name for trial in state.trials for name in trial.hyperparameters})
+    names = sorted({name for trial in state.trials for name in own_settings(trial)})
     table.add_column("")
     for column in ("trial", "status", *names, state.settings.objective):
         table.add_column(column, justify="left" if column == "status" else "right")
@@ -152,7 +159,12 @@ def outcome(trial: Trial) -> str:
 
 def settings_of(trial: Trial) -> str:
     """`lr=0.01 epochs=3`."""
-    return " ".join(f"{name}={shown(value)}" for name, value in trial.hyperparameters.items())
+    return " ".join(f"{name}={shown(value)}" for name, value in own_settings(trial).items())
+
+
+def own_settings(trial: Trial) -> dict[str, Value]:
+    """The hyperparameters without those by which SageMaker's SDK says where the script is."""
+    return {name: value for name, value in trial.hyperparameters.items() if not is_framework(name)}
 
 
 def shown(value: object) -> str:

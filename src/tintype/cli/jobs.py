@@ -14,6 +14,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from tintype.cli.display import name_column
 from tintype.cli.invocation import Invocation, command
 from tintype.cli.job_watch import add_live, live_of, watch_job
 from tintype.errors import InvalidRequest, JobFailed
@@ -28,6 +29,7 @@ from tintype.workspace import Workspace
 app = typer.Typer(help="Training jobs: list, show, logs, stop, wait.", no_args_is_help=True)
 
 POLL_SECONDS = 0.3
+NONE_YET = "no training jobs yet; `tintype run DATA` or `tintype train DATA` makes one"
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The training job's name.")]
 
@@ -42,13 +44,16 @@ def list_jobs(
     """Training jobs, newest first."""
     with settled(call) as (workspace, _):
         jobs = workspace.jobs.list(status=_status(status), parent=None if trials else "", limit=limit)
+        hidden = not jobs and bool(workspace.jobs.list(status=_status(status), limit=1))
     table = Table(box=None, padding=(0, 2))
-    for column in ("name", "status", "created", "seconds", "hyperparameters"):
+    name_column(table)
+    for column in ("status", "created", "seconds", "hyperparameters"):
         table.add_column(column, justify="right" if column == "seconds" else "left")
     for job in jobs:
         settings = " ".join(f"{name}={value}" for name, value in settings_of(job).items())
         table.add_row(escape(job.name), job.status, moment(job.created_at), duration(job), escape(settings))
-    call.say(table if jobs else "no training jobs yet; `tintype run DATA` or `tintype train DATA` makes one")
+    none = "none but trials of tuning jobs; --trials lists those too" if hidden else NONE_YET
+    call.say(table if jobs else none)
     call.answer({"jobs": [summary(job) for job in jobs]})
 
 

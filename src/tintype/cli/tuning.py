@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from tintype.cli.display import Display, settings_of, trial_table
+from tintype.cli.display import Display, name_column, settings_of, trial_table
 from tintype.cli.invocation import Invocation, command
 from tintype.cli.script_options import WaitOption
 from tintype.cli.tune import await_end, say_best
@@ -39,7 +39,8 @@ def list_tuning(
         names = tuning_names(workspace.records, name_contains=name_contains, limit=limit, offset=offset)
         states = [tuning_state(workspace.records, name) for name in names]
     table = Table(box=None, padding=(0, 2))
-    for column in ("name", "status", "trials", "objective", "best", "hyperparameters"):
+    name_column(table)
+    for column in ("status", "trials", "objective", "best", "hyperparameters"):
         table.add_column(column)
     for state in states:
         best = state.best

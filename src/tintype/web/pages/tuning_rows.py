@@ -20,7 +20,7 @@ MOST_REMEMBERED = 200
 def row(state: TuningState) -> dict[str, Any]:
     """A tuning job as a line of a list."""
     best = state.best
-    settings = {} if best is None else best.hyperparameters
+    settings = {} if best is None else best.suggested
     return {
         "name": state.name,
         "status": state.status.value,
