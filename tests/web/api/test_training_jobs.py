@@ -8,6 +8,7 @@ import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -300,6 +301,11 @@ def test_what_cannot_be_is_refused(api: Api, trained: dict[str, Any]) -> None:
     assert "Nonsense" in message
     code, message = refused(create, **api.training("bad-1", script, InputDataConfig=[channel(api, "x", "nowhere/")]))
     assert "there is no object at" in message
+    theirs = channel(api, "x", "dogs")
+    theirs["DataSource"]["S3DataSource"]["S3Uri"] = "s3://an-authors-own-bucket/dogs"
+    code, message = refused(create, **api.training("bad-1", script, InputDataConfig=[theirs]))
+    if find_spec("s3fs") is None:
+        assert "`aws s3 mb s3://an-authors-own-bucket` makes it" in message
     pipe = {"TrainingInputMode": "Pipe"}
     inputs = [channel(api, "training", "dogs")]
     piped = api.training("bad-1", script, AlgorithmSpecification=pipe, InputDataConfig=inputs)

@@ -141,7 +141,7 @@ def test_local_paths(buckets: Buckets) -> None:
     for nothing in ("s3://bucket/none", "s3://bucket/data/train/none", "s3://bucket/top/", "s3://bucket/a/b/c"):
         with pytest.raises(NotFound, match="no object at"):
             buckets.local_path(nothing)
-    with pytest.raises(AwsFault, match="bucket does not exist"):
+    with pytest.raises(AwsFault, match="bucket does not exist; `aws s3 mb s3://"):
         buckets.local_path("s3://no-such-bucket/a")
     for wrong in ("/etc/passwd", "file:///etc/passwd", "s3://", "https://bucket/key"):
         with pytest.raises(InvalidRequest, match="no S3 URI"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import final
 
-from tintype.errors import InvalidRequest
+from tintype.errors import InvalidRequest, NotFound
 from tintype.storage import storage_errors
 from tintype.web.context import Context
 from tintype.web.faults import AwsFault
@@ -16,6 +17,7 @@ from tintype.web.s3.key_paths import relative_path
 from tintype.web.s3.location import S3Location
 
 S3 = "s3://"
+FETCHER = "s3fs"                # what fsspec reads s3:// with; an extra, as few need it
 Locate = Callable[[str], str]
 
 
@@ -48,13 +50,21 @@ def surroundings(context: Context, name: str) -> Surroundings:
 
 
 def locate(buckets: Buckets, uri: str) -> str:
-    """Where to read what is at a location. `NotFound` when our bucket has nothing there.
+    """Where to read what is at a location. `NotFound` when our bucket has nothing there, or nobody could fetch it.
 
     A bucket that is not ours may be one of Amazon's: its URI stays as it is.
     """
-    if not uri.startswith(S3) or not _is_ours(buckets, uri):
+    if not uri.startswith(S3):
         return uri
-    return str(buckets.local_path(uri))
+    if _is_ours(buckets, uri):
+        return str(buckets.local_path(uri))
+    if find_spec(FETCHER) is None:
+        bucket = S3Location.parse(uri).bucket
+        raise NotFound(
+            f"{uri}: there is no bucket {bucket!r} here. `aws s3 mb s3://{bucket}` makes it, and `aws s3 cp --recursive"
+            f" FOLDER {uri}` fills it; to read from a bucket at Amazon or elsewhere, `pip install 'tintype[s3]'`"
+        )
+    return uri
 
 
 def destination(buckets: Buckets, uri: str) -> str:

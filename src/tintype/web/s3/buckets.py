@@ -92,13 +92,13 @@ class Buckets:
     def get(self, name: str) -> Bucket:
         """One bucket. Raises `AwsFault` NoSuchBucket."""
         if not NAME.fullmatch(name) or not (self.root / name).is_dir():
-            raise AwsFault("NoSuchBucket", "The specified bucket does not exist", 404, {"BucketName": name})
+            raise no_such_bucket(name)
         return self._describe(name)
 
     def directory(self, name: str) -> Path:
         """Where the objects of a bucket are. Raises `AwsFault` NoSuchBucket."""
         if not NAME.fullmatch(name) or not (self.root / name).is_dir():
-            raise AwsFault("NoSuchBucket", "The specified bucket does not exist", 404, {"BucketName": name})
+            raise no_such_bucket(name)
         return self.root / name
 
     def create(self, name: str, region: str | None = None) -> bool:
@@ -208,3 +208,9 @@ def _files(directory: Path) -> Iterator[str]:
 
 def _nothing(uri: str) -> Path:
     raise NotFound(f"there is no object at {uri}, and none whose key begins so")
+
+
+def no_such_bucket(name: str) -> AwsFault:
+    """S3's own words, and what to do; a notebook's bucket is its author's until somebody makes one of that name."""
+    hint = f"; `aws s3 mb s3://{name}` makes it" if NAME.fullmatch(name) else ""
+    return AwsFault("NoSuchBucket", f"The specified bucket does not exist{hint}", 404, {"BucketName": name})
