@@ -1,74 +1,63 @@
 """Trainings that are slowed on purpose: each must be named by the right rule and limiter, healthy ones by none.
 
-    python -m benchmarks.slow_zoo [CASE ...]
+    python -m benchmarks.slow_zoo [--keep FOLDER] [CASE ...]
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.slow_zoo.training import CASES
+from benchmarks.slow_zoo.cases import CASES, Case
 from tintype.profiler.limiter import Limiter, diagnose
 from tintype.profiler.readers import open_profile
 from tintype.rules.profiler_catalogue import judge_profile, make_report_rules
 
-ANY = None
-# case -> (a rule that must fire, "" for none; what must be the limiter, None for any)
-EXPECTED: dict[str, tuple[str, Limiter | None]] = {
-    "healthy": ("", Limiter.COMPUTE),
-    "healthy, more images": ("", Limiter.COMPUTE),
-    "sleep in the loader": ("Dataloader", Limiter.LOADER_LATENCY),
-    "one slow sample in a hundred": ("StepOutlier", Limiter.LOADER_LATENCY),
-    "tiny batches": ("SmallBatchOverhead", Limiter.LAUNCH),
-    "huge images": ("SlowDecode", Limiter.DECODE),
-    "heavy transforms": ("Dataloader", Limiter.PREPARATION),
-    "evaluation every step": ("", Limiter.EVALUATION),
-    "checkpoint every step": ("", Limiter.CHECKPOINTING),
-    "memory leak": ("MemoryLeak", ANY),
-    "plotting after each step": ("", Limiter.BETWEEN),
-    "summaries after each step": ("", Limiter.BETWEEN),
-    "throttled reads": ("Dataloader", Limiter.LOADER_LATENCY),
-    "far too many workers": ("Dataloader", ANY),
-    "long initialization": ("MaxInitializationTime", Limiter.INITIALIZATION),
-    "more threads than cores": ("Oversubscription", ANY),
-    "two ranks, one slow": ("LoadBalancing", ANY),
-}
 
-
-def run(case: str, root: Path) -> tuple[set[str], Limiter | None]:
+def run(name: str, root: Path) -> tuple[set[str], Limiter | None]:
     """Train it with the sampler beside; (rules that fired, limiter)."""
-    ranks = 2 if CASES[case].slow_rank else 1
-    command = [sys.executable, "-m", "benchmarks.slow_zoo.training", case, str(root)]
-    trainings = [subprocess.Popen([*command, str(rank)]) for rank in range(ranks)]
+    training = subprocess.Popen([sys.executable, "-m", "benchmarks.slow_zoo.training", name, str(root)])
     sampler = subprocess.Popen(
-        [sys.executable, "-m", "tintype.profiler", "--directory", str(root), "--pid", str(trainings[0].pid),
+        [sys.executable, "-m", "tintype.profiler", "--directory", str(root), "--pid", str(training.pid),
          "--interval-ms", "100"],
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    for process in (*trainings, sampler):
-        process.wait()
+    if training.wait():
+        sys.exit(f"the training {name!r} failed; what it said is above")
+    sampler.wait()
     job = open_profile(root)
     fired = {one.rule for one in judge_profile(job, make_report_rules()) if one.triggered}
     found = diagnose(job)
     return fired, found.limiter.limiter if found else None
 
 
-def main(cases: list[str]) -> int:
+def is_right(case: Case, fired: set[str], limiter: Limiter | None) -> bool:
+    """Whether the training was named as it must be."""
+    named = not fired if case.is_healthy else not case.rule or case.rule in fired
+    return named and case.limiter in (None, limiter)
+
+
+def main() -> int:
     """Print the table; the exit status is the number of cases that were named wrongly."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.slow_zoo", description=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="CASE", choices=[[], *CASES], help="; ".join(CASES))
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the profiles here")
+    given = parser.parse_args()
     wrong = 0
-    for case in cases or list(CASES):
-        rule, limiter = EXPECTED[case]
+    for name in given.cases or CASES:
         with tempfile.TemporaryDirectory() as folder:
-            fired, found = run(case, Path(folder))
-        good = (rule in fired if rule else not case.startswith("healthy") or not fired) and limiter in (ANY, found)
+            root = given.keep / name.replace(" ", "-").replace(",", "") if given.keep else Path(folder)
+            root.mkdir(parents=True, exist_ok=True)
+            fired, limiter = run(name, root)
+        good = is_right(CASES[name], fired, limiter)
         wrong += not good
         word, rules = "ok   " if good else "WRONG", ", ".join(sorted(fired)) or "-"
-        print(f"{word} {case:32} {found or '-'!s:18} {rules}", flush=True)
+        print(f"{word} {name:34} {limiter or '-'!s:18} {rules}", flush=True)
     return wrong
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
 from tintype.profiler.proc import TICKS_PER_SECOND, CoreTimes, DiskCounters, Proc
 from tintype.profiler.process_tree import ProcessTree
+from tintype.profiler.run_queue import THREADS_PER_LOOK, RunQueue
 
 
 def write(root: Path, files: dict[str, str]) -> Proc:
@@ -78,3 +80,39 @@ def test_a_process_is_gone_when_unburied_and_when_another_has_its_id(tmp_path: P
     assert not tree.is_alive
     (tmp_path / "10" / "stat").unlink()
     assert not tree.is_alive
+
+
+def threads(process: int, accounts: dict[int, tuple[float, float]]) -> dict[str, str]:
+    """What the kernel says of threads: seconds that each ran, and waited for a core."""
+    return {
+        f"{process}/task/{thread}/schedstat": f"{int(ran * 1e9)} {int(waited * 1e9)} 5\n"
+        for thread, (ran, waited) in accounts.items()
+    }
+
+
+def test_threads_that_want_a_core_are_those_that_run_and_those_that_wait(tmp_path: Path) -> None:
+    queue = RunQueue(write(tmp_path, threads(10, {10: (50.0, 9.0), 11: (1.0, 0.0)})))
+    assert math.isnan(queue.look(100.0, [10]))
+    write(tmp_path, threads(10, {10: (51.0, 10.0), 11: (1.0, 0.0)}))        # one turn each, of two seconds; 11 slept
+    assert queue.look(102.0, [10]) == 1.0
+    write(tmp_path, {**threads(10, {10: (52.0, 10.0), 11: (0.5, 0.0)}), **threads(12, {12: (0.25, 0.25)})})
+    assert queue.look(103.0, [10, 12]) == 2.0                               # 11 and 12 are new
+    (tmp_path / "10" / "task" / "11" / "schedstat").unlink()
+    assert queue.look(104.0, [10, 12, 99]) == 0.0
+    assert math.isnan(queue.look(105.0, [99]))
+
+
+def test_of_many_threads_some_looks_are_left_out(tmp_path: Path) -> None:
+    many = range(10, 10 + 2 * THREADS_PER_LOOK)
+    queue = RunQueue(write(tmp_path, threads(10, dict.fromkeys(many, (1.0, 0.0)))))
+    queue.look(0.0, [10])
+    write(tmp_path, threads(10, dict.fromkeys(many, (2.5, 0.0))))
+    assert math.isnan(queue.look(1.0, [10]))
+    assert math.isnan(queue.look(2.0, [10]))
+    assert [queue.look(at, [10]) for at in (3.0, 4.0, 5.0)] == [THREADS_PER_LOOK] * 3
+    assert queue.look(6.0, [10]) == 0.0
+
+
+def test_our_own_threads() -> None:
+    assert Proc().wanted(os.getpid())[os.getpid()] > 0
+    assert Proc().wanted(2**22 + 1) == {}

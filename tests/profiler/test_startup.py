@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tintype.debugger import startup as debugger
 from tintype.errors import InvalidRequest
 from tintype.profiler.capture_settings import VARIABLE, CaptureSettings, Window
 from tintype.profiler.phases import StepMode
 from tintype.profiler.readers import open_profile
 from tintype.profiler.span_reader import of_mode
-from tintype.profiler.startup import site_folder, start_from_environment
+from tintype.profiler.startup import start_from_environment
+from tintype.site_folder import site_folder
 
 TRAINING = """
 import torch
@@ -57,14 +57,12 @@ def test_nothing_is_loaded_until_the_script_imports_torch(tmp_path: Path) -> Non
     assert not (tmp_path / "profile").exists()
 
 
-@pytest.mark.parametrize("profiler_first", [True, False])
-def test_profiler_debugger_and_the_environments_own_are_all_run(tmp_path: Path, profiler_first: bool) -> None:
+def test_profiler_debugger_and_the_environments_own_are_all_run(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "sitecustomize.py").write_text("print('theirs')")
-    ours = (site_folder(), debugger.site_folder(), debugger.site_folder())
     hook = {"LocalPath": str(tmp_path / "tensors"), "HookParameters": {"save_interval": "1"}}
     done = run(
-        tmp_path, TRAINING + "\nwork()\n", *(ours if profiler_first else ours[::-1]), tmp_path / "other",
+        tmp_path, TRAINING + "\nwork()\n", site_folder(), site_folder(), tmp_path / "other",
         TINTYPE_PROFILER=CaptureSettings(tmp_path / "profile").to_variable(),
         TINTYPE_DEBUGGER_CONFIG=json.dumps(hook), CURRENT_HOST="algo-2",
     )  # fmt: skip

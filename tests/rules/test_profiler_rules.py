@@ -14,7 +14,14 @@ from tests.rules.profiles import COMPUTING, WAITING, Told, noise
 from tintype.errors import InvalidRequest, NotFound
 from tintype.profiler.phases import Phase
 from tintype.profiler.readers import open_profile
-from tintype.profiler.system_metrics import CPU_THROTTLED, GPU_THROTTLED, PROCESS_THREADS, RUNNABLE_TASKS, Kind
+from tintype.profiler.system_metrics import (
+    CPU_THROTTLED,
+    GPU_THROTTLED,
+    PROCESS_RUNNABLE,
+    PROCESS_THREADS,
+    RUNNABLE_TASKS,
+    Kind,
+)
 from tintype.rules.profiler_catalogue import (
     PROFILER_RULES,
     judge_profile,
@@ -31,6 +38,7 @@ GPU = (lambda n: 90 + NOISY(n),)
 HEALTHY = Told(seconds=60, steps=800, phases=COMPUTING, cpu=lambda n: 60 + NOISY(n), gpus=GPU)
 ON_CPU = replace(HEALTHY, gpus=(), cpu=95.0)
 TASKS = {(Kind.CPU, "total", RUNNABLE_TASKS): 20.0, (Kind.CPU, "job", PROCESS_THREADS): 24.0}
+WANTING = (Kind.CPU, "job", PROCESS_RUNNABLE)
 
 SLOW: dict[str, tuple[str, Told]] = {
     "an idle GPU": ("LowGPUUtilization", replace(HEALTHY, gpus=(30.0,))),
@@ -52,7 +60,9 @@ SLOW: dict[str, tuple[str, Told]] = {
     "host memory that grows": ("MemoryLeak", replace(ON_CPU, memory=lambda n: 10 + n / 10)),
     "a hot GPU": ("Throttling", replace(HEALTHY, more={(Kind.GPU, "gpu0", GPU_THROTTLED): 1.0})),
     "a small quota": ("Throttling", replace(ON_CPU, more={(Kind.CPU, "job", CPU_THROTTLED): 60.0})),
-    "too many threads": ("Oversubscription", replace(ON_CPU, more=TASKS)),
+    "too many threads": ("Oversubscription", replace(ON_CPU, more={WANTING: 8.0})),
+    "too many threads now and then": ("Oversubscription", replace(ON_CPU, more={WANTING: lambda n: 3.0 + 8 * (n % 3)})),
+    "too many threads, as a kernel without accounts tells": ("Oversubscription", replace(ON_CPU, more=TASKS)),
     "tiny batches": (
         "SmallBatchOverhead",
         replace(ON_CPU, phases={Phase.DATA_WAIT: 0.2, Phase.FORWARD: 0.5, Phase.BACKWARD: 0.7, Phase.OPTIMIZER: 1.0},
@@ -99,6 +109,8 @@ def test_what_is_slow_is_named(tmp_path: Path, case: str) -> None:
         replace(HEALTHY, gpus=(lambda n: 90 + NOISY(n), lambda n: 91 + NOISY(n + 7))),
         replace(ON_CPU, workers=2),
         replace(HEALTHY, more={(Kind.GPU, "gpu0", GPU_THROTTLED): lambda n: float(n % 20 == 0)}),
+        replace(ON_CPU, more={**TASKS, WANTING: 4.5}),                          # others' tasks, and workers that wait
+        replace(ON_CPU, cpu=40.0, more={WANTING: 8.0}),                         # cores are free
     ],
 )  # fmt: skip
 def test_what_is_healthy_is_left_alone(tmp_path: Path, told: Told) -> None:

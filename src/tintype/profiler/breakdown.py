@@ -61,6 +61,8 @@ class Breakdown:
     has_phases: bool                            # False: only whole steps are known, as in smdebug's files
     waiting_cpu: float                          # processor time of the loop's thread while it waited for data
     decoding: float                             # of it in the image decoder; 0 when workers decode
+    working_cpu: float                          # processor time of that thread in training steps after the wait
+    working: float                              # time of these, where that is known
 
     @property
     def total(self) -> float:
@@ -104,8 +106,13 @@ def _break_down(profile: JobProfile) -> Breakdown | None:
     seconds = _seconds(train, evaluation, spans, extent, loop)
     return Breakdown(
         found.nodes[node], *extent, *loop, seconds, train, evaluation, bool(np.isfinite(train["forward"]).any()),
-        float(train["waiting_cpu"].sum()), float(train["decode"].sum()),
+        float(train["waiting_cpu"].sum()), float(train["decode"].sum()), *_working(train),
     )  # fmt: skip
+
+
+def _working(train: NDArray[Any]) -> tuple[float, float]:
+    known = train[train["working_cpu"] > 0]
+    return float(known["working_cpu"].sum()), float((known["duration"] - np.nan_to_num(known["data_wait"])).sum())
 
 
 def _seconds(

@@ -17,6 +17,7 @@ import numpy as np
 from tintype.profiler.breakdown import COMPUTING, Activity, Breakdown, break_down, worker_fetches
 from tintype.profiler.readers import JobProfile
 from tintype.profiler.system_metrics import CPU_UTILIZATION, DISK_BUSY, GPU_UTILIZATION, IO_WAIT
+from tintype.profiler.waiting_inside import waiting_inside
 
 
 class Limiter(StrEnum):
@@ -27,6 +28,7 @@ class Limiter(StrEnum):
     DISK = "disk"
     LOADER_LATENCY = "loader latency"       # neither a processor nor a disk is busy: network, locks, sleep
     TRANSFER = "transfer"
+    WAITING = "waiting inside steps"        # for a lock, such as the interpreter's, for sleep, a file, the network
     COMPUTE = "compute"
     LAUNCH = "launch overhead"              # steps so small that the program around them is what takes the time
     EVALUATION = "evaluation"
@@ -57,6 +59,8 @@ CHANGES: Mapping[Limiter, str] = {
     Limiter.LOADER_LATENCY: "find what the data set's __getitem__ waits for (network, a lock, sleep); more loader "
     "workers and prefetching hide it",
     Limiter.TRANSFER: "set pin_memory=True and copy with non_blocking=True; send uint8 and normalise on the device",
+    Limiter.WAITING: "take out of the step what waits: threads of Python that work beside the training hold the "
+    "interpreter's lock (give them a process of their own), and so do sleep, files and the network in the forward pass",
     Limiter.COMPUTE: "the network itself: lower precision (bf16), channels_last, torch.compile, a smaller image or "
     "network, a frozen backbone, or a faster machine",
     Limiter.LAUNCH: "enlarge the batch, so that each step does more; torch.compile or fused optimisers help too",
@@ -119,11 +123,14 @@ def diagnose(profile: JobProfile) -> Diagnosis | None:
     seconds = times.seconds
     waiting = seconds[Activity.DATA_WAIT]
     computing = sum(seconds[one] for one in COMPUTING) + seconds[Activity.IN_STEP]
-    launch = _is_launching(profile, times)
+    blocked, why = waiting_inside(profile, times)
+    launch = "" if blocked else _is_launching(profile, times)
     found = [
         (*_wait(profile, times), waiting),
         (Limiter.TRANSFER, "copying batches to the device", seconds[Activity.HOST_TO_DEVICE]),
-        (Limiter.LAUNCH if launch else Limiter.COMPUTE, launch or "forward, loss, backward and optimizer", computing),
+        (Limiter.LAUNCH if launch else Limiter.COMPUTE, launch or "forward, loss, backward and optimizer",
+         (1 - blocked) * computing),
+        (Limiter.WAITING, why, blocked * computing),
         (Limiter.EVALUATION, "batches that are evaluated, and passes over a whole set", seconds[Activity.EVALUATION]),
         (Limiter.CHECKPOINTING, "spans of saving", seconds[Activity.CHECKPOINT]),
         (Limiter.BETWEEN, "time after a step and before the next", seconds[Activity.BETWEEN]),

@@ -113,6 +113,21 @@ class Proc:
         resident = int(words[21]) * PAGE_BYTES
         return ProcessCounters(int(words[1]), words[0], int(words[19]), ticks, int(words[17]), resident)
 
+    def wanted(self, process_id: int) -> dict[int, int]:
+        """Nanoseconds that each thread of a process ran or waited for a core; {} where the kernel does not tell."""
+        found: dict[int, int] = {}
+        try:
+            threads = os.listdir(f"{self._root}/{process_id}/task")
+        except OSError:                             # it ended
+            return found
+        for thread in threads:
+            try:
+                ran, waited, _ = self._read(f"{process_id}/task/{thread}/schedstat").split()
+            except (OSError, ValueError):           # the thread ended, or this kernel does not count
+                continue
+            found[int(thread)] = int(ran) + int(waited)
+        return found
+
     def started_at(self, process_id: int) -> float:
         """When a process began, in seconds since the epoch; 0.0 when that cannot be told."""
         found = self.process(process_id)

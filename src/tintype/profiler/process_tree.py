@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, final
 
 from tintype.profiler.proc import TICKS_PER_SECOND, Proc, ProcessCounters
@@ -32,6 +33,11 @@ class ProcessTree:
         self._ticks = 0
         self._looks = 0
         self._members = [process_id]
+
+    @property
+    def members(self) -> Sequence[int]:
+        """The processes that the last look found."""
+        return self._members
 
     @property
     def is_alive(self) -> bool:

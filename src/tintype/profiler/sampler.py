@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from tintype.profiler.gpus import Gpus
 from tintype.profiler.machine import CGROUP, cgroup_of, memory_in_use, observe_machine
 from tintype.profiler.proc import CoreTimes, DiskCounters, Proc
 from tintype.profiler.process_tree import ProcessTree, TreeUse
+from tintype.profiler.run_queue import RunQueue
 from tintype.profiler.system_metrics import (
     ALGORITHM,
     CPU_THROTTLED,
@@ -24,6 +26,7 @@ from tintype.profiler.system_metrics import (
     PLATFORM,
     PROCESS_CPU,
     PROCESS_MEMORY,
+    PROCESS_RUNNABLE,
     PROCESS_THREADS,
     READ_BYTES,
     RECEIVED_BYTES,
@@ -54,6 +57,7 @@ class Reading(NamedTuple):
     job_network: tuple[int, int]
     machine_network: tuple[int, int]
     tree: TreeUse
+    wanting: float                      # threads of the job that want a core, in the mean since the last; NaN: unknown
     throttled: tuple[int, int]          # periods of the cgroup: held back, all
 
 
@@ -77,6 +81,7 @@ class Sampler:
             )
         self._proc = Proc()
         self._tree = ProcessTree(self._proc, process_id)
+        self._queue = RunQueue(self._proc)
         self._node, self._interval, self._gpus, self._clocks = node, interval, gpus, clocks
         self._process_id = process_id
         self._cgroup = cgroup_of(process_id, CGROUP)
@@ -138,7 +143,9 @@ class Sampler:
         except OSError:                             # it has just ended
             job_network = self._reading.job_network if self._reading else (0, 0)
         disks, network, tree = proc.disks(), proc.network(), self._tree.look()
-        return Reading(self._clocks.steady(), cores, running, disks, job_network, network, tree, self._throttling())
+        at = self._clocks.steady()
+        wanting = self._queue.look(at, self._tree.members)
+        return Reading(at, cores, running, disks, job_network, network, tree, wanting, self._throttling())
 
     def _cpu(self, before: Reading, now: Reading) -> dict[Series, float]:
         found: dict[Series, float] = {}
@@ -157,6 +164,8 @@ class Sampler:
         found[self._series(Kind.CPU, "job", PROCESS_CPU)] = round(used, 2)
         found[self._series(Kind.CPU, "job", PROCESS_THREADS)] = now.tree.threads
         found[self._series(Kind.CPU, "total", RUNNABLE_TASKS)] = now.running
+        if math.isfinite(now.wanting):
+            found[self._series(Kind.CPU, "job", PROCESS_RUNNABLE)] = round(now.wanting, 2)
         if now.throttled[1] > before.throttled[1]:
             held = _percent(now.throttled[0] - before.throttled[0], now.throttled[1] - before.throttled[1])
             found[self._series(Kind.CPU, "job", CPU_THROTTLED)] = held
@@ -201,12 +210,15 @@ class Sampler:
         }
 
     def _throttling(self) -> tuple[int, int]:
-        try:
-            lines = (self._cgroup / "cpu.stat").read_text().splitlines()
-        except OSError:                             # no cgroup, or version 1
-            return 0, 0
-        pairs = dict(line.split() for line in lines if len(line.split()) == 2)
-        return int(pairs.get("nr_throttled", 0)), int(pairs.get("nr_periods", 0))
+        for name in ("cpu.stat", "cpu/cpu.stat"):           # of cgroups version 2, and 1
+            try:
+                lines = (self._cgroup / name).read_text().splitlines()
+            except OSError:
+                continue
+            pairs = dict(line.split() for line in lines if len(line.split()) == 2)
+            if "nr_periods" in pairs:                       # not at the root of all groups
+                return int(pairs.get("nr_throttled", 0)), int(pairs["nr_periods"])
+        return 0, 0
 
     def _series(self, kind: Kind, name: str, dimension: str) -> Series:
         return Series(kind, name, dimension, self._node)

@@ -8,18 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 
 from tintype.after_import import after_import
 from tintype.errors import TintypeError
 from tintype.profiler.capture_settings import CaptureSettings
 
 logger = logging.getLogger(__name__)
-
-
-def site_folder() -> Path:
-    """The folder to put on the PYTHONPATH of a script that shall be profiled."""
-    return Path(__file__).parent / "site"
 
 
 def start_from_environment(environ: Mapping[str, str]) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tintype.profiler.phases import MODES, PHASES, STEP_PREFIX
-from tintype.profiler.span_files import DECODING, SPANS, WAITING_CPU
+from tintype.profiler.span_files import DECODING, SPANS, WAITING_CPU, WORKING_CPU
 
 NUMBER = re.compile(rb"\d+")
 MOST_DIGITS = 18
@@ -73,6 +73,7 @@ def _places(line: bytes) -> dict[str, int] | None:
         found = {"start": event["ts"], "duration": event["dur"], "number": int(args["step_num"])}
         found |= {"waiting_cpu": args[WAITING_CPU]} if WAITING_CPU in args else {}
         found |= {"decode": args[DECODING]} if DECODING in args else {}
+        found |= {"working_cpu": args[WORKING_CPU]} if WORKING_CPU in args else {}
         for phase, (at, time) in args[SPANS].items():
             found |= {f"{phase}_at": at, phase: time}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

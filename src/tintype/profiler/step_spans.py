@@ -98,7 +98,7 @@ class StepSpans(Generic[W_co]):
         self._times: dict[Phase, list[int]] = {}        # phase -> [first start, time in all]
         self._start = -1                                # of the current step; -1: it has not begun
         self._end = -1
-        self._waiting_cpu = self._decoding = 0
+        self._waiting_cpu = self._decoding = self._working_cpu = 0
         self._numbers = dict.fromkeys(StepMode, 0)
 
     def phase(self, phase: Phase) -> PhaseTimer:
@@ -125,6 +125,10 @@ class StepSpans(Generic[W_co]):
         self._waiting_cpu += waiting_cpu
         self._decoding += decoding
 
+    def set_working(self, cpu: int) -> None:
+        """Processor time, in ns, that the loop's own thread has used since it had the batch of the current step."""
+        self._working_cpu = cpu
+
     def finish(self, mode: StepMode = StepMode.TRAIN, end: int | None = None) -> None:
         """The step is over, at `end` or now. A step without any phase is none."""
         if self._start < 0:
@@ -133,7 +137,8 @@ class StepSpans(Generic[W_co]):
         number = self._numbers[mode]
         self._numbers[mode] = number + 1
         end = self.writer.steady() if end is None else end
-        self.writer.add(StepSpan(mode, number, self._start, end, phases, self._waiting_cpu, self._decoding))
+        loading = self._waiting_cpu, self._decoding
+        self.writer.add(StepSpan(mode, number, self._start, end, phases, *loading, self._working_cpu))
         self.drop()
         if self._look is not None and mode is StepMode.TRAIN:
             self._tell(number + 1)
@@ -156,7 +161,8 @@ class StepSpans(Generic[W_co]):
 
     def drop(self) -> None:
         """Forget the current step, as when a loader has come to its end."""
-        self._times, self._start, self._waiting_cpu, self._decoding = {}, -1, 0, 0
+        self._times, self._start = {}, -1
+        self._waiting_cpu = self._decoding = self._working_cpu = 0
 
     @contextmanager
     def outside(self, what: Outside) -> Iterator[None]:

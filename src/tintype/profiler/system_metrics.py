@@ -58,6 +58,7 @@ ALGORITHM, PLATFORM = "Algorithm", "Platform"       # dimensions of network: the
 TOTAL_CPU = "TotalCPUUtilization"                   # of the machine, 0..100
 PROCESS_CPU = "ProcessCPUUtilization"               # of the job's processes, per cent of ONE core: 200 is two cores
 PROCESS_THREADS = "ProcessThreads"                  # threads of the job's processes
+PROCESS_RUNNABLE = "ProcessRunnableThreads"         # of them, in the mean, that ran or waited for a core
 RUNNABLE_TASKS = "RunnableTasks"                    # tasks of the machine that run or wait for a core
 CPU_THROTTLED = "CPUThrottledPercentage"            # share of the cgroup's periods in which it was held back
 PROCESS_MEMORY = "ProcessMemoryBytes"               # resident; pages shared by forked workers count for each of them

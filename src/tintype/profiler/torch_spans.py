@@ -50,6 +50,7 @@ class TorchSpans:
         self._inside = 0                                # depth of modules, loaders and backward passes
         self._fetched = 0                               # end of the last wait for data; 0: used up
         self._decoding = 0                              # in the image decoder since the wait began
+        self._cpu = 0                                   # of this thread, when the work of the step began
         self._begun: dict[int, int] = {}                # of modules and optimisers, by id
         self._known: WeakSet[nn.Module] = WeakSet()      # a new module may have the id of an old one
         self._undo: list[Callable[[], object]] = []
@@ -93,7 +94,7 @@ class TorchSpans:
         if self._mode is None:
             return
         self.spans.finish(self._mode, self._end)
-        self._mode = None
+        self._mode, self._cpu = None, 0
         self._steps += 1
         if self._steps == DISCOVERY_STEPS:
             self._stop_discovery()
@@ -117,6 +118,7 @@ class TorchSpans:
                 self._inside -= 1
             self._fetched = self._steady()
             self.spans.add(Phase.DATA_WAIT, start, self._fetched)
+            self._cpu = self._cpu or time.thread_time_ns()
             self.spans.add_loading(time.thread_time_ns() - cpu, self._decoding)
             return batch
 
@@ -174,6 +176,7 @@ class TorchSpans:
         if not self._has_loader or (self._mode is StepMode.TRAIN and judged):
             self._settle()                              # an evaluation may come between two batches of a training
         now = self._steady()
+        self._cpu = self._cpu or time.thread_time_ns()
         if self._fetched and not isinstance(module, _Loss):
             if _on_device(module):
                 self.spans.add(Phase.HOST_TO_DEVICE, self._fetched, now)
@@ -230,6 +233,8 @@ class TorchSpans:
         if start and self._mine():
             now = self._steady()
             self.spans.add(Phase.OPTIMIZER, start, now)
+            if self._cpu:
+                self.spans.set_working(time.thread_time_ns() - self._cpu)
             self._could_end(StepMode.TRAIN, now)
 
 
