@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tintype.debugger.modes import Mode
-from tintype.debugger.startup import VARIABLE, site_folder, start_from_environment
+from tintype.debugger.startup import VARIABLE, start_from_environment
 from tintype.debugger.tensor_log import open_log
+from tintype.site_folder import site_folder
 
 SCRIPT = """
 import sys

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tintype.debugger.startup import site_folder as debugger_site
 from tintype.errors import InvalidRequest, NotFound
 from tintype.jobs.configuration_files import write_configuration
 from tintype.jobs.directory import JobDirectory
@@ -24,7 +23,7 @@ from tintype.pipeline.profiling import (
     split_rules,
 )
 from tintype.profiler.capture_settings import VARIABLE, CaptureSettings, Window
-from tintype.profiler.startup import site_folder
+from tintype.site_folder import site_folder
 
 SCRIPT = JobSpec(Source("script", "train.py"), environment={"A": "1"})
 OURS = JobSpec(Source("module", "tintype.training"))
@@ -177,6 +176,6 @@ def test_a_new_job_is_profiled_in_its_own_folder(tmp_path: Path) -> None:
     moved = watched(profiled_anew(spec, str(old), "new", new), {}, [], "new", new, tmp_path)
     assert moved == profiled(watched(SCRIPT, {}, [], "new", new, tmp_path),
                              profiling_asked(None, ["ProfilerReport"]), "new", new)  # fmt: skip
-    assert moved.environment["PYTHONPATH"] == f"{site_folder()}:{debugger_site()}"
+    assert moved.environment["PYTHONPATH"] == str(site_folder())
     assert str(old) not in json.dumps(moved.to_json())
     assert VARIABLE in moved.environment

@@ -12,18 +12,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 
 from tintype.after_import import after_import
 
 VARIABLE = "TINTYPE_DEBUGGER_CONFIG"
 
 logger = logging.getLogger(__name__)
-
-
-def site_folder() -> Path:
-    """The folder to put on the PYTHONPATH of a script that shall be watched."""
-    return Path(__file__).parent / "site"
 
 
 def start_from_environment(environ: Mapping[str, str]) -> bool:

@@ -10,12 +10,12 @@ from typing import Any, final
 
 from tintype.debugger.configuration import HookConfiguration
 from tintype.debugger.hook_json import hook_json
-from tintype.debugger.startup import site_folder
 from tintype.errors import InvalidRequest
 from tintype.jobs.job import Companion, JobSpec
 from tintype.pipeline.script_jobs import with_path
 from tintype.pipeline.training_jobs import parse_assignments
 from tintype.rules.catalogue import attach_rules, find_rule, parse_rule
+from tintype.site_folder import site_folder
 
 COMPANION = "rules"                 # its name, and of its log
 GRACE_SECONDS = 120.0               # for the rules to look at what is left when the training has ended

@@ -22,7 +22,6 @@ from tintype.jobs.job import Companion, JobSpec
 from tintype.pipeline.script_jobs import with_path
 from tintype.profiler.capture_settings import VARIABLE, CaptureSettings, Window
 from tintype.profiler.sampler import LONGEST_INTERVAL, SHORTEST_INTERVAL
-from tintype.profiler.startup import site_folder
 from tintype.rules.catalogue import ALIASES, RULES, split_rule
 from tintype.rules.profiler_catalogue import PROFILER_REPORT, PROFILER_RULES
 from tintype.rules.profiler_configuration import (
@@ -33,6 +32,7 @@ from tintype.rules.profiler_configuration import (
     parse_sagemaker_profiler_rules,
 )
 from tintype.rules.rule import Profile
+from tintype.site_folder import site_folder
 
 SAMPLER, JUDGE = "profiler", "profiler-rules"       # names of the companions, and of their logs
 DEFAULT_INTERVAL_MS = 500
