@@ -278,7 +278,8 @@ def test_a_job_that_is_started_again_goes_on_counting(tmp_path: Path, watch: Wat
 def test_everything_is_as_before_afterwards(tmp_path: Path, watch: Watch) -> None:
     def replaced() -> list[Any]:
         return [
-            functional.cross_entropy, Tensor.backward, torch.optim.Optimizer.__init__, torch.amp.GradScaler.step,
+            functional.cross_entropy, torch.autograd.backward, torch.autograd.grad,
+            torch.optim.Optimizer.__init__, torch.amp.GradScaler.step,
             torch.utils.data.dataloader._BaseDataLoaderIter.__next__,
         ]  # fmt: skip
 

@@ -125,8 +125,7 @@ class _Watch:
                 listener.loss_computed(LossCall(loss, inputs, result, given))
             return result
 
-        watched.__script_if_tracing_wrapper = True              # type: ignore[attr-defined]  TorchScript compiles …
-        watched.__original_fn = original                        # type: ignore[attr-defined]  … the original
+        watched.__prepare_scriptable__ = lambda: original       # type: ignore[attr-defined]  TorchScript compiles that
         return watched
 
 

@@ -170,10 +170,10 @@ class CapturePlan:
                 for name, one in every.items()]  # fmt: skip
 
     def matched_nothing(self) -> list[Collection]:
-        """The collections with expressions of their own, asked for by a person, that no tensor matched."""
+        """The collections asked for by a person that no tensor belonged to."""
         ours = BROAD - {"default"}
-        return [one for name, one in self.collections.items()
-                if one.include_regex and not one.for_rule and not self.members[name] and name not in ours]  # fmt: skip
+        asked = [one for one in self.collections.values() if not (one.is_scalar or one.for_rule or one.name in ours)]
+        return [one for one in asked if not (self.members[one.name] or one.tensor_names)]
 
 
 def _asked_for(configuration: HookConfiguration) -> list[Collection]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch._C._functorch import maybe_current_level
 
 DENSE_LIMIT = 1 << 27           # elements of a sparse tensor that are still spelt out
+_set_compiler: Any = torch._C._dynamo.eval_frame.set_eval_frame     # type: ignore[attr-defined]  gives the one before
 DEEPEST = 8                     # levels of tuples in tuples
 
 
@@ -40,6 +42,16 @@ def watching_is_safe() -> bool:
         return False
     tracing = torch._C._get_tracing_state() or maybe_current_level() is not None
     return not tracing and not torch._C._len_torch_dispatch_stack()         # of the compiler's later stages
+
+
+@contextlib.contextmanager
+def uncompiled() -> Iterator[None]:
+    """Within it nothing is compiled: what a compiled function's backward pass calls would be, with all it calls."""
+    before = _set_compiler(None)
+    try:
+        yield
+    finally:
+        _set_compiler(before)
 
 
 def readable(tensor: Tensor) -> Tensor | None:

@@ -115,6 +115,15 @@ BUILT_IN: dict[str, Collection] = {
     )
 }
 
+# What is meant by a name alone that smdebug gives no expression, so that nothing would be saved for it.
+BY_NAME: dict[str, tuple[str, ...]] = {
+    "relu_input": (".*relu_input",),
+    "relu_output": (".*relu_output",),
+    "inputs": (r"^(?!.*[Ll]oss_).*_input_\d+$",),
+    "outputs": (r"^(?!.*[Ll]oss_).*_output_\d+$",),
+    "layers": (r"^(?!.*[Ll]oss_).*_(input|output)_\d+$",),
+}
+
 
 @dataclass(frozen=True)
 class CollectionSet(Mapping[str, Collection]):

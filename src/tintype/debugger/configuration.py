@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tintype.debugger.collection import BUILT_IN, Collection
+from tintype.debugger.collection import BUILT_IN, BY_NAME, Collection
 from tintype.debugger.modes import Mode
 from tintype.debugger.reductions import Reductions
 from tintype.debugger.save_config import DEFAULT_INTERVAL, SaveConfig, SaveWindow
@@ -140,9 +140,10 @@ def _collection(entry: Any, index: int, hook: Mapping[Mode, Given], literal: boo
     own = _given_by_mode(parameters, where)
     merged = {mode: _merge(hook[mode], own[mode], literal) for mode in Mode}
     built_in = BUILT_IN.get(name, Collection(name))
+    given = _expressions(parameters) or (() if literal else BY_NAME.get(name, ()))
     return Collection(
         name,
-        include_regex=(*built_in.include_regex, *_expressions(parameters)),
+        include_regex=(*built_in.include_regex, *given),
         reductions=_reductions(parameters, where),
         save_config=_save_config(merged) if any(own.values()) else None,
         save_histogram=_flag(parameters, "save_histogram", True),

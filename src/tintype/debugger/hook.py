@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import atexit
 import logging
+import multiprocessing
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from multiprocessing.util import Finalize
 from typing import Any, final
 
 import torch
@@ -72,18 +74,21 @@ class Hook:
         self.names = ModuleNames()
         self.find_ids: Callable[[int], Sequence[str]] = lambda size: ()     # the ids of a batch of that size
         self._log = HookLog(configuration, worker, resume=resume, clock=clock)
-        self._guard = HookGuard(self._note, self._leave)
-        self._steps = HookSteps(self.plan, self.names, self._log, self._guard)
+        self.guard = HookGuard(self._note, self._leave)
+        self._steps = HookSteps(self.plan, self.names, self._log, self.guard)
         self._mode: Mode | None = Mode.GLOBAL if accounting is Accounting.FORWARDS else None    # None: the module's
         self._pending_ids: list[str] = []
         self._hooks: dict[int, list[HiddenHook]] = {}   # by the id of the module
         self._calls = 0                                 # of roots
         self._calls_at: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()     # at its last step
         self._ours: weakref.WeakKeyDictionary[Optimizer, bool] = weakref.WeakKeyDictionary()    # it trains a root
+        self._adopted: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._has_stepped = True
         capture_losses.listen(self)
         capture_optimisers.WATCH.add(self)
         atexit.register(_close_at_exit, weakref.ref(self))
+        if multiprocessing.parent_process() is not None:        # one that was forked ends without the above
+            Finalize(None, _close_at_exit, (weakref.ref(self),), exitpriority=0)
 
     # --- what is watched -------------------------------------------------------------------------------------------
 
@@ -116,6 +121,15 @@ class Hook:
             HiddenHook(loss, "_forward_hooks", lambda module, args, out: self._loss_returned(name, args, out)),
         ]
 
+    def adopt(self, optimiser: Optimizer, module: Module | None) -> None:
+        """Follow a training by `optimiser` alone: nobody sees `module` being called, or there is none."""
+        self._adopted.add(optimiser)
+        if module is not None:
+            self.names.add_root(module)
+        self._ours.clear()
+        self._calls_at[optimiser] = self._calls
+        self.guard(lambda: self._begin(self._mode or Mode.TRAIN))       # the step after the one it has just made
+
     def register_optimiser(self, optimiser: Optimizer) -> None:
         """Know of an optimiser that was made before the hook."""
         capture_optimisers.WATCH.note(optimiser)
@@ -137,7 +151,7 @@ class Hook:
         """Watch `module` too, which is being called with `args` and belongs to the same training."""
         self.register_module(module)
         if self._steps.capture is not None and not self._has_stepped:
-            self._guard(self._steps.capture.begin_again)        # what was taken so far was taken without it
+            self.guard(self._steps.capture.begin_again)        # what was taken so far was taken without it
         self._root_called(module, args)
 
     @property
@@ -202,15 +216,15 @@ class Hook:
         if mode is not None and (self._steps.count.mode is not mode):
             self._steps.wait(mode, scalar_name(name), saved)
         else:
-            self._guard(lambda: self._steps.put(scalar_name(name), saved))
+            self.guard(lambda: self._steps.put(scalar_name(name), saved))
 
     def save_tensor(self, name: str, value: Any, collection: str = "default") -> None:
         """Save a tensor or an array under `name`, at the steps at which `collection` is due."""
-        self._guard(lambda: self._steps.save_tensor(name, value, collection, self._mode))
+        self.guard(lambda: self._steps.save_tensor(name, value, collection, self._mode))
 
     def record_tensor_value(self, name: str, value: Tensor) -> None:
         """Take a tensor as the output of something called `name`: it is saved if a collection wants it."""
-        self._guard(lambda: self._steps.take(name, "output", value))
+        self.guard(lambda: self._steps.take(name, "output", value))
 
     def record_samples(self, ids: Sequence[str]) -> None:
         """What names the samples of the batch that is about to enter the network, in their order."""
@@ -225,13 +239,16 @@ class Hook:
 
         The second time does nothing.
         """
-        if not self._guard.is_awake:
+        if not self.guard.is_awake:
             return
-        self._guard(self._steps.end_last)
-        self._guard(lambda: self._log.close(self.plan.described(), end=end))
+        self.guard(self._steps.end_last)
+        self.guard(lambda: self._log.close(self.plan.described(), end=end))
         for one in self.plan.matched_nothing() if self.step >= 0 else ():
-            logger.warning("collection %r: no tensor matched %s", one.name, ", ".join(one.include_regex))
-        self._guard.stand_down()
+            logger.warning("collection %r: no tensor matched %s", one.name, ", ".join(one.include_regex) or "its name")
+        if self._steps.lacked_losses:
+            logger.warning("no loss was seen in any step: one that is computed in compiled code or TorchScript cannot"
+                           " be; a script can give it to hook.record_tensor_value or hook.save_scalar")  # fmt: skip
+        self.guard.stand_down()
 
     def __enter__(self) -> Hook:
         return self
@@ -253,14 +270,17 @@ class Hook:
     def _root_called(self, module: Module, args: tuple[Any, ...]) -> None:
         if torch.compiler.is_compiling():
             return
-        if self._guard.is_awake and watching_is_safe():
-            self._guard(lambda: self._enter(module, args))
+        if self.guard.is_awake and watching_is_safe():
+            self.guard(lambda: self._enter(module, args))
 
     def _enter(self, module: Module, args: tuple[Any, ...]) -> None:
         self._calls += 1
         mode = self._mode or (Mode.TRAIN if module.training and torch.is_grad_enabled() else Mode.EVAL)
         if not self._goes_on(module, mode):
             self._begin(mode)
+        for one in capture_optimisers.WATCH.optimisers() if mode is Mode.TRAIN else ():
+            if one not in self._ours and capture_optimisers.trains(one, module):
+                self._ours[one] = True                  # by the time it steps the parameters may be elsewhere
         ids, self._pending_ids = self._pending_ids, []
         if (capture := self._steps.capture) is not None:
             size = next((len(one) for one in tensors_in(args) if one.ndim), 0)
@@ -274,25 +294,28 @@ class Hook:
 
     def optimiser_stepped(self, optimiser: Optimizer) -> None:
         """An optimiser made its step, or a GradScaler skipped it. Whoever has neither may call this."""
-        if not self._guard.is_awake:
+        if not self.guard.is_awake:
             return
         silent, self._calls_at[optimiser] = self._calls_at.get(optimiser, 0) == self._calls, self._calls
         if optimiser not in self._ours:
-            self._ours[optimiser] = any(capture_optimisers.trains(optimiser, root) for _, root in self.names.roots())
+            roots = [root for _, root in self.names.roots()]
+            self._ours[optimiser] = optimiser in self._adopted or any(
+                capture_optimisers.trains(optimiser, one) for one in roots
+            )
         if not self._ours[optimiser]:
             return
         self._has_stepped = True
         if silent:
-            self._guard(lambda: self._begin(self._mode or Mode.TRAIN))      # the root runs inside of compiled code
+            self.guard(lambda: self._begin(self._mode or Mode.TRAIN))      # the root runs inside of compiled code
 
     @property
     def wants_losses(self) -> bool:
         """Whether losses of the present step are saved."""
-        return self.is_saving and self._guard.is_awake
+        return self.is_saving and self.guard.is_awake
 
     def loss_computed(self, call: LossCall) -> None:
         """A loss of PyTorch was computed, or a registered one."""
-        self._guard(lambda: self._steps.capture.loss(call) if self._steps.capture else None)
+        self.guard(lambda: self._steps.capture.loss(call) if self._steps.capture else None)
 
     def _loss_returned(self, name: str, args: tuple[Any, ...], output: Any) -> None:
         if torch.compiler.is_compiling():

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any, final
 
+from tintype.debugger.capture_tensors import uncompiled
 from tintype.errors import Conflict
 
 MOST_FAILURES = 100         # then the debugger stands down
@@ -36,7 +37,8 @@ class HookGuard:
         if not self._is_on:
             return
         try:
-            action()
+            with uncompiled():
+                action()
         except Exception as error:
             self._failed(error)
 

@@ -7,7 +7,7 @@ from typing import Any, final
 from torch import Tensor
 
 from tintype.debugger.capture_modules import Guard, take
-from tintype.debugger.capture_parts import StepCapture
+from tintype.debugger.capture_parts import WITH_GRADIENTS, StepCapture
 from tintype.debugger.capture_plan import CapturePlan, DueCollections
 from tintype.debugger.capture_staging import BufferPool
 from tintype.debugger.capture_step import OpenStep
@@ -29,12 +29,18 @@ class HookSteps:
         self._log = log
         self._guard = guard
         self._pool = BufferPool()
+        self._with_loss = self._without_loss = 0            # steps of training in which losses were due
         self._waiting: list[tuple[Mode, str, Any]] = []     # scalars that came before their mode's first step
 
     @property
     def is_saving(self) -> bool:
         """Whether anything that the configuration asks for is due at the present step."""
         return self.capture is not None and self.capture.step.due is not None
+
+    @property
+    def lacked_losses(self) -> bool:
+        """Whether losses were due in steps of training, and none was ever seen."""
+        return self._without_loss > 0 and not self._with_loss
 
     def begin(self, mode: Mode, *, any_mode: bool) -> DueCollections | None:
         """End the step before, and begin the next one, of `mode`; gives what is due at it.
@@ -58,6 +64,10 @@ class HookSteps:
         capture, self.capture = self.capture, None
         if capture is None:
             return
+        step = capture.step
+        if step.due is not None and step.due.has("losses") and step.moment.mode in WITH_GRADIENTS:
+            self._with_loss += capture.has_loss
+            self._without_loss += not capture.has_loss
         capture.end()
         if not capture.step.is_empty:
             self._log.submit(capture.step.record(), self._plan.described, self._plan.member_count)

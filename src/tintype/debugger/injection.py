@@ -11,12 +11,13 @@ made (the next fold, the next phase). A hook that the script makes and registers
 
 from __future__ import annotations
 
-import functools
+import atexit
 import logging
+import os
 import re
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 import torch
@@ -27,11 +28,13 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.optim.optimizer import Optimizer
 
 from tintype.debugger import capture_losses, capture_optimisers, hook, samples
+from tintype.debugger.capture_backward import DifferentiationWatch, differentiated
 from tintype.debugger.capture_loaders import LoaderWatch
 from tintype.debugger.capture_losses import LossCall
 from tintype.debugger.capture_tensors import watching_is_safe
 from tintype.debugger.configuration import HookConfiguration
 from tintype.debugger.hook import Hook
+from tintype.debugger.owners import owner_of
 from tintype.debugger.steps import Accounting
 
 MOST_CALLS = 50             # of roots, without an optimiser's step, after which the search ends
@@ -57,7 +60,10 @@ class Injection:
         self._watched: weakref.ref[Module] | None = None
         self._is_sure = False                                   # that the watched one was called in training
         self._calls = 0
-        self._backward: Callable[..., Any] | None = None
+        self._traced = 0                                        # calls of modules whose tensors were no values
+        self._unknown: weakref.WeakSet[Optimizer] = weakref.WeakSet()   # which train nothing that was called
+        self._process = os.getpid()
+        self._differentiations = DifferentiationWatch(self._differentiating)
 
     def start(self) -> None:
         """Begin to search, and to note batches."""
@@ -67,7 +73,7 @@ class Injection:
         samples.LISTENERS.append(self._announced)
         capture_optimisers.WATCH.add(self)
         hook.REGISTERED.append(self._registered)
-        self._watch_backward()
+        self._differentiations.start()
         self._search()
 
     def stop(self) -> None:
@@ -79,9 +85,21 @@ class Injection:
         capture_optimisers.WATCH.remove(self)
         if self._registered in hook.REGISTERED:
             hook.REGISTERED.remove(self._registered)
-        if self._backward is not None and getattr(Tensor.backward, "__wrapped__", None) is self._backward:
-            Tensor.backward = self._backward                    # type: ignore[method-assign]
-        self._backward = None
+        self._differentiations.stop()
+
+    def close(self) -> None:
+        """Stop, end the log, and say what could not be seen."""
+        self.stop()
+        self.hook.close()
+        if self.hook.step < 0 and os.getpid() == self._process and (why := self._why_nothing()):
+            logger.warning("the debugger saved nothing: %s", why)
+
+    def _why_nothing(self) -> str:
+        if self._traced:
+            return "the network ran only in torch.func or while it was traced, where its tensors have no values"
+        if self._unknown:
+            return "optimisers made their first steps only, and no network was called"
+        return ""
 
     # --- the search ------------------------------------------------------------------------------------------------
 
@@ -100,7 +118,10 @@ class Injection:
         self._handles, self._outermost = [], None
 
     def _called(self, module: Module, args: tuple[Any, ...]) -> None:
-        if torch.compiler.is_compiling() or self._outermost is not None or not watching_is_safe():
+        if torch.compiler.is_compiling() or self._outermost is not None:
+            return
+        if not watching_is_safe():
+            self._traced += 1
             return
         self._outermost = weakref.ref(module)
         try:
@@ -166,13 +187,24 @@ class Injection:
 
     def optimiser_made(self, optimiser: Optimizer) -> None:
         """Something else may be trained from now on."""
-        self._search()
+        if os.getpid() != self._process and self.hook.step < 0:         # forked by a launcher, which trains nothing
+            install(self.hook.configuration)
+        else:
+            self._search()
 
     def optimiser_stepped(self, optimiser: Optimizer) -> None:
         """What is trained is found, if no optimiser trains anything else."""
+        if self._handles and self._watched is None and not self._calls and self.hook.step < 0:
+            self._unseen(optimiser)
         watched = self._watched() if self._watched is not None else None
         if self._handles and watched is not None and self._outermost is None and self._is_sure and self._has_all():
             self._end_search()
+
+    def _unseen(self, optimiser: Optimizer) -> None:
+        """Follow a training of which no call was seen in a whole step: it runs in compiled code, or has no modules."""
+        if optimiser not in self._unknown:
+            self._unknown.add(optimiser)
+            self.hook.adopt(optimiser, owner_of(optimiser))
 
     def _has_all(self) -> bool:
         roots = [one for _, one in self.hook.names.roots()]
@@ -195,16 +227,13 @@ class Injection:
             self.stop()
             self.hook.close(end=False)
 
-    def _watch_backward(self) -> None:
-        original = self._backward = Tensor.backward
+    def _differentiating(self, tensors: Any, gradients: Any) -> None:
+        if self.hook.lacks_loss and watching_is_safe():
+            self.hook.guard(lambda: self._take_loss(differentiated(tensors, gradients)))
 
-        @functools.wraps(original)
-        def backward(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
-            if self.hook.lacks_loss and tensor.numel() == 1 and watching_is_safe():
-                self.hook.loss_computed(LossCall("Loss", (), _unscaled(tensor), {}))     # of the script's own making
-            return original(tensor, *args, **kwargs)
-
-        Tensor.backward = backward                              # type: ignore[method-assign]
+    def _take_loss(self, loss: Tensor | None) -> None:
+        if loss is not None:
+            self.hook.loss_computed(LossCall("Loss", (), _unscaled(loss), {}))       # of the script's own making
 
 
 def _unscaled(loss: Tensor) -> Tensor:
@@ -235,14 +264,13 @@ def install(
     injection = Injection(Hook(configuration, accounting=Accounting.OPTIMISER_STEPS, worker=worker, resume=resume))
     injection.start()
     _ACTIVE.append(injection)
+    atexit.register(uninstall)
     return injection
 
 
 def uninstall() -> None:
     """Stop watching, and end the log."""
     while _ACTIVE:
-        injection = _ACTIVE.pop()
-        injection.stop()
-        injection.hook.close()
+        _ACTIVE.pop().close()
 
 
