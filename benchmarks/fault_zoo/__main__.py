@@ -1,4 +1,4 @@
-"""`python -m benchmarks.fault_zoo [--only TEXT] [--rule NAME] [--drawn N] [--fresh] [--write]`: the rules over the zoo.
+"""`python -m benchmarks.fault_zoo [--part P] [--only TEXT] [--drawn N] [--fresh] [--write]`: the rules over the zoo.
 
 Trains what was not trained before (about three minutes for all, on one core), evaluates all rules with their defaults
 and prints the tables. `--only` takes trainings whose name contains a text, `--rule` one rule, `--write` writes
@@ -16,9 +16,9 @@ from pathlib import Path
 from benchmarks.fault_zoo.capture import captured
 from benchmarks.fault_zoo.drawn import broken, healthy
 from benchmarks.fault_zoo.judging import Verdict, judge
-from benchmarks.fault_zoo.page import DRAWN, page
+from benchmarks.fault_zoo.page import TITLES, page
 from benchmarks.fault_zoo.training import Training
-from benchmarks.fault_zoo.zoo import ZOO
+from benchmarks.fault_zoo.zoo import FOREIGN, ZOO
 from benchmarks.measuring import REPOSITORY
 from tintype.rules.catalogue import RULES, find_rule
 
@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="trainings whose name contains this")
     parser.add_argument("--drawn", type=int, default=0, help="so many healthy and broken trainings, drawn at random")
+    parser.add_argument("--part", action="append", choices=[*TITLES], help="of the zoo (may be given again); else all")
     parser.add_argument("--rule", action="append", help="judge by this rule (may be given again)")
     parser.add_argument("--logs", type=Path, default=LOGS, help="where tensor logs are kept")
     parser.add_argument("--fresh", action="store_true", help="train again")
@@ -37,15 +38,19 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--write", action="store_true", help="write docs/fault_zoo.md")
     options = parser.parse_args(arguments)
     rules = [find_rule(name).NAME for name in options.rule] if options.rule else sorted(RULES)
-    parts = [page(judged(ZOO.values(), rules, options), rules)]
-    if options.drawn:
-        drawn = [make(number) for make in (broken, healthy) for number in range(options.drawn)]
-        parts.append(page(judged(drawn, rules, options), rules, DRAWN))
+    sets = {"chosen": ZOO.values(), "foreign": FOREIGN, "drawn": drawn(options.drawn)}
+    wanted = options.part or [name for name in TITLES if name != "drawn" or options.drawn]
+    parts = [page(judged(sets[name], rules, options), rules, TITLES[name]) for name in wanted]
     text = "\n".join(parts)
     print(text)
     if options.write:
         (REPOSITORY / "docs" / "fault_zoo.md").write_text(text)
     return 0
+
+
+def drawn(count: int) -> list[Training]:
+    """So many broken trainings and as many healthy ones."""
+    return [make(number) for make in (broken, healthy) for number in range(count)]
 
 
 def judged(trainings: Iterable[Training], rules: Sequence[str], options: argparse.Namespace) -> list[Verdict]:

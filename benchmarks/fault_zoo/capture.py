@@ -51,6 +51,6 @@ def capture(training: Training, configuration: HookConfiguration) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")                     # NaN in a softmax is what some are here for
-            loop.train(network, images, training.loop)
+            (training.script or loop.train)(network, images, training.loop)
     finally:
         uninstall()

@@ -139,6 +139,29 @@ def pixels(path: Path, size: int) -> Array:
     return np.asarray(small, dtype=np.float32).transpose(2, 0, 1) / 255
 
 
+@functools.cache
+def patterns(classes: int = 5, count: int = 800, strength: float = 1.0) -> Images:
+    """A smooth pattern of each class, 3×24×24, under noise."""
+    rng = np.random.default_rng(21)
+    coarse = rng.normal(0, strength, (classes, 3, 6, 6)).repeat(4, axis=2).repeat(4, axis=3)
+    labels = rng.integers(0, classes, count)
+    return normalised(split(coarse[labels] + rng.normal(0, 1, (count, 3, 24, 24)), labels))
+
+
+@functools.cache
+def gratings(count: int = 900, angles: int = 6) -> Images:
+    """Stripes of some angle, phase and width, 1×28×28, under noise."""
+    rng = np.random.default_rng(22)
+    labels = np.arange(count) % angles
+    y, x = np.mgrid[:28, :28]
+    made = []
+    for label in labels:
+        angle = np.pi * (label + rng.uniform(-0.2, 0.2)) / angles
+        wave = np.sin((x * np.cos(angle) + y * np.sin(angle)) * rng.uniform(0.5, 0.9) + rng.uniform(0, 2 * np.pi))
+        made.append(wave[None] + rng.normal(0, 0.4, (1, 28, 28)))
+    return normalised(split(np.stack(made), labels))
+
+
 FOUR = ("airplane", "automobile", "frog", "horse")
 
 IMAGE_SETS: dict[str, Callable[[], Images]] = {
@@ -148,6 +171,8 @@ IMAGE_SETS: dict[str, Callable[[], Images]] = {
     "vehicles and animals": vehicles_and_animals,
     "cifar, 4 classes": functools.partial(cifar, FOUR),
     "cifar, 4 classes, few": functools.partial(cifar, FOUR, 25),
+    "patterns": patterns,
+    "gratings": gratings,
     "hymenoptera": hymenoptera,
     "hymenoptera, 48 pixels": functools.partial(hymenoptera, 48),
 }

@@ -20,6 +20,13 @@ was seen once more, for two.
 
 ## Chosen trainings
 """
+FOREIGN = """
+## Unlike the others
+
+Other networks (recurrent, mixing, normalised otherwise, of torchvision and timm), other losses (of pixels, of several
+answers, of two opponents, by hand) and other loops (no loader, no validation, two optimisers, closures, folds). They
+were written when all rules were finished.
+"""
 DRAWN = """
 ## Drawn at random
 
@@ -27,8 +34,10 @@ DRAWN = """
 batch sizes, schedules, augmentations and seeds by chance; and each kind of fault made in such a training.
 """
 
+TITLES = {"chosen": HEAD, "foreign": FOREIGN, "drawn": DRAWN}      # in the order of the page
 
-def page(verdicts: Sequence[Verdict], rules: Sequence[str], title: str = HEAD) -> str:
+
+def page(verdicts: Sequence[Verdict], rules: Sequence[str], title: str) -> str:
     """All tables."""
     total = totals(verdicts)
     summary = (

@@ -12,6 +12,7 @@ from benchmarks.fault_zoo.networks import Builder
 
 Criterion = Callable[[], nn.Module]
 Augmentation = Callable[[Tensor], Tensor]
+Script = Callable[[nn.Module, Images, "Loop"], None]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Training:
     spoil: Callable[[Images], Images] | None = None
     rules: tuple[str, ...] = ()  # any of them names the fault; none for a healthy training
     parameters: Mapping[str, str] = field(default_factory=dict)  # "Rule:parameter" to value, where no default can do
+    script: Script | None = None  # a loop of its own; the zoo's when None
 
     @property
     def broken(self) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.fault_zoo import faults_of_data, faults_of_initialisation, faults_of_learning_rate, faults_of_loop
+from benchmarks.fault_zoo.foreign import faults as foreign_faults
+from benchmarks.fault_zoo.foreign import healthy as foreign_healthy
 from benchmarks.fault_zoo.healthy import HEALTHY
 from benchmarks.fault_zoo.training import Training
 
@@ -13,3 +15,4 @@ FAULTS = (
     *faults_of_loop.FAULTS,
 )
 ZOO: dict[str, Training] = {training.name: training for training in (*FAULTS, *HEALTHY)}
+FOREIGN = (*foreign_faults.FAULTS, *foreign_healthy.HEALTHY)    # first seen when the rules were finished
