@@ -1,6 +1,8 @@
-"""The folder that brings debugger and profiler into a script: put on PYTHONPATH, it has Python's `sitecustomize`.
+"""The folder that brings debugger, profiler and old names into a script: put on PYTHONPATH, it has Python's
+`sitecustomize`.
 
-Which of them starts, if any, the variables of the environment say: `debugger/startup.py`, `profiler/startup.py`.
+Which of them starts, if any, the variables of the environment say: `debugger/startup.py`, `profiler/startup.py`,
+`old_names.py`.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 
 STARTERS = (                            # variable that asks for it, what it is called, what starts it
+    ("TINTYPE_OLD_NAMES", "lender of old names", "tintype.old_names"),
     ("TINTYPE_PROFILER", "profiler", "tintype.profiler.startup"),
     ("TINTYPE_DEBUGGER_CONFIG", "debugger", "tintype.debugger.startup"),
 )
