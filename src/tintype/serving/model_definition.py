@@ -24,6 +24,7 @@ from tintype.models.archive import DESCRIPTION, LIMITS, Archive, open_unpacked
 from tintype.storage import storage_errors
 
 PROGRAM_VARIABLE = "SAGEMAKER_PROGRAM"
+MAY_LACK_MODEL_VARIABLE = "TINTYPE_MAY_LACK_MODEL"      # see Handler in scripts/contract.py; of endpoints of the API
 DEFAULT_PROGRAM = "inference.py"
 MODEL, CODE = "model", "code"
 

@@ -169,3 +169,24 @@ def test_before_and_after_the_model() -> None:
 
 def test_json_is_written_as_torchserve_does() -> None:
     assert written([1, 2]) == b"[\n  1,\n  2\n]"
+
+
+def test_a_model_that_the_default_cannot_load_is_an_error_of_each_request_where_it_may_be() -> None:
+    def fails(folder: str) -> Any:
+        raise ValueError("no TorchScript; write a model_fn")
+
+    lacking = SimpleNamespace(**{**vars(DEFAULTS), "default_model_fn": fails})
+
+    def handler(script: ModuleType | None, may: bool) -> Handler:
+        return Handler(script, lambda: lacking, "*/*", may_lack_model=may)         # pyright: ignore[reportArgumentType]
+
+    warmed: list[Any] = []
+    script = module(predict_fn=lambda data, model: "predicted", model_warmup_fn=lambda *given: warmed.append(given))
+    started = handler(script, may=True)
+    started.load(context())
+    answer = ask(started)
+    assert (answer.status, warmed) == (500, [])
+    assert b"write a model_fn" in answer.content
+    for strict in (handler(script, may=False), handler(module(model_fn=fails), may=True)):
+        with pytest.raises(ValueError, match="write a model_fn"):
+            strict.load(context())

@@ -249,6 +249,26 @@ def test_a_model_that_does_not_start_says_why(api: Api) -> None:
     api.sagemaker.delete_endpoint(EndpointName="broken")
 
 
+def test_an_estimator_deployed_without_model_fn_is_in_service_and_its_answers_say_why(api: Api, runtime: Any) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as bundle:
+        for name, content in (("model.pth", b"weights alone"), ("code/train_model.py", b"print('imported')\n")):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            bundle.addfile(member, io.BytesIO(content))
+    url = api.put("estimator/model.tar.gz", packed.getvalue())
+    container = {"ModelDataUrl": url, "Environment": {"SAGEMAKER_PROGRAM": "train_model.py"}}
+    api.sagemaker.create_model(ModelName="estimator", ExecutionRoleArn=ROLE, PrimaryContainer=container)
+    configure(api, "estimator", variant("estimator"))
+    api.sagemaker.create_endpoint(EndpointName="estimator", EndpointConfigName="estimator")
+    try:
+        assert settled(api, "estimator")["EndpointStatus"] == "InService"
+        with pytest.raises(ClientError, match="write a model_fn"):
+            runtime.invoke_endpoint(EndpointName="estimator", ContentType="application/x-npy", Body=b"x")
+    finally:
+        api.sagemaker.delete_endpoint(EndpointName="estimator")
+
+
 def test_weights_and_another_configuration(api: Api, runtime: Any, picture: bytes, tmp_path: Path) -> None:
     make_model(api, "updated", tmp_path)
     configure(api, "both", variant("updated", VariantName="a"), variant("updated", VariantName="b"))

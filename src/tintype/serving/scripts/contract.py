@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -87,15 +88,26 @@ class HandlerAnswer:
 class Handler:
     """A script's functions over a loaded model."""
 
-    def __init__(self, script: ModuleType | None, defaults: Callable[[], Defaults], default_accept: str) -> None:
+    def __init__(
+        self,
+        script: ModuleType | None,
+        defaults: Callable[[], Defaults],
+        default_accept: str,
+        *,
+        may_lack_model: bool = False,
+    ) -> None:
         """`script` is None when the archive has none. `defaults` is called when one of them is needed.
 
-        Raises `ValueError` for a script that has transform_fn and one of the functions that it excludes.
+        With `may_lack_model` a script without model_fn starts when the default one cannot load the archive, as in
+        SageMaker's container, and whoever asks is told. Raises `ValueError` for a script that has transform_fn and one
+        of the functions that it excludes.
         """
         self._script = script
         self._defaults = defaults
         self._default_accept = default_accept
+        self._may_lack_model = may_lack_model
         self._model: Any = None
+        self._missing: Exception | None = None          # why there is no model
         self._transform = self._own("transform_fn")
         if self._transform and any(map(self._own, ("input_fn", "predict_fn", "output_fn"))):
             raise ValueError(
@@ -107,13 +119,22 @@ class Handler:
         """Call model_fn, and pre_model_fn before and model_warmup_fn after it where the script has them."""
         if before := self._own("pre_model_fn"):
             _call(before, (context.model_dir,), context)
-        self._model = _call(self._function("model_fn"), (context.model_dir,), context)
+        try:
+            self._model = _call(self._function("model_fn"), (context.model_dir,), context)
+        except Exception as error:
+            if self._own("model_fn") or not self._may_lack_model:
+                raise
+            self._missing = error
+            print(f"there is no model, and every request will be answered so: {error}", file=sys.stderr, flush=True)
+            return
         if after := self._own("model_warmup_fn"):
             _call(after, (context.model_dir, self._model), context)
 
     def answer(self, body: bytes, content_type: str | None, accept: str | None, context: Context) -> HandlerAnswer:
         """One request. An error of the script's is status 500 with its message and its traceback, as the toolkit's."""
         try:
+            if self._missing is not None:
+                raise self._missing
             wanted = accept if accept and accept != ANY else self._default_accept
             data = body.decode() if content_type in TEXT_TYPES else body
             result = self._result(data, content_type, wanted, context)

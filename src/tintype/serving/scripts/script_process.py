@@ -20,9 +20,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn, cast
 
+from tintype import old_names
 from tintype.errors import JobFailed
 from tintype.jobs.opt_ml import OPT_ML
-from tintype.serving.model_definition import DEFAULT_PROGRAM, MODEL, PROGRAM_VARIABLE
+from tintype.serving.model_definition import (
+    DEFAULT_PROGRAM,
+    MAY_LACK_MODEL_VARIABLE,
+    MODEL,
+    PROGRAM_VARIABLE,
+)
 from tintype.serving.scripts.contract import Context, Defaults, Handler
 from tintype.serving.workers.frames import Json, Link
 from tintype.serving.workers.nursery_process import LINK_VARIABLE
@@ -37,10 +43,12 @@ MESSAGE_LENGTH = 500
 def serve(link: Link, model_dir: str) -> None:
     """Load the script and its model, say so, and answer until the front hangs up."""
     try:
+        old_names.lend_all()
         program = os.environ.get(PROGRAM_VARIABLE) or DEFAULT_PROGRAM
         script = load_script(program)
         lend_classes(script)
-        handler = Handler(script, load_defaults, os.environ.get(ACCEPT_VARIABLE, "application/json"))
+        accept = os.environ.get(ACCEPT_VARIABLE, "application/json")
+        handler = Handler(script, load_defaults, accept, may_lack_model=bool(os.environ.get(MAY_LACK_MODEL_VARIABLE)))
         handler.load(_context(model_dir, {}))
     except BaseException as error:          # SystemExit too: a script that ends while it is loaded has failed
         traceback.print_exc()

@@ -9,6 +9,7 @@ from typing import Any
 from tintype.errors import InvalidRequest, Unsupported
 from tintype.jobs.instances import Machine, is_cpu_only
 from tintype.serving.endpoints.config import EndpointConfig, ModelSource, ProductionVariant, ShadowVariant
+from tintype.serving.model_definition import MAY_LACK_MODEL_VARIABLE
 from tintype.serving.updates.rollout import DeploymentPolicy, Shift
 from tintype.serving.variants.scaling import Scaling
 from tintype.serving.watching.capture import CaptureConfig
@@ -19,6 +20,9 @@ Locate = Callable[[str], str]
 
 TENTH: Json = {"Type": "CAPACITY_PERCENT", "Value": 10}
 SUBMIT_DIRECTORY = "SAGEMAKER_SUBMIT_DIRECTORY"
+# Notebooks deploy the estimator itself, with the script that trained it and no model_fn, before they deploy it with
+# their inference script. That endpoint is InService on AWS; only its answers are errors.
+LENIENT = {MAY_LACK_MODEL_VARIABLE: "1"}
 REFUSED = {
     "ExplainerConfig": "Clarify's explanations are not there; the endpoint's own page shows what a model looks at",
     "CrossRegionTrafficConfig": "there is one region here",
@@ -146,7 +150,7 @@ def _shadow(variant: Json, source: ModelSource) -> ShadowVariant:
 def model_source(model: Json, instance_type: str, locate: Locate, around: Mapping[str, str]) -> ModelSource:
     """A model's archive, script and environment. A type without a GPU hides those that the machine has."""
     container = container_of(dict(model))
-    environment = {**around, **(container.get("Environment") or {})}
+    environment = {**LENIENT, **around, **(container.get("Environment") or {})}
     submitted = environment.get(SUBMIT_DIRECTORY, "")
     code = locate(submitted) if submitted.startswith("s3://") else ""
     if code:
