@@ -16,6 +16,7 @@ from tintype.jobs.directory import JobDirectory
 from tintype.jobs.environment import Host, complete
 from tintype.jobs.instances import Share
 from tintype.jobs.specification import Channel, Checkpoint, JobSpec, Resources, Source
+from tintype.site_folder import site_folder
 
 WIRE = {
     "lr": "0.001", "batch-size": '"64"', "epochs": "2", "sagemaker_program": '"hpo.py"',
@@ -106,10 +107,10 @@ def test_another_jobs_variables_are_not_inherited() -> None:
     )
     assert found["TRAINING_JOB_NAME"] == "job-1"
     assert not {"SM_CHANNEL_OLD", "SAGEMAKER_X", "RANK", "WORLD_SIZE"} & set(found)
-    assert found["PYTHONPATH"] == "/job/code:/p"
+    assert found["PYTHONPATH"] == f"/job/code:/p:{site_folder()}"
     asked = spec(environment={"PYTHONPATH": "/mine", "SM_MODEL_DIR": "/no", "OMP_NUM_THREADS": "1"})
     own = variables(asked, PYTHONPATH="/p")
-    assert own["PYTHONPATH"] == "/job/code:/mine:/p"
+    assert own["PYTHONPATH"] == f"/job/code:/mine:/p:{site_folder()}"
     assert own["SM_MODEL_DIR"] == "/job/model"          # the toolkit writes it last, as in the container
     assert own["OMP_NUM_THREADS"] == "1"
 

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
+from tintype import old_names
 from tintype.jobs import hyperparameters
 from tintype.jobs.configuration_files import GROUP, INTERFACE, input_data_config, resource_config
 from tintype.jobs.directory import JobDirectory, host_name
 from tintype.jobs.instances import Share, is_cpu_only
 from tintype.jobs.specification import JobSpec
+from tintype.site_folder import site_folder
 
 Json = dict[str, Any]
 
@@ -56,6 +58,8 @@ def complete(
     platform = {**platform_variables(job_name, spec, host, kept), **distribution_variables(job_name, host, spec)}
     own = dict(spec.environment)
     search = [str(host.directory.code), own.get("PYTHONPATH", ""), kept.get("PYTHONPATH", "")]
+    if spec.source.kind == "script":
+        search.append(str(site_folder()))
     return {
         **kept,
         **platform,
@@ -89,6 +93,7 @@ def platform_variables(job_name: str, spec: JobSpec, host: Host, inherited: Mapp
     if spec.source.kind == "script":
         # Since torch 2.6 `torch.load` reads no whole modules by default, and scripts for the containers save them.
         variables["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
+        variables[old_names.VARIABLE] = "1"
     if spec.debugger is not None:
         variables["TINTYPE_DEBUGGER_CONFIG"] = variables["SMDEBUG_CONFIG_FILE_PATH"]     # whoever reads it is asked to
     return variables | _visible_gpus(spec, host)
