@@ -60,9 +60,9 @@ def keep_memory(*_: object) -> None:
     KEPT.append(np.ones(500_000))
 
 
-def keep_graph(_: nn.Module, loss: torch.Tensor, __: Path) -> None:
-    """Sum losses with their graphs, whose activations then stay."""
-    KEPT.append(loss + (KEPT[-1] if KEPT else 0))
+def keep_graph(network: nn.Module, _: torch.Tensor, __: Path) -> None:
+    """A look at how it does on another batch, whose score is kept with its graph and all activations."""
+    KEPT.append(network(torch.zeros(8, 3, 32, 32)).sum())
 
 
 def save(network: nn.Module, _: torch.Tensor, root: Path) -> None:

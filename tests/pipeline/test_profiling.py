@@ -162,8 +162,7 @@ def test_windows_of_time_and_windows_that_are_none() -> None:
             asked(value)
 
 
-@pytest.mark.parametrize("rules", [[{}], ["x"], [{"RuleConfigurationName": "a/b"}], [RULES[1], RULES[1]],
-                                   [{**RULES[1], "RuleParameters": {"source_s3_uri": "s3://b/r.py"}}]])  # fmt: skip
+@pytest.mark.parametrize("rules", [[{}], ["x"], [{"RuleConfigurationName": "a/b"}], [RULES[1], RULES[1]]])
 def test_rules_that_are_none(rules: list[object]) -> None:
     with pytest.raises((InvalidRequest, NotFound)):
         profiling_of_sagemaker({}, rules)

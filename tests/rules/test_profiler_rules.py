@@ -17,6 +17,7 @@ from tintype.profiler.readers import open_profile
 from tintype.profiler.system_metrics import (
     CPU_THROTTLED,
     GPU_THROTTLED,
+    PROCESS_CPU,
     PROCESS_RUNNABLE,
     PROCESS_THREADS,
     RUNNABLE_TASKS,
@@ -115,6 +116,18 @@ def test_what_is_slow_is_named(tmp_path: Path, case: str) -> None:
 )  # fmt: skip
 def test_what_is_healthy_is_left_alone(tmp_path: Path, told: Told) -> None:
     assert fired(judged(told, tmp_path)) == set()
+
+
+def test_slow_steps_are_not_the_trainings_when_other_programs_took_the_processors(tmp_path: Path) -> None:
+    slow = {**COMPUTING, Phase.BACKWARD: lambda n: 400.0 if n % 25 >= 20 else 40.0}
+    told = replace(ON_CPU, phases=slow, steps=400, cpu=100.0)       # a round of 25 steps takes 3.45 s, its end 2.1 s
+    own = {(Kind.CPU, "job", PROCESS_CPU): lambda n: 200.0 if (n / 2 - 1) % 3.45 > 1.33 else 380.0}
+    assert fired(judged(told, tmp_path / "its own")) == {"StepOutlier"}
+    found = judged(replace(told, more=own), tmp_path / "others")["StepOutlier"]
+    assert found.triggered == 0
+    assert "but other programs took the processors: they used 1.8 cores" in found.missing
+    waiting = replace(told, more=own, phases={**COMPUTING, Phase.DATA_WAIT: slow[Phase.BACKWARD]})
+    assert "StepOutlier" in fired(judged(waiting, tmp_path / "a wait"))     # others use what a waiting job leaves
 
 
 def test_without_a_gpu_the_gpu_rules_say_so(tmp_path: Path) -> None:

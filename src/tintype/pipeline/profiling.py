@@ -23,6 +23,7 @@ from tintype.pipeline.script_jobs import with_path
 from tintype.profiler.capture_settings import VARIABLE, CaptureSettings, Window
 from tintype.profiler.sampler import LONGEST_INTERVAL, SHORTEST_INTERVAL
 from tintype.rules.catalogue import ALIASES, RULES, split_rule
+from tintype.rules.custom_profiler import find_own_rule
 from tintype.rules.profiler_catalogue import PROFILER_REPORT, PROFILER_RULES
 from tintype.rules.profiler_configuration import (
     PROFILER_RULES_FILE,
@@ -41,6 +42,7 @@ JUDGING_SECONDS = 300.0                 # for the verdicts and the report of a j
 OPERATORS = Window(first=10, steps=3)   # what is looked at more closely when nobody says which steps
 HOT_SPOTS = Window(first=15, seconds=30.0)
 MODULE = "module"                       # the kind of source of the built-in trainer
+FILE = ".py"                            # of a user's own rule
 
 
 @final
@@ -72,7 +74,7 @@ def split_rules(rules: Sequence[str]) -> tuple[list[str], list[str]]:
     known = {_plain(one) for one in (*RULES, *ALIASES)}
     for text in rules:
         name = text.partition(":")[0].strip()
-        if find_profiler_rule(name):
+        if find_profiler_rule(name) or name.endswith(FILE):
             of_profiler.append(text)
         elif _plain(name) in known:
             of_debugger.append(text)
@@ -195,8 +197,13 @@ def _companions(spec: JobSpec, request: ProfilingRequest, name: str, directory: 
 
 
 def _rule(text: str) -> ProfilerRuleConfiguration:
-    """`ProfilerReport`, or `LowGPUUtilization:threshold_p95=60,window=100`."""
-    name, parameters = split_rule(text)
+    """`ProfilerReport`, `LowGPUUtilization:threshold_p95=60,window=100`, or `my_rules.py:MyRule:threshold=3`."""
+    file, _, rest = text.partition(":")
+    name, parameters = split_rule(rest if file.endswith(FILE) else text)
+    if file.endswith(FILE):
+        source = find_own_rule(Path(file), name)
+        entry = {"name": name, "rule": name, "parameters": parameters, "source": source}
+        return ProfilerRuleConfiguration.from_json(entry, "--rule")
     rule = find_profiler_rule(name)
     return ProfilerRuleConfiguration.from_json({"name": rule or name, "parameters": parameters}, "--rule")
 

@@ -64,13 +64,19 @@ class ProfilerJob:
         """The training is over: reports and verdicts. Raises `StorageFailed`."""
         job = open_profile(self.directory.profiler_output)
         for rule in self.rules:
-            judgements = judge_profile(job, rule.make())
+            judgements = self._judge(rule, job)
             if rule.is_report:
                 self._report(rule, job, judgements)
             else:
                 folder = self.directory.rule_output / rule.name / FOLDER / "profiler-reports"
                 write_judgements(judgements, folder)
             conclude_profiler_rule(self.directory.rule_output, rule, judgements, self.clock())
+
+    def _judge(self, rule: ProfilerRuleConfiguration, job: JobProfile) -> tuple[Judgement, ...]:
+        try:
+            return judge_profile(job, rule.make(self.directory.root))
+        except TintypeError as error:                   # a user's file that is not there, or no rule
+            return (Judgement(rule.rule, "", missing=str(error), crashed=True),)
 
     def _report(self, rule: ProfilerRuleConfiguration, job: JobProfile, judgements: tuple[Judgement, ...]) -> None:
         report = gather(self.name, job, judgements, read_instances(DEFAULT_TABLE), self.clock())

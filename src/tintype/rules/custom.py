@@ -63,6 +63,9 @@ class CustomRule(Rule[CustomParameters]):
     def title(self) -> str:
         return self.class_name
 
+    def anew(self) -> CustomRule:
+        return self                             # it was written for logs as a whole
+
     def check(self, log: TensorLog, step: StepView) -> Iterable[Finding]:
         if self._rule is None:
             self._rule = self.make(log.location)
@@ -105,6 +108,14 @@ def load_custom(source: str, class_name: str, parameters: Mapping[str, str], scr
     Raises `NotFound` when there is no such file or class, and `InvalidRequest` when the file cannot be imported or the
     class does not take these parameters.
     """
+    rule = load_rule_class(source, class_name, parameters, scratch)
+    return CustomRule(make=lambda location: _made(rule, location, parameters), class_name=class_name)
+
+
+def load_rule_class(
+    source: str, class_name: str, parameters: Mapping[str, str], scratch: Path, method: str = "invoke_at_step"
+) -> Any:
+    """The class in the file at `source`, which has `method` and takes `parameters`. Raises as `load_custom` does."""
     path = fetch(source, scratch) if is_url(source) else Path(source).expanduser()
     if path.is_dir():
         files = sorted(path.glob("*.py"))
@@ -114,11 +125,11 @@ def load_custom(source: str, class_name: str, parameters: Mapping[str, str], scr
     _bring_smdebug()
     module = _imported(path)
     rule: Any = getattr(module, class_name, None)
-    if not (isinstance(rule, type) and hasattr(rule, "invoke_at_step")):
-        known = [name for name, one in vars(module).items() if inspect.isclass(one) and hasattr(one, "invoke_at_step")]
+    if not (isinstance(rule, type) and hasattr(rule, method)):
+        known = [name for name, one in vars(module).items() if inspect.isclass(one) and hasattr(one, method)]
         raise not_found(f"rule in {path.name}", class_name, known)
     _check_parameters(rule, class_name, parameters)
-    return CustomRule(make=lambda location: _made(rule, location, parameters), class_name=class_name)
+    return rule
 
 
 def _made(rule: Any, location: str, parameters: Mapping[str, str]) -> Any:

@@ -7,8 +7,9 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from tintype.profiler.phases import MODES, PHASES, STEP_PREFIX
+from tintype.profiler.phases import MODES, PHASES, STEP_PREFIX, Phase
 from tintype.profiler.readers import JobProfile
+from tintype.profiler.system_metrics import PROCESS_CPU, TOTAL_CPU
 from tintype.rules.correlation import aggregate
 from tintype.rules.finding import Finding, Remedy
 from tintype.rules.parameters import Parameters, parameter
@@ -21,6 +22,7 @@ SAGEMAKERS_STEPS = 100                  # it says nothing with fewer
 WARM_UP = 3                             # first steps: allocation, autotuning and caches make them slow, once
 LEAST_COST = 0.03                       # of the time of all steps: what the outliers took longer than the median
 NORMAL = 1.4826                         # standard deviations in the median absolute deviation of a normal distribution
+MORE_CORES = 0.25                       # of other programs
 CLEARLY = 1.5                           # times the median: what is nearer is no outlier, however even the others are
 
 
@@ -43,7 +45,8 @@ class StepOutlier(ProfilerRule[StepOutlierParameters]):
     Fires when steps of one mode that take longer than the median and `stddev` standard deviations (by the median
     absolute deviation), and at least half as long again as the median, cost more than 3 % of the time of all steps, and
     there are more than `n_outliers` of them or one in fifty steps. The first three steps of a worker do not count.
-    Says which phase it is that takes longer.
+    Says which phase it is that takes longer. Steps that compute for longer while other programs of the machine use a
+    quarter of a core more than else are these programs' matter: the rule then says so, and does not fire.
 
     **Needs** 20 steps.
 
@@ -67,6 +70,7 @@ class StepOutlier(ProfilerRule[StepOutlierParameters]):
         steps, details = job.spans().steps, {}
         findings: list[Finding] = []
         violations = triggered = longest = 0
+        disturbed = ""
         slow = np.zeros(len(steps), bool)
         counted = np.ones(len(steps), bool)
         if self.profile is Profile.RIGHT:
@@ -77,7 +81,8 @@ class StepOutlier(ProfilerRule[StepOutlierParameters]):
                     continue
                 places = np.flatnonzero((steps["node"] == node) & (steps["mode"] == mode) & counted)
                 longest = max(longest, len(places))
-                outliers, count = self._outliers(job, steps[places], findings)
+                outliers, count, why_not = self._outliers(job, steps[places], findings)
+                disturbed = disturbed or why_not
                 violations, triggered = violations + int(outliers.sum()), triggered + count
                 slow[places[outliers]] = count > 0
                 worker = job.spans().nodes[node]
@@ -88,13 +93,13 @@ class StepOutlier(ProfilerRule[StepOutlierParameters]):
         return self.judged(
             details={"step_details": details, **correlated}, datapoints=len(steps), triggered=triggered,
             violations=violations, findings=tuple(findings),
-            missing=too_few(longest, needed, "steps of a mode") if longest < needed else "",
+            missing=too_few(longest, needed, "steps of a mode") if longest < needed else "" if findings else disturbed,
         )  # fmt: skip
 
-    def _outliers(self, job: JobProfile, steps: Numbers, findings: list[Finding]) -> tuple[Numbers, int]:
-        """(which steps, how often it fires)."""
+    def _outliers(self, job: JobProfile, steps: Numbers, findings: list[Finding]) -> tuple[Numbers, int, str]:
+        """(which steps, how often it fires, why it does not where it otherwise would)."""
         if self.profile is Profile.RIGHT:
-            return self._right(steps, findings)
+            return self._right(job, steps, findings)
         durations, fired = steps["duration"], 0
         outliers = np.zeros(len(steps), bool)
         for _, end in looks(job, self.parameters.scan_interval_us):
@@ -105,12 +110,12 @@ class StepOutlier(ProfilerRule[StepOutlierParameters]):
             found = durations[:length] > limit
             if found.sum() > self.parameters.n_outliers:
                 fired, outliers = fired + 1, np.concatenate((found, np.zeros(len(steps) - length, bool)))
-        return outliers, fired
+        return outliers, fired, ""
 
-    def _right(self, steps: Numbers, findings: list[Finding]) -> tuple[Numbers, int]:
+    def _right(self, job: JobProfile, steps: Numbers, findings: list[Finding]) -> tuple[Numbers, int, str]:
         durations, none = steps["duration"], np.zeros(len(steps), bool)
         if len(steps) < LEAST_STEPS:
-            return none, 0
+            return none, 0, ""
         counted = durations[WARM_UP:]
         median = float(np.median(counted))
         spread = NORMAL * float(np.median(np.abs(counted - median)))
@@ -120,15 +125,19 @@ class StepOutlier(ProfilerRule[StepOutlierParameters]):
         count, cost = int(outliers.sum()), float((durations[outliers] - median).sum() / durations.sum())
         many = count > self.parameters.n_outliers or 50 * count >= len(counted)
         if cost < LEAST_COST or not many or count < 2:
-            return none, 0
+            return none, 0, ""
         phase, share = _guilty(steps, outliers)
         where = f", {share:.0%} of it in {phase}" if phase else ""
         message = (
             f"{count} of {len(counted)} steps ({MODES[steps['mode'][0]].value}) took more than {limit:.3g} s, where "
             f"the median is {median:.3g} s; they cost {cost:.0%} of the time{where}"
         )
-        findings.append(self.finding(message, cost, LEAST_COST, CAUSES.get(phase, CAUSES[""]), REMEDY))
-        return outliers, 1
+        others = _others(job, steps, outliers)
+        if others and phase in COMPUTING:
+            return none, 0, f"{message}; but {OTHERS.format(others)}, which is no matter of this training"
+        cause, remedy = (OTHERS.format(others), ALONE) if others else (CAUSES.get(phase, CAUSES[""]), REMEDY)
+        findings.append(self.finding(message, cost, LEAST_COST, cause, remedy))
+        return outliers, 1, ""
 
 
 def _guilty(steps: Numbers, outliers: Numbers) -> tuple[str, float]:
@@ -141,6 +150,19 @@ def _guilty(steps: Numbers, outliers: Numbers) -> tuple[str, float]:
     whole = float((steps["duration"][outliers] - np.median(steps["duration"][~outliers])).sum())
     most = max(extra, key=lambda one: extra[one], default="")
     return (most.replace("_", " "), min(1.0, extra[most] / whole)) if most and extra[most] > 0.3 * whole else ("", 0.0)
+
+
+def _others(job: JobProfile, steps: Numbers, outliers: Numbers) -> float:
+    """Cores that other programs used during the outliers, when that is clearly more than else; 0.0 when it is not."""
+    node = job.spans().nodes[steps["node"][0]].partition("-")[2]
+    total, own = job.system().together(node, TOTAL_CPU, PROCESS_CPU)
+    if node not in job.machines or not total.names or not own.names:
+        return 0.0
+    used = np.nan_to_num(job.machines[node].cores * total.values[:, 0] - own.values[:, 0]) / 100
+    middles = steps["start"] + steps["duration"] / 2
+    during = used[np.minimum(np.searchsorted(total.times, middles), len(used) - 1)]
+    then, else_ = float(during[outliers].mean()), float(during[~outliers].mean())
+    return then if then > else_ + MORE_CORES else 0.0
 
 
 def _step_details(steps: Numbers, outliers: Numbers, mode: int) -> dict[str, Any]:
@@ -161,4 +183,7 @@ CAUSES = {
     "data wait": "some samples take long to load: large files, a slow disk, a worker that stalls",
     "": "something else took the machine: another job, garbage collection, saving, a disk",
 }
+COMPUTING = {phase.value for phase in (Phase.FORWARD, Phase.LOSS, Phase.BACKWARD, Phase.OPTIMIZER)}
+OTHERS = "other programs took the processors: they used {:.1f} cores during these steps, clearly more than else"
+ALONE = Remedy("run it on a machine, or in a container, that it has for itself")
 REMEDY = Remedy("look at these steps in the timeline; for slow samples, find and shrink them, or prefetch")

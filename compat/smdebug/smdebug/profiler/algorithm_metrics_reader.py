@@ -40,6 +40,7 @@ class AlgorithmMetricsReader:
     def __init__(self, path: str, use_in_memory_cache: bool = False) -> None:
         self.source = ProfileSource(path)
         self.use_in_memory_cache = use_in_memory_cache
+        self._known: tuple[JobProfile, list[TraceEvent]] | None = None
 
     @property
     def profile(self) -> JobProfile:
@@ -82,8 +83,12 @@ class AlgorithmMetricsReader:
         ]
 
     def _all(self) -> list[TraceEvent]:
-        found = [*self._steps(), *self._spans()]
-        return sorted(found, key=lambda one: one.start_time)
+        """Every event of the profile as it was last refreshed, in order of their start."""
+        profile = self.profile
+        if self._known is None or self._known[0] is not profile:
+            found = [*self._steps(), *self._spans()]
+            self._known = profile, sorted(found, key=lambda one: one.start_time)
+        return self._known[1]
 
     def _steps(self) -> Iterator[TraceEvent]:
         found = self.profile.spans()

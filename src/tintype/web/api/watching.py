@@ -42,8 +42,9 @@ def measured(spec: JobSpec, request: Json, name: str, around: Surroundings) -> J
     configuration, rules = request.get("ProfilerConfig"), request.get("ProfilerRuleConfigurations")
     if configuration is None and not rules:
         return spec
+    located = [_located(one, around.locate) if isinstance(one, Mapping) else one for one in rules or ()]
     try:
-        asked = profiling_of_sagemaker(configuration, rules)
+        asked = profiling_of_sagemaker(configuration, located)
     except NotFound as error:
         raise InvalidRequest(f"ProfilerRuleConfigurations: {error}") from error
     return profiled(spec, asked, name, around.directory)
