@@ -4,7 +4,6 @@ signed.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ from tintype.web.faults import AwsFault
 from tintype.web.message import Request
 from tintype.web.s3.checksums import ALGORITHMS, HEADERS
 from tintype.web.s3.chunked import STREAMING, ChunkedBody, ChunkSignatures, incomplete
+from tintype.web.s3.lane import Lane
 from tintype.web.s3.spooled import Spool, Spooled
 from tintype.web.signature import HEX_SHA256, UNSIGNED
 
@@ -71,29 +71,30 @@ def _known(name: str) -> str:
 
 
 async def _fill(spool: Spool, data: AsyncIterator[bytes], threads: Executor) -> None:
-    run = asyncio.get_running_loop().run_in_executor
+    lanes = (Lane(spool.write, threads), Lane(spool.add_to_md5, threads))
     gathered: list[bytes] = []
-    size = 0
-    writing: asyncio.Future[tuple[None, None]] | None = None
+    size, blocks = 0, 0
     try:
         async for piece in data:
             gathered.append(piece)
             size += len(piece)
             if size >= BLOCK_BYTES:             # the next block comes in while this one is written
-                if writing is not None:
-                    await writing
                 block = b"".join(gathered)
-                writing = asyncio.gather(run(threads, spool.write, block), run(threads, spool.add_to_md5, block))
-                gathered, size = [], 0
+                gathered, size, blocks = [], 0, blocks + 1
+                for lane in lanes:
+                    await lane.put(block)
+        rest = b"".join(gathered)
+        if not blocks and len(rest) <= SMALL_BYTES:
+            spool.write(rest)
+            spool.add_to_md5(rest)
+            return
+        for lane in lanes:
+            await lane.put(rest)
+        for lane in lanes:
+            await lane.finish()
     finally:
-        if writing is not None:                 # nobody may close the file under a thread
-            await writing
-    rest = b"".join(gathered)
-    if len(rest) <= SMALL_BYTES:
-        spool.write(rest)
-        spool.add_to_md5(rest)
-    else:
-        await asyncio.gather(run(threads, spool.write, rest), run(threads, spool.add_to_md5, rest))
+        for lane in lanes:                      # nobody may close the file under a thread
+            await lane.abandon()
 
 
 def _expected(request: Request, trailers: dict[str, str]) -> dict[str, str]:
