@@ -125,6 +125,13 @@ def test_a_channel_that_the_job_does_not_have(tmp_path: Path) -> None:
     )
 
 
+def test_a_module_that_is_not_there(tmp_path: Path) -> None:
+    text = reason(said_by(tmp_path, "import no_such_package\n"), tmp_path)
+    assert "No module named 'no_such_package' (hpo.py, line 1)" in text
+    assert "requirements.txt beside the script" in text
+    assert "--source-dir" in text
+
+
 def test_opt_ml_gets_advice_where_it_could_not_be_made(tmp_path: Path) -> None:
     lines = ["Traceback (most recent call last):", "FileNotFoundError: [Errno 2] No such file: '/opt/ml/model/x' " * 30]
     text = reason(Ending(1, lines, opt_ml="there is no folder /opt"), tmp_path)

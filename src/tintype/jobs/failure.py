@@ -25,6 +25,12 @@ OPT_ML_ADVICE = (
 # What torch.hub says before it fetches weights.
 DOWNLOAD = re.compile(r'^Downloading: "(?P<url>[^"]+)" to (?P<path>.+)$')
 
+NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<name>[^']+)'")
+MODULE_ADVICE = (
+    "a package goes into a requirements.txt beside the script ('tintype[scripts]' has some of those that SageMaker's "
+    "containers have); a file of your own comes along with --source-dir, in the SDK source_dir="
+)
+
 NO_CHANNEL = re.compile(r"KeyError: 'SM_CHANNEL_(?P<name>[^']+)'")
 
 # The log's own stamp: a line of training.log is looked at as well as a bare one.
@@ -58,6 +64,8 @@ def failure_reason(ending: Ending, failure_file: Path) -> str:
         reason = _advised(reason, f"the weights could not be downloaded: put the file there yourself, as {missing}")
     elif channel := NO_CHANNEL.search(reason):
         reason = _advised(reason, f"the job has no channel {channel['name'].lower()!r}, which the script expects")
+    elif NO_MODULE.search(reason):
+        reason = _advised(reason, MODULE_ADVICE)
     return _cut(reason, LONGEST)
 
 
