@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tintype.errors import NotFound
 from tintype.models import networks
 from tintype.storage import file_sha256
 from tintype.training import session as sessions
+from tintype.training.depthwise import DepthwiseConv2d
 from tintype.training.distributed import World
 from tintype.training.events import Event, Note
 from tintype.training.session import Host, open_session
@@ -44,6 +46,15 @@ def test_a_network_is_laid_out_as_its_images_are(make_plan: PlanMaker) -> None:
     module = open_session(make_plan(), print, Host()).create_network().module
     kernels = [parameter for parameter in module.parameters() if parameter.ndim == 4]
     assert all(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels)
+
+
+@pytest.mark.parametrize(("half", "kind"), [(torch.bfloat16, DepthwiseConv2d), (None, torch.nn.Conv2d)])
+def test_depthwise_convolutions_are_quickened_for_bf16(
+    make_plan: PlanMaker, half: torch.dtype | None, kind: type
+) -> None:
+    session = open_session(make_plan({"model": "efficientnet_lite0", "weights": "none"}), print, Host())
+    module = replace(session, place=replace(session.place, half=half)).create_network().module
+    assert {type(part) for part in module.modules() if getattr(part, "groups", 1) > 1} == {kind}
 
 
 def test_pretrained_weights_that_are_nowhere_are_an_error(make_plan: PlanMaker) -> None:

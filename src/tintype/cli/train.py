@@ -121,17 +121,14 @@ def train(
             )
             spec, title = script_spec(request), f"{entry_point} as a training job"
         elif data is not None and on is Place.SAGEMAKER:
-            named = {"weights": weights, "epochs": epochs, "image-size": image_size}
-            asked = {key: value for key, value in named.items() if value is not None}
-            asked |= parse_assignments("-p", parameter or [])
+            asked = asked_of_trainer(weights, epochs, image_size, parameter)
             recipe = recipe_there(model, weights, freeze)
             resources = Resources(instance_type=instance_type, instance_count=instance_count)
             spec, title = trainer_spec({**recipe.fixed, **asked}, resources, max_runtime), recipe.title
         elif data is not None:
             engine.warm_up()
-            given = {"weights": weights, "epochs": epochs, "image-size": image_size}
-            given = {key: value for key, value in given.items() if value is not None}
-            request = TrainingRequest(job_name, data, given | parse_assignments("-p", parameter or []), strict, seed)
+            asked = asked_of_trainer(weights, epochs, image_size, parameter)
+            request = TrainingRequest(job_name, data, asked, strict, seed)
             spec, title = _built_in(workspace, request, model, freeze)
         else:
             raise InvalidRequest("say what to train on: a folder of images, or --entry-point SCRIPT with its channels")
@@ -157,6 +154,16 @@ def train(
         document = described(workspace.jobs, job)
     _say(call, job, document)
     call.answer(document)
+
+
+def asked_of_trainer(
+    weights: str | None, epochs: int | None, image_size: int | None, parameters: list[str] | None
+) -> dict[str, Value]:
+    """What the options say of the built-in trainer's hyperparameters; the `-p` ones win."""
+    named = {"weights": weights, "epochs": epochs, "image-size": image_size}
+    return {name: value for name, value in named.items() if value is not None} | parse_assignments(
+        "-p", parameters or []
+    )
 
 
 def _built_in(workspace: Workspace, asked: TrainingRequest, model: str, freeze: bool | None) -> tuple[JobSpec, str]:

@@ -61,7 +61,7 @@ from tintype.cli.search_options import (
     WarmStartTypeOption,
     WarmStartWord,
 )
-from tintype.cli.train import DataOption, ModelOption, ParameterOption
+from tintype.cli.train import DataOption, ModelOption, ParameterOption, asked_of_trainer
 from tintype.errors import InvalidRequest
 from tintype.jobs.job import Resources
 from tintype.jobs.names import TUNING_LENGTH, stamped
@@ -69,7 +69,7 @@ from tintype.pipeline import coordination
 from tintype.pipeline.coordination import Coordinator, completed
 from tintype.pipeline.recipe import Recipe, choose_recipe
 from tintype.pipeline.searching import Search, built_in_plan, script_plan
-from tintype.pipeline.training_jobs import parse_assignments, weights_finder
+from tintype.pipeline.training_jobs import weights_finder
 from tintype.pipeline.tuning_plan import ScriptTrials, TuningPlan
 from tintype.pipeline.tuning_summary import described
 from tintype.training.hyperparameters import Value
@@ -177,9 +177,7 @@ def tune(
                 return
         elif data is not None and on is Place.SAGEMAKER:
             recipe = recipe_there(model, weights, freeze)
-            named = {"weights": weights, "epochs": epochs, "image-size": image_size}
-            asked = {key: value for key, value in named.items() if value is not None}
-            asked |= parse_assignments("-p", parameter or [])
+            asked = asked_of_trainer(weights, epochs, image_size, parameter)
             searched, fixed = _searched(search, recipe, asked)
             resources = Resources(instance_type=instance_type, instance_count=instance_count)
             spec = trainer_spec(fixed, resources, max_runtime)
@@ -188,9 +186,7 @@ def tune(
             return
         elif data is not None:
             recipe = choose_recipe(model, weights, freeze, weights_finder(workspace.settings, os.environ))
-            named = {"weights": weights, "epochs": epochs, "image-size": image_size}
-            asked = {key: value for key, value in named.items() if value is not None}
-            asked |= parse_assignments("-p", parameter or [])
+            asked = asked_of_trainer(weights, epochs, image_size, parameter)
             plan, title = _built_in(workspace, search, recipe, data, asked, strict=strict), recipe.title
         else:
             raise InvalidRequest("say what to train on: a folder of images, or --entry-point SCRIPT with its channels")

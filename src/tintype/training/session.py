@@ -17,6 +17,7 @@ from tintype.models.networks import Network
 from tintype.models.weights import Weights
 from tintype.profiler.step_spans import NoWriter, Sink, StepSpans
 from tintype.storage import file_sha256
+from tintype.training import depthwise
 from tintype.training.device import Place, choose_place, settle
 from tintype.training.distributed import ALONE, World
 from tintype.training.events import Event, Note
@@ -73,6 +74,8 @@ class Session:
         weights.load(network, self.weights)
         networks.freeze(network, chosen.freeze)
         network.module.to(self.place.device).to(memory_format=self.place.memory_format)
+        if self.place.device.type == "cpu" and self.place.half is torch.bfloat16:
+            depthwise.quicken(network.module)
         return network
 
 
