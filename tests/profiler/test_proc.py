@@ -71,6 +71,17 @@ def test_a_tree_keeps_the_time_of_those_that_ended(tmp_path: Path) -> None:
     assert last.processes == 1
 
 
+def test_a_new_process_is_found_at_once_where_its_parent_tells(tmp_path: Path) -> None:
+    proc = write(tmp_path, {"10/stat": stat(10, 1, 100), "10/task/10/children": ""})
+    tree = ProcessTree(proc, 10)
+    tree.look()
+    write(tmp_path, {"10/task/10/children": "11 ", "11/stat": stat(11, 10, 2), "11/task/11/children": "12",
+                     "12/stat": stat(12, 11, 3)})  # fmt: skip
+    found = tree.look()
+    assert (found.processes, found.cpu_seconds) == (3, (2 + 3) / TICKS_PER_SECOND)
+    assert list(tree.members) == [10, 11, 12]
+
+
 def test_a_process_is_gone_when_unburied_and_when_another_has_its_id(tmp_path: Path) -> None:
     tree = ProcessTree(write(tmp_path, {"10/stat": stat(10, 1, 1)}), 10)
     assert tree.is_alive

@@ -16,6 +16,7 @@ from tests.rules.profiles import COMPUTING, WAITING, Told
 from tintype.profiler.instance_table import read_instances
 from tintype.profiler.phases import Outside
 from tintype.profiler.readers import JobProfile, open_profile
+from tintype.profiler.system_metrics import PROCESS_RUNNABLE, Kind
 from tintype.reports.profiler_parts import Figure, Lacking
 from tintype.reports.profiler_report import ProfilerReport, gather, render, write_profiler_report
 from tintype.rules.profiler_catalogue import PROFILER_RULES, judge_profile, make_report_rules
@@ -60,6 +61,17 @@ def test_it_names_the_limiter_the_bound_and_the_machine(tmp_path: Path) -> None:
     assert "times as fast" in page
     assert "ml.c5.2xlarge" in page
     assert "less memory for each core" in page
+
+
+def test_computing_cannot_be_taken_away_but_it_may_be_held_back(tmp_path: Path) -> None:
+    told = Told(seconds=30, steps=400, phases=COMPUTING, cpu=99.0)
+    said = " ".join(report_of(told.write(tmp_path / "healthy")).sections[0].readings)
+    assert "limited by compute" in said
+    assert "times as fast" not in said
+    crowded = replace(told, more={(Kind.CPU, "job", PROCESS_RUNNABLE): 12.0})
+    said = " ".join(report_of(crowded.write(tmp_path / "crowded")).sections[0].readings)
+    assert "is held back: 12.0 of the job's 4 threads want to run on 4 cores." in said
+    assert "set torch.set_num_threads" in said
 
 
 def test_the_files_are_sagemakers(tmp_path: Path) -> None:

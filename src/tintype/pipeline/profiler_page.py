@@ -9,7 +9,7 @@ from typing import final
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.job import Job
 from tintype.profiler.instance_table import DEFAULT_TABLE, read_instances
-from tintype.profiler.limiter import diagnose
+from tintype.profiler.limiter import Limiter, diagnose
 from tintype.profiler.readers import JobProfile
 from tintype.reports.profiler_report import FOLDER, gather, render
 from tintype.rules.profiler_catalogue import PROFILER_REPORT, judge_profile, make_report_rules
@@ -55,6 +55,8 @@ def _verdict(profile: JobProfile) -> str:
     if found is None:
         return "The machine was measured, but not the steps of the training: what limits it cannot be told."
     first = found.limiter
+    if first.limiter is Limiter.COMPUTE:
+        return f"The training was limited by {first.limiter}, which took {first.share:.0%} of its loop."
     return (
         f"The training was limited by {first.limiter}: {first.evidence}. It took {first.share:.0%} of the loop; "
         f"without it the training would be at most {first.bound:.1f} times as fast."

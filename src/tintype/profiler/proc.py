@@ -113,6 +113,13 @@ class Proc:
         resident = int(words[21]) * PAGE_BYTES
         return ProcessCounters(int(words[1]), words[0], int(words[19]), ticks, int(words[17]), resident)
 
+    def children(self, process_id: int) -> list[int]:
+        """The processes that the main thread of a process forked; [] where the kernel does not tell."""
+        try:
+            return [int(one) for one in self._read(f"{process_id}/task/{process_id}/children").split()]
+        except (OSError, ValueError):
+            return []
+
     def wanted(self, process_id: int) -> dict[int, int]:
         """Nanoseconds that each thread of a process ran or waited for a core; {} where the kernel does not tell."""
         found: dict[int, int] = {}

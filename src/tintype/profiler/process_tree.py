@@ -49,6 +49,8 @@ class ProcessTree:
         """What the tree uses now."""
         if self._looks % LOOKS_PER_SEARCH == 0:
             self._members = self._search()
+        else:
+            self._members = self._with_children(self._members)
         self._looks += 1
         threads = resident = alive = 0
         for member in self._members:
@@ -60,10 +62,19 @@ class ProcessTree:
         return TreeUse(self._ticks / TICKS_PER_SECOND, threads, resident, alive)
 
     def _count(self, member: int, now: ProcessCounters) -> None:
-        started, before = self._seen.get(member, (now.started, now.ticks if not self._seen else 0))
+        started, before = self._seen.get(member, (now.started, now.ticks if self._looks == 1 else 0))
         if started == now.started:
             self._ticks += now.ticks - before
         self._seen[member] = (now.started, now.ticks)
+
+    def _with_children(self, members: list[int]) -> list[int]:
+        """And the processes that they forked meanwhile, where the kernel tells; a search finds the others later."""
+        found, known = list(members), set(members)
+        for member in found:                                # it grows: children have children
+            new = [one for one in self._proc.children(member) if one not in known]
+            found += new
+            known.update(new)
+        return found
 
     def _search(self) -> list[int]:
         children: dict[int, list[int]] = {}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from tintype.profiler.limiter import LEAST_SHARE, Diagnosis
+from tintype.profiler.limiter import LEAST_SHARE, Candidate, Diagnosis, Limiter
 from tintype.profiler.rightsizing import Choice, RightSizing
 from tintype.reports.figures.bars import bar, keyed
 from tintype.reports.profiler_parts import Figure, Section, Table, lacking
@@ -15,37 +15,59 @@ from tintype.rules.profiler_catalogue import PROFILER_RULES
 from tintype.rules.profiler_rule import Judgement
 
 PARAGRAPH, NOTE = Markup("<p>{}</p>"), Markup('<p class="note">{}</p>')
+HOLD_BACK = {"Oversubscription", "Throttling"}          # rules that say why computing takes so long
 MOST_FINDINGS = 5                       # of a rule on the page; the file has all
 
 
-def limits(found: Diagnosis | None) -> Section:
-    """What limits the job, with the evidence, the bound, and the change to make."""
+def limits(found: Diagnosis | None, judgements: Sequence[Judgement] = ()) -> Section:
+    """What limits the job, with the evidence, the bound, and the change to make.
+
+    Of a job that computes, `judgements` may say what holds its computing back.
+    """
     if found is None:
         why = "It needs steps with their phases, and none were recorded."
         return Section("limiter", "What limits this training", (), (lacking("What takes the time", why),))
     first = found.limiter
-    said = (
+    whole = "the job" if first.limiter is Limiter.INITIALIZATION else "the loop"
+    said = [
         f"This training is limited by {first.limiter}: {first.evidence}.",
-        f"It takes {percent(first.share)} of the loop; without it the training would be at most {first.bound:.1f} "
+        f"It takes {percent(first.share)} of {whole}; without it the training would be at most {first.bound:.1f} "
         f"times as fast.",
         f"What to change: {first.change}.",
-    )
+    ]
+    if first.limiter is Limiter.COMPUTE:
+        said[1] = f"It takes {percent(first.share)} of the loop, and nothing else takes enough to be worth a change."
+        held = [found for one in judgements if one.rule in HOLD_BACK for found in one.findings]
+        if held:
+            said[1] = f"It takes {percent(first.share)} of the loop, and is held back:"
+            said[2:] = [f"{one.message}." for one in held]
+            said += [f"What to change: {one.remedy.text}." for one in held if one.remedy]
     largest = max(one.share for one in found.candidates)
     rows = tuple(
-        (one.limiter.value.capitalize(), seconds(one.seconds), percent(one.share), f"{one.bound:.2f}×",
+        (one.limiter.value.capitalize(), seconds(one.seconds), percent(one.share), _bound(one),
          bar(one.share, largest, f"l-{n}", percent(one.share)), one.evidence)
         for n, one in enumerate(found.candidates)
     )  # fmt: skip
     heads = ("What", "Time", "Share", "At most, without it", "", "Evidence")
-    small = f"What takes less than {LEAST_SHARE:.0%} of the loop is not called a limit."
+    small = f"Of the training loop. What takes less than {LEAST_SHARE:.0%} of it is not called a limit."
     figure = Figure("What takes the time", _bars(found), small)
-    return Section("limiter", "What limits this training", said, (figure,), (
+    return Section("limiter", "What limits this training", tuple(said), (figure,), (
         Table("Candidates", heads, rows, frozenset({1, 2, 3})),))  # fmt: skip
 
 
 def _bars(found: Diagnosis) -> Markup:
-    parts = [(f"l-{n}", one.share, f"{one.limiter}: {percent(one.share)}") for n, one in enumerate(found.candidates)]
-    return keyed(parts, max(1.0, sum(one.share for one in found.candidates)))
+    """Of the loop: the initialization is none of it."""
+    parts = [
+        (f"l-{n}", one.share, f"{one.limiter}: {percent(one.share)}")
+        for n, one in enumerate(found.candidates)
+        if one.limiter is not Limiter.INITIALIZATION
+    ]
+    return keyed(parts, max(1.0, sum(share for _, share, _ in parts)))
+
+
+def _bound(one: Candidate) -> str:
+    """How much faster it could be. Computing cannot be taken away."""
+    return "" if one.limiter is Limiter.COMPUTE else f"{one.bound:.2f}×"
 
 
 def money(found: RightSizing | None) -> Section:

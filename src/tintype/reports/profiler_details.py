@@ -18,7 +18,7 @@ from tintype.reports.profiler_parts import Figure, Lacking, Section, Table, lack
 from tintype.reports.wording import counted, number, percent, seconds
 from tintype.rules.profiler_rule import Judgement
 
-ASK = "`tintype train --profile-steps 10:3` records steps 10 to 12; so does a profiler rule, by itself."
+ASK = "“tintype train --profile-steps 10:3” records steps 10 to 12; so does a profiler rule, by itself."
 NO_OPERATORS = f"No operators were recorded. They need a window of torch.profiler, which slows its steps down: {ASK}"
 NO_GPU_OPERATORS = "No operators of a GPU were recorded: the training used none in that window."
 NO_LAYERS = f"No times of layers were recorded; they come with the operators. {ASK}"

@@ -62,7 +62,8 @@ def gather(
     times, diagnosis = break_down(job), diagnose(job)
     by_rule = {one.rule: one for one in judgements}
     sections = (
-        limits(diagnosis), breakdown(job, times), utilisation(job), steps(job, times, by_rule.get("StepOutlier")),
+        limits(diagnosis, judgements), breakdown(job, times), utilisation(job),
+        steps(job, times, by_rule.get("StepOutlier")),
         loader(job, times), operators(job, by_rule.get("OverallFrameworkMetrics")), memory(job, times), python(job),
         verdicts(judgements),
         money(right_size(job, instances)),
