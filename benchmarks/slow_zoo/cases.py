@@ -51,7 +51,7 @@ CASES: Mapping[str, Case] = {
     "healthy, two waiting workers": _healthy(torch_threads=2, workers=2),
     "healthy, residual": _healthy(network=networks.residual, torch_threads=2),
     "healthy, transformer": _healthy(network=networks.Patches, batch=32),
-    "healthy, recurrent": _healthy(network=networks.Rows, batch=64, width=128, workers=1),
+    "healthy, recurrent": _healthy(network=networks.Rows, batch=32, width=512, workers=1),
     "healthy, dense": _healthy(network=networks.perceptron, batch=128, torch_threads=2),
     "sleep in the loader": Case("Dataloader", Limiter.LOADER_LATENCY, for_sample=faults.sleep(0.01)),
     "one slow sample in a hundred": Case(

@@ -52,9 +52,18 @@ def test_images_are_prepared_with_less_work(tmp_path: Path) -> None:
         speed_fix(job(tmp_path / "none", told, augmentation="none"))
 
 
+def test_evaluations_and_checkpoints_become_rarer(tmp_path: Path) -> None:
+    told = Told(30.0, steps=100, phases=COMPUTING, between={Outside.EVALUATION: 900.0})
+    assert speed_fix(job(tmp_path, told, epochs=20)).changes == {"evaluate-every": "4"}
+    few = job(tmp_path / "few", told, **{"epochs": 6, "evaluate-every": 2})
+    assert speed_fix(few).changes == {"evaluate-every": "6"}
+    told = Told(30.0, steps=100, phases=COMPUTING, between={Outside.CHECKPOINT: 900.0})
+    assert speed_fix(job(tmp_path / "save", told, **{"checkpoint-seconds": 0})).changes == {"checkpoint-seconds": "60"}
+
+
 def test_what_no_hyperparameter_changes_is_said_with_what_would(tmp_path: Path) -> None:
     told = Told(30.0, steps=100, phases=COMPUTING, between={Outside.EVALUATION: 900.0})
     with pytest.raises(InvalidRequest, match="evaluate less often"):
-        speed_fix(job(tmp_path, told))
+        speed_fix(job(tmp_path, told, epochs=1))
     with pytest.raises(InvalidRequest, match="were not measured"):
         speed_fix(job(tmp_path / "unmeasured", Told(30.0)))

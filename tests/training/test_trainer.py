@@ -38,6 +38,16 @@ def test_an_easy_job_from_plan_to_result(make_plan: PlanMaker) -> None:
     assert {"read the folder", "train", "evaluate"} <= set(result.phases)
 
 
+def test_evaluations_may_be_rarer_and_the_last_epoch_has_one(make_plan: PlanMaker) -> None:
+    ran = run(make_plan({"epochs": 5, "evaluate-every": 2}))
+    assert ["valid:loss" in event.metrics for event in ran.epochs] == [False, True, False, True, True]
+    assert all("train:loss" in event.metrics for event in ran.epochs)
+    assert ran.ended.best_epoch in (2, 4, 5)
+    assert ran.ended.metrics["valid"] is not None
+    impatient = run(make_plan({"epochs": 12, "evaluate-every": 3, "patience": 1, "lr": 1e-12}))
+    assert impatient.ended.epochs in (6, 9, 12)                 # it gives up after a look, not before the next one
+
+
 def test_what_it_writes(make_plan: PlanMaker) -> None:
     ran = run(make_plan({"epochs": 2}))
     history, evaluation = ran.output("history.json"), ran.output("evaluation.json")

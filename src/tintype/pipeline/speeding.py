@@ -25,6 +25,8 @@ from tintype.training.plan import parse_plan
 
 LARGER_BATCH, LARGER_RATE = 4, 2.0      # the rate by the square root of the batch
 SMALLER_IMAGE, IMAGE_GRID = 0.75, 32    # of the side; networks like multiples of 32 pixels
+RARER = 4                               # times: evaluations and checkpoints
+LEAST_BETWEEN_CHECKPOINTS = 60.0        # seconds
 LIGHTER = {"randaugment": "crop-flip", "crop-flip": "flip", "flip": "none"}
 
 Values = Mapping[str, Any]
@@ -112,9 +114,22 @@ def _less_to_prepare(used: Values) -> dict[str, str]:
     return {"augmentation": lighter} if lighter else {}
 
 
+def _evaluated_less_often(used: Values) -> dict[str, str]:
+    epochs, every = int(used.get("epochs") or 1), int(used.get("evaluate-every") or 1)
+    rarer = min(epochs, every * RARER)
+    return {"evaluate-every": str(rarer)} if rarer > every else {}
+
+
+def _saved_less_often(used: Values) -> dict[str, str]:
+    seconds = float(used.get("checkpoint-seconds") or 0)
+    return {"checkpoint-seconds": f"{max(LEAST_BETWEEN_CHECKPOINTS, seconds * RARER):g}"}
+
+
 CHANGES: Mapping[Limiter, Callable[[Values], dict[str, str]]] = {
     Limiter.LAUNCH: _more_in_a_step,
     Limiter.COMPUTE: _less_to_compute,
     Limiter.PREPARATION: _less_to_prepare,
+    Limiter.EVALUATION: _evaluated_less_often,
+    Limiter.CHECKPOINTING: _saved_less_often,
     Limiter.LOADER_LATENCY: _less_to_prepare,       # the trainer's loader is a thread of its own: it works, or waits
 }

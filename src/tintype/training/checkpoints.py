@@ -23,7 +23,7 @@ from tintype.training.progress import Best, Progress
 
 FORMAT = 1
 # What may differ between the job that wrote a checkpoint and the one that goes on from it.
-IMMATERIAL = {"name", "directory", "settings", "save", "checkpoint_seconds"}
+IMMATERIAL = {"name", "directory", "settings", "save", "checkpoint_seconds", "evaluate_every"}
 
 
 class Stateful(Protocol):

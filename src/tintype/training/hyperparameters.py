@@ -166,6 +166,8 @@ HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
     Hyperparameter("resize", "network.resize", "crop the centre, or stretch"),
     Hyperparameter("ema", "ema", "decay of the averaged weights; 0: no average", ("ema-decay",)),
     Hyperparameter("patience", "patience", "epochs without a better objective before giving up; 0: never"),
+    Hyperparameter("evaluate-every", "evaluate_every", "epochs between two evaluations of a network that is trained"),
+    Hyperparameter("checkpoint-seconds", "checkpoint_seconds", "at least this long between two checkpoints"),
     Hyperparameter("seed", "seed", "of everything random", ("random-seed",)),
     Hyperparameter("precision", "compute.precision", "auto, fp32, bf16 or fp16"),
 )

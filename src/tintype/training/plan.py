@@ -119,6 +119,7 @@ class TrainingPlan(_Group):
     ema: float = Field(default=0.0, ge=0.0, lt=1.0)           # decay of the averaged weights; 0: no average
     patience: int = Field(default=0, ge=0)                    # epochs without a better objective; 0: never give up
     objective: Literal["valid:accuracy", "valid:loss"] = "valid:accuracy"   # what `best` means
+    evaluate_every: int = Field(default=1, ge=1, le=100_000)  # epochs; the last one is evaluated too
     network: NetworkPlan = NetworkPlan()
     optimiser: OptimiserPlan = OptimiserPlan()
     schedule: SchedulePlan = SchedulePlan()

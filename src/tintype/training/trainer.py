@@ -74,7 +74,8 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
     if not resume:
         checkpoints.clear()
 
-    while not progress.is_over(plan.epochs, plan.patience):
+    patience = max(plan.patience, plan.evaluate_every) if plan.patience else 0      # a better one can be seen in it
+    while not progress.is_over(plan.epochs, patience):
         began = time.perf_counter()
         report = session.phases.progress(f"epoch {progress.epoch + 1}")
         model.train()
@@ -117,10 +118,13 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
             break
 
         trained = time.perf_counter()
-        with spans.outside(Outside.EVALUATION):
-            valid = evaluate(average.module)
-        scores = {"train": score(world.gather(meter.take()), len(session.classes)), "valid": valid.score}
-        progress.judge(valid, average.module.state_dict(), plan.objective)
+        scores = {"train": score(world.gather(meter.take()), len(session.classes))}
+        is_last = progress.epoch + 1 == plan.epochs or world.any(stop.after_epoch, place.device)
+        if is_last or (progress.epoch + 1) % plan.evaluate_every == 0:
+            with spans.outside(Outside.EVALUATION):
+                valid = evaluate(average.module)
+            scores["valid"] = valid.score
+            progress.judge(valid, average.module.state_dict(), plan.objective)
         ended = time.perf_counter()
         session.phases.add("train", trained - began)
         session.phases.add("evaluate", ended - trained)
