@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from tintype.errors import Conflict, InvalidRequest
 from tintype.web.account import Account
+from tintype.web.api.async_invocations import invocations_resumed
 from tintype.web.api.operations import OPERATIONS
 from tintype.web.app import App, Lifespan, Parts
 from tintype.web.context import Context
@@ -35,7 +36,7 @@ KEEP_ALIVE_SECONDS = 120        # clients that poll every 30 s or so keep their 
 STOP_SECONDS = 10               # for answers that are under way when the server is told to stop
 EVERYWHERE = ("0.0.0.0", "::", "")
 
-LIFESPANS: tuple[Lifespan, ...] = (engine_at_hand, work_resumed, invocations_kept)
+LIFESPANS: tuple[Lifespan, ...] = (engine_at_hand, work_resumed, invocations_resumed, invocations_kept)
 """What is started with the server and ended with it, in this order."""
 
 

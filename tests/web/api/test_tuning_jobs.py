@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.web.api.serving import BUCKET, IMAGE, ROLE, Api
-from tests.web.api.test_training_jobs import refused
+from tests.web.api.test_training_jobs import log_of, refused
 
 OBJECTIVE = "average test loss"
 SCRIPT = """
@@ -197,6 +197,61 @@ def test_a_metric_that_is_never_said_is_a_failed_objective(api: Api) -> None:
     assert ended["TrainingJobStatusCounters"]["Completed"] == 1
     assert ended["ObjectiveStatusCounters"]["Failed"] == 1
     assert OBJECTIVE in ended["FailureReason"]
+
+
+EPOCHS, TRIALS = 3, 9
+SLOW = """
+    import argparse, time
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--learningRate", type=float)
+    parser.add_argument("--epochs", type=int, default=3)
+    given = parser.parse_args()
+    for epoch in range(1, given.epochs + 1):
+        print(f"Test set: Average loss: {given.learningRate + 1 / epoch:.6f}", flush=True)
+        time.sleep(0.4)
+    print("trained to the end")
+"""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {
+            "Strategy": "Hyperband",
+            "StrategyConfig": {"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": EPOCHS}},
+        },
+        {"Strategy": "Random", "TrainingJobEarlyStoppingType": "Auto"},
+    ],
+    ids=["hyperband", "auto"],
+)
+def test_trials_that_are_not_worth_it_are_stopped(api: Api, wanted: dict[str, Any]) -> None:
+    name = f"early-{wanted['Strategy'].lower()}"
+    ranges = {"ContinuousParameterRanges": [
+        {"Name": "learningRate", "MinValue": "0.0", "MaxValue": "5.0", "ScalingType": "Linear"},
+    ]}  # fmt: skip
+    limits = {"MaxNumberOfTrainingJobs": TRIALS, "MaxParallelTrainingJobs": 1}
+    configuration = {"ResourceLimits": limits, "RandomSeed": 1, **wanted}
+    api.sagemaker.create_hyper_parameter_tuning_job(
+        **tuning(api, name, SLOW, ranges, HyperParameterTuningJobConfig=configuration)
+    )
+    ended = api.tuned(name)
+    counters = ended["TrainingJobStatusCounters"]
+    assert ended["HyperParameterTuningJobStatus"] == "Completed", ended.get("FailureReason")
+    assert counters["Stopped"] >= 1
+    assert counters["Stopped"] + counters["Completed"] == TRIALS
+    trials = api.sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=name, MaxResults=100
+    )["TrainingJobSummaries"]
+    values = {}
+    for trial in trials:
+        said = log_of(api, trial["TrainingJobName"])
+        assert ("trained to the end" in said) is (trial["TrainingJobStatus"] == "Completed")
+        rate = float(trial["TunedHyperParameters"]["learningRate"])
+        values.setdefault(trial["TrainingJobStatus"], []).append(rate)
+        assert trial["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] > rate       # a stopped one keeps its last
+    assert min(values["Completed"]) < min(values["Stopped"])
+    assert float(ended["BestTrainingJob"]["TunedHyperParameters"]["learningRate"]) == min(values["Completed"])
 
 
 def test_stopping_a_tuning_job_stops_its_trials(api: Api) -> None:

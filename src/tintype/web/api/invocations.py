@@ -1,7 +1,6 @@
 """SageMaker Runtime: requests handed on to the endpoint's own server, its answers back, its errors as ModelError.
 
-An answer is passed on as it is. A request whose answer is wanted in a bucket (InvokeEndpointAsync) is answered by this
-server's process: one that is killed meanwhile loses it, and its caller finds no object.
+An answer is passed on as it is. Requests whose answer is wanted in a bucket are in `async_invocations.py`.
 """
 
 from __future__ import annotations
@@ -9,24 +8,19 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, final
 
 import httpx
 
 from tintype.serving.endpoints.endpoint import Endpoint
-from tintype.storage import is_url, write_bytes
-from tintype.web.api.endpoints import find_endpoint, kept_configuration
+from tintype.web.api.endpoints import find_endpoint
 from tintype.web.api.operation import Members
-from tintype.web.api.surroundings import destination, locate
 from tintype.web.context import Context
 from tintype.web.faults import AwsFault
 
 TIMEOUT_SECONDS = 65.0              # SageMaker's limit is 60; the endpoint says so itself, and better
-ASYNC_SECONDS = 3600.0
 PART_BYTES = 64 * 1024
 MESSAGE_CHARACTERS = 2000
 # It is a server of this machine, spoken to in the clear; reading the certificates of the world takes 20 ms.
@@ -41,7 +35,6 @@ HEADERS: Mapping[str, str] = {
     "TargetVariant": "x-amzn-sagemaker-target-variant",
     "InferenceId": "x-amzn-sagemaker-inference-id",
 }
-_waiting: set[asyncio.Task[None]] = set()       # a task that nobody holds may be collected before it has run
 
 
 @final
@@ -56,15 +49,15 @@ class Answered:
 
 async def invoke_endpoint(context: Context, request: Members) -> Members:
     """The endpoint's answer."""
-    endpoint = await asyncio.to_thread(_serving, context, request["EndpointName"])
-    answered = await _ask(context, endpoint, request, request["Body"], TIMEOUT_SECONDS)
+    endpoint = await asyncio.to_thread(serving_endpoint, context, request["EndpointName"])
+    answered = await ask(context, endpoint, request, request["Body"], TIMEOUT_SECONDS)
     return {"Body": answered.content, **_members(answered)}
 
 
 async def invoke_endpoint_with_response_stream(context: Context, request: Members) -> Members:
     """The same in parts: a large answer is read as it comes."""
-    endpoint = await asyncio.to_thread(_serving, context, request["EndpointName"])
-    answered = await _ask(context, endpoint, request, request["Body"], TIMEOUT_SECONDS)
+    endpoint = await asyncio.to_thread(serving_endpoint, context, request["EndpointName"])
+    answered = await ask(context, endpoint, request, request["Body"], TIMEOUT_SECONDS)
 
     async def parts() -> AsyncIterator[Members]:
         for start in range(0, len(answered.content), PART_BYTES):
@@ -73,35 +66,10 @@ async def invoke_endpoint_with_response_stream(context: Context, request: Member
     return {"Body": parts(), **_members(answered)}
 
 
-async def invoke_endpoint_async(context: Context, request: Members) -> Members:
-    """Take the request; its answer will be the object at OutputLocation, or the reason that at FailureLocation."""
-    name = request["EndpointName"]
-    endpoint = await asyncio.to_thread(_serving, context, name)
-    configuration = await asyncio.to_thread(kept_configuration, context, name)
-    output = (configuration.get("AsyncInferenceConfig") or {}).get("OutputConfig") or {}
-    if not output.get("S3OutputPath"):
-        raise AwsFault("ValidationError", f"Endpoint {name} has no AsyncInferenceConfig with an S3OutputPath")
-    inference_id = request.get("InferenceId") or str(uuid.uuid4())
-    body = await asyncio.to_thread(_input, context, request)
-    object_name = request.get("Filename") or f"{uuid.uuid4()}.out"
-    good, good_file = _target(context, output["S3OutputPath"], object_name)
-    bad, bad_file = _target(context, output.get("S3FailurePath") or output["S3OutputPath"], f"{object_name}-error.out")
-    seconds = float(request.get("InvocationTimeoutSeconds") or ASYNC_SECONDS)
-
-    async def work() -> None:
-        try:
-            answered = await _ask(context, endpoint, request, body, seconds)
-            await asyncio.to_thread(write_bytes, good_file, answered.content)
-        except AwsFault as fault:
-            await asyncio.to_thread(write_bytes, bad_file, fault.message.encode())
-
-    task = asyncio.create_task(work())
-    _waiting.add(task)
-    task.add_done_callback(_waiting.discard)
-    return {"InferenceId": inference_id, "OutputLocation": good, "FailureLocation": bad}
-
-
-async def _ask(context: Context, endpoint: Endpoint, request: Members, body: bytes, seconds: float) -> Answered:
+async def ask(
+    context: Context, endpoint: Endpoint, request: Mapping[str, Any], body: bytes, seconds: float
+) -> Answered:
+    """Hand a request on, and wait for its answer. Raises `AwsFault`: ModelError, or ServiceUnavailable at its limit."""
     headers = {header: request[member] for member, header in HEADERS.items() if request.get(member)}
     if endpoint.token:
         headers["authorization"] = f"Bearer {endpoint.token}"
@@ -124,7 +92,8 @@ async def _ask(context: Context, endpoint: Endpoint, request: Members, body: byt
     return Answered(found.status_code, found.content, found.headers)
 
 
-def _serving(context: Context, name: str) -> Endpoint:
+def serving_endpoint(context: Context, name: str) -> Endpoint:
+    """The endpoint of a name that has a server now. Raises `AwsFault` ValidationError."""
     missing = AwsFault("ValidationError", f"Endpoint {name} of account {context.account.id} not found.")
     try:
         endpoint = find_endpoint(context, name)
@@ -159,20 +128,3 @@ def _members(answered: Answered) -> Members:
         "CustomAttributes": answered.headers.get(ATTRIBUTES),
     }
     return {name: value for name, value in found.items() if value}
-
-
-def _input(context: Context, request: Members) -> bytes:
-    location = request.get("InputLocation")
-    if not location:
-        return request.get("Body") or b""
-    path = locate(context.buckets, location)
-    if is_url(path) or not Path(path).is_file():
-        raise AwsFault("ValidationError", f"InputLocation {location} is no object in a bucket of this server")
-    return Path(path).read_bytes()
-
-
-def _target(context: Context, prefix: str, name: str) -> tuple[str, Path]:
-    folder = destination(context.buckets, prefix)
-    if is_url(folder):
-        raise AwsFault("ValidationError", f"{prefix} is in no bucket of this server")
-    return f"{prefix.rstrip('/')}/{name}", Path(folder) / name

@@ -5,6 +5,7 @@ name.
 from __future__ import annotations
 
 from tintype.web.api import (
+    async_invocations,
     endpoint_configs,
     endpoints,
     identity,
@@ -59,7 +60,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("sagemaker", "UpdateEndpointWeightsAndCapacities"): endpoints.update_endpoint_weights_and_capacities,
     ("sagemaker", "DeleteEndpoint"): endpoints.delete_endpoint,
     ("sagemaker-runtime", "InvokeEndpoint"): invocations.invoke_endpoint,
-    ("sagemaker-runtime", "InvokeEndpointAsync"): invocations.invoke_endpoint_async,
+    ("sagemaker-runtime", "InvokeEndpointAsync"): async_invocations.invoke_endpoint_async,
     ("sagemaker-runtime", "InvokeEndpointWithResponseStream"): invocations.invoke_endpoint_with_response_stream,
     ("sagemaker", "CreateTransformJob"): transform_jobs.create_transform_job,
     ("sagemaker", "DescribeTransformJob"): transform_jobs.describe_transform_job,
