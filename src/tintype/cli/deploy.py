@@ -30,13 +30,16 @@ def deploy(
     capture: Annotated[
         float | None, typer.Option(min=0, max=100, metavar="PERCENT", help="Of the requests, to be kept with answers.")
     ] = None,
+    capture_to: Annotated[
+        str, typer.Option(metavar="FOLDER|URL", help="Where to, such as s3://bucket/prefix; else the endpoint's own.")
+    ] = "",
     host: Annotated[str, typer.Option(help="Where to listen; others than this machine need a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 0,
     token: Annotated[str | None, typer.Option(envvar="TINTYPE_TOKEN", help="What callers must send.")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Until it answers.")] = True,
 ) -> None:
     """Serve a model over HTTP, in processes of its own, until `tintype endpoints delete`."""
-    wanted = Wanted(name, variant or (), shadow or (), instances, max_instances, capture)
+    wanted = Wanted(name, variant or (), shadow or (), instances, max_instances, capture, capture_to)
     with call.workspace() as workspace:
         config = config_of(workspace, wanted)
         title = endpoint or (workspace.jobs.get(name).name if workspace.jobs.exists(name) else name_of(name))

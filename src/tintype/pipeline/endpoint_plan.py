@@ -22,6 +22,7 @@ from tintype.serving.endpoints.config import (
 from tintype.serving.updates.rollout import DeploymentPolicy, Shift
 from tintype.serving.variants.scaling import Scaling
 from tintype.serving.watching.capture import CaptureConfig
+from tintype.storage import local_path
 from tintype.workspace import Workspace
 
 
@@ -36,6 +37,7 @@ class Wanted:
     instances: int = 1                      # workers of each variant
     most_instances: int | None = None       # scale by load up to so many
     capture_percent: float | None = None    # None: nothing is captured
+    capture_to: str = ""                    # a folder or a URL; "": with the endpoint
 
 
 def config_of(workspace: Workspace, wanted: Wanted, policy: DeploymentPolicy | None = None) -> EndpointConfig:
@@ -54,11 +56,21 @@ def config_of(workspace: Workspace, wanted: Wanted, policy: DeploymentPolicy | N
                 ShadowVariant(name=name, model=_source(workspace, model), percent=percent, workers=wanted.instances)
                 for name, model, percent in (_parsed(one, 100.0) for one in wanted.shadows)
             ),
-            capture=None if wanted.capture_percent is None else CaptureConfig(percent=wanted.capture_percent),
+            capture=_capture(wanted),
             policy=policy or DeploymentPolicy(),
         )
     except ValidationError as error:
         raise InvalidRequest(told(error)) from error
+
+
+def _capture(wanted: Wanted) -> CaptureConfig | None:
+    if wanted.capture_percent is None:
+        if wanted.capture_to:
+            raise InvalidRequest("where captured requests go is said, and not how many are captured; add --capture 100")
+        return None
+    folder = local_path(wanted.capture_to) if wanted.capture_to else None
+    where = str(folder.resolve()) if folder else wanted.capture_to
+    return CaptureConfig(percent=wanted.capture_percent, directory=where)
 
 
 def updated(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
-from tintype.errors import BadData, InvalidRequest, Unauthorised
+from tintype.errors import BadData, InvalidRequest, StorageFailed, Unauthorised
 from tintype.serving.batch.transform import Input, output_path, transform
 
 
@@ -56,6 +58,34 @@ def test_a_bad_file_is_a_problem_and_the_others_go_on(tmp_path: Path) -> None:
     assert found.done == 2
     assert dict(found.problems) == {"b": "no picture", "gone": "cannot be read: No such file or directory"}
     assert not (tmp_path / "out" / "b.out").exists()
+
+
+def test_a_disk_that_fills_up_ends_it_and_the_next_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, asked, has_room = tempfile.mkstemp, [], threading.Event()
+
+    def on_a_full_disk(dir: Path, **names: str) -> tuple[int, str]:
+        descriptor, path = real(dir=dir, **names)
+        if len(asked) > 3 and not has_room.is_set():
+            os.close(descriptor)
+            descriptor = os.open("/dev/full", os.O_WRONLY)      # the kernel says that there is no space left
+        return descriptor, path
+
+    def invoke(content: bytes, *_: str) -> bytes:
+        asked.append(content)
+        return b"<" + content + b">"
+
+    monkeypatch.setattr(tempfile, "mkstemp", on_a_full_disk)
+    given, out = inputs(tmp_path / "in", *(f"{number:02d}" for number in range(50))), tmp_path / "out"
+    with pytest.raises(StorageFailed, match=r"the disk is full while writing .*03\.out; free some space"):
+        transform(invoke, given, out)
+    assert sorted(path.name for path in out.iterdir()) == ["00.out", "01.out", "02.out"]    # whole ones, and no parts
+    assert len(asked) < 50
+    has_room.set()
+    asked.clear()
+    found = transform(invoke, given, out)
+    assert (found.done, found.passed_over, found.problems) == (47, 3, ())
+    assert {path.read_bytes() for path in out.iterdir()} == {b"<%02d>" % number for number in range(50)}
+    assert len(asked) == 47
 
 
 def test_what_is_no_fault_of_a_file_ends_it_all(tmp_path: Path) -> None:

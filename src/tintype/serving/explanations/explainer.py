@@ -28,7 +28,7 @@ class Explainer:
         self._inside = 0
 
     async def explain(self, folder: Path, content: bytes) -> dict[str, Any]:
-        """What `explanation_process.explained` gives for a picture and an unpacked archive.
+        """What `process.explained` gives for a picture and an unpacked archive.
 
         Raises `Busy` when others wait already, `TimedOut`, `InvalidRequest` and its kind for a bad picture, `JobFailed`
         when the process died of it.

@@ -55,8 +55,7 @@ class Onlookers:
             return
         if capture:
             self._chores.begin(asyncio.to_thread(capture.close))
-        directory = Path(wanted.directory) if wanted and wanted.directory else self._captures
-        self._live.capture = Capture(directory, wanted) if wanted else None
+        self._live.capture = Capture.begin(self._captures, wanted) if wanted else None
 
     def _apply_shadow(self, name: str, shadow: Shadow) -> None:
         wanted = self._wanted.get(name)

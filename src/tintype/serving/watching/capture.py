@@ -5,6 +5,9 @@
 A request hands its record to a bounded queue and goes on; a thread writes. What does not fit into the queue, or onto
 the disk, is dropped and counted: no request is ever late or lost because of it. The oldest files make room for new ones
 when all of them together are over `most_bytes`.
+
+When the directory is a URL, files are written to a local folder, each is closed after `SEND_SECONDS` at most, and
+`sending` takes it from there. So `most_bytes` bounds what waits while the other end cannot be reached.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import base64
 import contextlib
 import json
 import logging
+import os
 import queue
 import threading
 import time
@@ -23,13 +27,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from tintype.errors import InvalidRequest
 from tintype.serving.front.invocation import Answer, Invocation
+from tintype.serving.watching.sending import Sender, is_elsewhere
+from tintype.storage import local_path
 
 QUEUED_BYTES = 64 * 1024**2         # bodies that wait to be written
 FILES_IN_ALL = 16                   # a file is closed when it has this part of `most_bytes`
 PAUSE_SECONDS = 10.0                # after the disk refused; what comes meanwhile is dropped
+SEND_SECONDS = 60.0                 # a file that is to be sent is closed when it is so old
+UNFINISHED = ".open"                # the end of its name until then
 TEXT_ENCODINGS = {"application/json": "JSON", "application/jsonlines": "JSON", "text/csv": "CSV"}
 
 log = logging.getLogger(__name__)
@@ -45,7 +54,16 @@ class CaptureConfig(BaseModel):
     requests: bool = Field(default=True, description="what was sent")
     answers: bool = Field(default=True, description="what was answered")
     directory: str = Field(default="", description='where to; "": the endpoint\'s own folder, and it goes with it')
-    most_bytes: int = Field(default=1024**3, ge=1024**2, description="of all files; the oldest are removed beyond")
+    most_bytes: int = Field(default=1024**3, ge=1024**2, description="of all local files; beyond, the oldest go")
+
+    @field_validator("directory")
+    @classmethod
+    def _can_be_written_to(cls, value: str) -> str:
+        try:
+            is_elsewhere(value)
+        except InvalidRequest as error:
+            raise ValueError(str(error)) from error
+        return value
 
 
 @final
@@ -55,7 +73,7 @@ class CaptureCounts:
 
     written: int = 0
     dropped: int = 0                # no room in the queue, or none on the disk
-    failure: str = ""               # the last reason why the disk refused
+    failure: str = ""               # the last reason why the disk refused, or why nothing can be sent
 
 
 @final
@@ -63,9 +81,13 @@ class Capture:
     """The writer of one endpoint's records. Close it when done; what is queued is written then."""
 
     def __init__(self, directory: Path, config: CaptureConfig, clock: Callable[[], float] = time.time) -> None:
+        """`directory` is where files are written; what `config` says of it is for `begin` to see to."""
         self.config = config
         self.counts = CaptureCounts()
         self._directory = directory
+        self._sender: Sender | None = None
+        if is_elsewhere(config.directory):
+            self._sender = Sender(directory, config.directory, self._not_sent)
         self._clock = clock
         self._queue: queue.SimpleQueue[tuple[str, Callable[[], bytes], int] | None] = queue.SimpleQueue()
         self._queued_bytes = 0
@@ -75,6 +97,13 @@ class Capture:
         self._paused_until = 0.0
         self._thread = threading.Thread(target=self._write_all, name="capture", daemon=True)
         self._thread.start()
+
+    @classmethod
+    def begin(cls, own: Path, config: CaptureConfig) -> Capture:
+        """Capture to where `config` says: `own` is the endpoint's folder for it."""
+        if is_elsewhere(config.directory):
+            return cls(own.with_name(f"{own.name}-unsent"), config)
+        return cls((local_path(config.directory) if config.directory else None) or own, config)
 
     def offer(self, invocation: Invocation, answer: Answer) -> None:
         """Take note of a request, if it is one of those that are sampled. Never waits, never raises."""
@@ -94,6 +123,8 @@ class Capture:
         """Write what is queued, and end."""
         self._queue.put(None)
         self._thread.join()
+        if self._sender:
+            self._sender.close()
 
     def _sampled(self) -> bool:
         """Every so-manieth request, evenly: after n requests n * percent / 100 were taken."""
@@ -104,7 +135,11 @@ class Capture:
         return int(self._seen * share + 1e-9) > int((self._seen - 1) * share + 1e-9)
 
     def _write_all(self) -> None:
-        while (entry := self._queue.get()) is not None:
+        if self._sender:
+            with contextlib.suppress(OSError):      # what cannot be renamed now is still there the next time
+                finish(self._directory)
+            self._sender.wake()
+        while (entry := self._next()) is not None:
             variant, line, size = entry
             try:
                 self._write(variant, line())
@@ -114,11 +149,21 @@ class Capture:
                 self._queued_bytes -= size
         self._close_files()
 
+    def _next(self) -> tuple[str, Callable[[], bytes], int] | None:
+        while self._sender:
+            try:
+                return self._queue.get(timeout=SEND_SECONDS / 4)
+            except queue.Empty:
+                self._close_files(SEND_SECONDS)
+        return self._queue.get()
+
     def _write(self, variant: str, line: bytes) -> None:
         now = self._clock()
         if now < self._paused_until:
             self.counts.dropped += 1
             return
+        if self._sender:
+            self._close_files(SEND_SECONDS)
         self._file_for(variant, now).append(line)
         self.counts.written += 1
 
@@ -128,8 +173,9 @@ class Capture:
             return found
         if found:
             self._files.pop(variant).close()
+            self._sent_on()
         make_room(self._directory, self.config.most_bytes - allowance * (len(self._files) + 1))
-        self._files[variant] = _HourFile(self._directory, variant, now)
+        self._files[variant] = _HourFile(self._directory, variant, now, UNFINISHED if self._sender else "")
         return self._files[variant]
 
     def _refused(self, error: OSError) -> None:
@@ -139,22 +185,35 @@ class Capture:
         log.warning("captured data cannot be written below %s: %s", self._directory, self.counts.failure)
         self._close_files()
 
-    def _close_files(self) -> None:
-        while self._files:
-            self._files.popitem()[1].close()
+    def _close_files(self, least_seconds: float = 0.0) -> None:
+        """Those that are so old."""
+        now = self._clock()
+        for variant, file in list(self._files.items()):
+            if now - file.opened >= least_seconds:
+                self._files.pop(variant).close()
+                self._sent_on()
+
+    def _sent_on(self) -> None:
+        if self._sender:
+            self._sender.wake()
+
+    def _not_sent(self, reason: str) -> None:
+        self.counts.failure = reason
 
 
 @final
 class _HourFile:
     """An open file of one variant and one hour. A line that was cut off by a full disk is taken back."""
 
-    def __init__(self, directory: Path, variant: str, now: float) -> None:
+    def __init__(self, directory: Path, variant: str, now: float, ending: str = "") -> None:
+        """`ending` is at the end of its name until it is closed."""
         moment = datetime.fromtimestamp(now, UTC)
         folder = directory / variant / moment.strftime("%Y/%m/%d/%H")
         folder.mkdir(parents=True, exist_ok=True)
         name = f"{moment.strftime('%M-%S')}-{moment.microsecond // 1000:03d}-{uuid.uuid4()}.jsonl"
-        self.hour = hour_of(now)
-        self._stream: IO[bytes] = (folder / name).open("ab", buffering=0)
+        self.hour, self.opened = hour_of(now), now
+        self._path, self._ending = folder / name, ending
+        self._stream: IO[bytes] = (folder / f"{name}{ending}").open("ab", buffering=0)
         self.size = 0
 
     def append(self, line: bytes) -> None:
@@ -170,6 +229,9 @@ class _HourFile:
 
     def close(self) -> None:
         self._stream.close()
+        if self._ending:
+            with contextlib.suppress(OSError):      # the next writer gives it its name
+                os.replace(f"{self._path}{self._ending}", self._path)
 
 
 def capture_line(invocation: Invocation, answer: Answer, at: float, config: CaptureConfig) -> bytes:
@@ -190,6 +252,13 @@ def capture_line(invocation: Invocation, answer: Answer, at: float, config: Capt
 def hour_of(at: float) -> int:
     """The hour, UTC, that a time in seconds since the epoch is in."""
     return int(at // 3600)
+
+
+def finish(directory: Path) -> None:
+    """Give the files of a writer that was killed the names that they were to have; their lines are whole, or cut off at
+    the end."""
+    for path in directory.rglob(f"*.jsonl{UNFINISHED}"):
+        path.replace(path.with_name(path.name.removesuffix(UNFINISHED)))
 
 
 def make_room(directory: Path, most_bytes: int) -> None:
