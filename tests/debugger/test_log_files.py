@@ -10,7 +10,9 @@ import fsspec
 import numpy as np
 import pytest
 
-from tintype.debugger.log_files import LocalFiles, LogFiles, log_files
+from tintype.debugger.local_files import LocalFiles
+from tintype.debugger.log_files import LogFiles
+from tintype.debugger.log_location import log_files
 from tintype.errors import NotFound, StorageFailed
 
 

@@ -17,7 +17,7 @@ import pytest
 from tintype.debugger.collection import BUILT_IN, Collection
 from tintype.debugger.journal import ROW
 from tintype.debugger.layout import event_path
-from tintype.debugger.log_files import log_files
+from tintype.debugger.log_location import log_files
 from tintype.debugger.log_writer import TensorLogWriter
 from tintype.debugger.modes import Mode
 from tintype.debugger.record_reading import scan

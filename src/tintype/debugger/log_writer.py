@@ -27,7 +27,8 @@ from tintype.debugger.layout import (
     event_path,
     index_path,
 )
-from tintype.debugger.log_files import LocalFiles, log_files
+from tintype.debugger.local_files import LocalFiles
+from tintype.debugger.log_location import log_files
 from tintype.debugger.modes import Mode
 from tintype.debugger.reductions import OWN_PREFIX
 from tintype.debugger.step_record import StepRecord

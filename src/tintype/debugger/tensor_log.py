@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from tintype.debugger.collection import Collection
-from tintype.debugger.log_files import log_files
 from tintype.debugger.log_loading import LogLoader
+from tintype.debugger.log_location import log_files
 from tintype.debugger.log_names import LogNames
 from tintype.debugger.log_steps import LogSteps, spelt
 from tintype.debugger.log_values import LogValues

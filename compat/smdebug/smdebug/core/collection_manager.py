@@ -9,7 +9,7 @@ from typing import Any
 from smdebug.core.collection import Collection
 from smdebug.exceptions import SMDebugError, SMDebugTypeError
 from tintype.debugger.layout import COLLECTIONS
-from tintype.debugger.log_files import log_files
+from tintype.debugger.log_location import log_files
 
 
 class CollectionManager:

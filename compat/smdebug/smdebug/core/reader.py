@@ -13,7 +13,7 @@ import numpy as np
 from smdebug.core.modes import ModeKeys
 from smdebug.exceptions import spoken_as_smdebug
 from tintype.debugger.event_decoding import TensorHead
-from tintype.debugger.log_files import log_files
+from tintype.debugger.log_location import log_files
 from tintype.debugger.record_reading import read_tensor, scan
 
 

@@ -27,7 +27,7 @@ from tintype.debugger.collection import Collection as Saved
 from tintype.debugger.configuration import HookConfiguration
 from tintype.debugger.hook import Hook as TintypeHook
 from tintype.debugger.layout import END_MARKER
-from tintype.debugger.log_files import log_files
+from tintype.debugger.log_location import log_files
 from tintype.debugger.save_config import SaveConfig as Windows
 from tintype.errors import NotFound
 from tintype.hidden_hooks import HiddenHook

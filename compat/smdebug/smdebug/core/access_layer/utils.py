@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tintype.debugger.layout import END_MARKER
-from tintype.debugger.log_files import log_files
+from tintype.debugger.log_location import log_files
 
 
 def has_training_ended(trial_prefix: str) -> bool:
