@@ -11,6 +11,7 @@ from tintype.tuning.state import TuningState
 class Listening:
     lines: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def stage(self, name: str) -> None: ...
 
@@ -20,7 +21,8 @@ class Listening:
 
     def trials(self, state: TuningState) -> None: ...
 
-    def warning(self, text: str) -> None: ...
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
 
     def note(self, text: str) -> None:
         self.notes.append(text)

@@ -13,6 +13,7 @@ from tests.web.api.serving import ROLE, Api, serving
 from tintype.errors import Conflict, InvalidRequest, JobFailed
 from tintype.jobs.job import Channel, JobSpec, MetricDefinition, Resources, Source
 from tintype.pipeline.amazon.account import connect
+from tintype.pipeline.amazon.following import follow_training, follow_tuning
 from tintype.pipeline.amazon.jobs import train, tune
 from tintype.pipeline.amazon.remote import Remote
 from tintype.settings import Settings
@@ -142,3 +143,40 @@ def test_without_waiting(api: Api, remote: Remote, workspace: Workspace, tmp_pat
     assert train(workspace, remote, "there-4", spec_of(tmp_path), Listening(), wait=False) is None
     assert not workspace.jobs.exists("there-4")
     assert api.ended("there-4")["TrainingJobStatus"] == "Completed"
+
+
+def interrupted(seconds: float) -> None:
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_leaves_a_training_to_itself_and_says_how_to_see_and_stop_it(
+    api: Api, remote: Remote, workspace: Workspace, tmp_path: Path
+) -> None:
+    spec = spec_of(tmp_path, "import time; print('begun', flush=True); time.sleep(300)")
+    assert train(workspace, remote, "there-5", spec, Listening(), wait=False) is None
+    watcher = Listening()
+    with pytest.raises(KeyboardInterrupt):
+        follow_training(remote, "there-5", watcher, sleep=interrupted)
+    (words,) = watcher.warnings
+    assert "aws logs tail /aws/sagemaker/TrainingJobs --log-stream-name-prefix there-5/ --follow" in words
+    assert "aws sagemaker stop-training-job --training-job-name there-5" in words
+    assert api.sagemaker.describe_training_job(TrainingJobName="there-5")["TrainingJobStatus"] == "InProgress"
+    api.sagemaker.stop_training_job(TrainingJobName="there-5")
+    assert api.ended("there-5")["TrainingJobStatus"] == "Stopped"
+
+
+def test_ctrl_c_leaves_a_search_to_itself(api: Api, remote: Remote, workspace: Workspace, tmp_path: Path) -> None:
+    space = Space((Continuous("lr", 0.001, 0.1),))
+    settings = TuningSettings(name="there-6", space=space, objective="loss", direction=Direction.MINIMIZE, max_jobs=1)
+    script = "import time; print('loss: 1', flush=True); time.sleep(300)"
+    spec = JobSpec(**{**vars(spec_of(tmp_path, script)), "hyperparameters": {}})
+    assert tune(workspace, remote, settings, spec, Listening(), wait=False) is None
+    watcher = Listening()
+    with pytest.raises(KeyboardInterrupt):
+        follow_tuning(remote, "there-6", watcher, sleep=interrupted)
+    (words,) = watcher.warnings
+    assert "stop-hyper-parameter-tuning-job --hyper-parameter-tuning-job-name there-6" in words
+    name = {"HyperParameterTuningJobName": "there-6"}
+    assert api.sagemaker.describe_hyper_parameter_tuning_job(**name)["HyperParameterTuningJobStatus"] == "InProgress"
+    api.sagemaker.stop_hyper_parameter_tuning_job(**name)
+    assert api.tuned("there-6")["HyperParameterTuningJobStatus"] == "Stopped"
