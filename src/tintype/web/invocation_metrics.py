@@ -8,29 +8,18 @@ Requests that were sent to an endpoint's own address are in its /metrics, not he
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, final
+from typing import final
 
-from tintype.errors import TintypeError
 from tintype.records import Records
 from tintype.web.api.metric_series import Series, put
 from tintype.web.api.statistics import Point
 
-if TYPE_CHECKING:
-    from tintype.web.context import Context
-
 NAMESPACE = "AWS/SageMaker"
-FLUSH_SECONDS = 5.0
 MOST_EXACT = 500                # requests of one variant between two writes that are kept one by one
 
-log = logging.getLogger(__name__)
 Counted = tuple[float, int, float]      # (when, status, seconds)
 
 
@@ -75,29 +64,3 @@ def points_of(requests: list[Counted]) -> dict[str, list[Point]]:
     step = -(-len(requests) // MOST_EXACT)
     latencies = [Point(at, seconds * 1e6) for at, status, seconds in requests[::step] if status]
     return {**found, "ModelLatency": latencies} if latencies else found
-
-
-@asynccontextmanager
-async def invocations_kept(context: Context) -> AsyncIterator[None]:
-    """A lifespan of the application: write now and then, and at the end."""
-
-    async def write_again_and_again() -> None:
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            await asyncio.to_thread(_write, context)
-
-    task = asyncio.create_task(write_again_and_again())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        await asyncio.to_thread(_write, context)
-
-
-def _write(context: Context) -> None:
-    try:
-        context.invocations.write(context.workspace.records)
-    except TintypeError as error:
-        log.warning("metrics of endpoints were lost: %s", error)

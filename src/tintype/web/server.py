@@ -21,7 +21,7 @@ from tintype.web.api.operations import OPERATIONS
 from tintype.web.app import App, Lifespan, Parts
 from tintype.web.context import Context
 from tintype.web.engine_at_hand import engine_at_hand
-from tintype.web.invocation_metrics import invocations_kept
+from tintype.web.invocations_kept import invocations_kept
 from tintype.web.keys import home_key
 from tintype.web.pages.routes import page_routes
 from tintype.web.pages.session import LOOPBACK_NAMES, Session, open_session
