@@ -190,3 +190,18 @@ def test_collections_that_are_known_by_their_names_alone(tmp_path: Path, caplog:
     assert {"0_output_0", "1_output_0", "3_output_0"} <= set(log.names(collection="outputs"))
     assert "CrossEntropyLoss_output_0" not in log.names(collection="outputs")
     assert "'nonsense'" in caplog.text
+
+
+def test_several_trainings_are_told_apart(tmp_path: Path) -> None:
+    kept = []
+    for _ in range(3):
+        model, (images, labels) = Net(), batch()
+        kept.append(model)
+        optimiser = torch.optim.SGD(model.parameters(), 0.1)
+        for _ in range(STEPS):
+            optimiser.zero_grad()
+            functional.cross_entropy(model(images), labels).backward()
+            optimiser.step()
+    log = log_of(tmp_path)
+    assert len(log.steps()) == 3 * STEPS
+    assert {step: int(value) for step, value in log.values("samples/training").items()} == {STEPS: 1, 2 * STEPS: 2}

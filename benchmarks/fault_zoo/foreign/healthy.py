@@ -76,7 +76,7 @@ HEALTHY = (
     Training("distilled", "digits", mlp, Loop(learning_rate=2e-3, epochs=5), script=distilled),
     Training("averaged weights", "large digits", NormedCNN, Loop(learning_rate=2e-3, epochs=4),
              script=scripts.averaged),
-    Training("L-BFGS", "digits", partial(mlp, width=32), script=scripts.in_closures),
+    Training("L-BFGS", "digits", partial(mlp, width=32), script=partial(scripts.in_closures, steps=6)),
     Training("early stopped", "digits", mlp, Loop(learning_rate=2e-3), script=scripts.early_stopped),
     Training("early stopped, ResNet", "shapes", SmallResNet, Loop(learning_rate=2e-3),
              script=partial(scripts.early_stopped, patience=2)),

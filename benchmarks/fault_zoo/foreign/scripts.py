@@ -36,9 +36,10 @@ def batches(x: Tensor, y: Tensor, size: int, steps: int) -> Iterator[tuple[Tenso
 
 
 def without_loader(
-    network: nn.Module, images: Images, loop: Loop, *, steps: int = 150, every: int = 0, loss: Loss = F.cross_entropy
+    network: nn.Module, images: Images, loop: Loop, *, steps: int = 150, every: int = 0, loss: Loss | None = None
 ) -> None:
     """No loader, no epochs, a functional loss; validated each `every` steps, or never."""
+    loss = loss or F.cross_entropy          # looked up now: this module was imported before anybody watched
     x, y, x_test, y_test = tensors(images)
     optimiser = optimiser_of(network, loop)
     for step, (pictures, labels) in enumerate(batches(x, y, loop.batch_size, steps)):
@@ -77,7 +78,7 @@ def with_schedule(
     loader = DataLoader(TensorDataset(x, y), loop.batch_size, shuffle=True)
     test_loader = DataLoader(TensorDataset(x_test, y_test), 100)
     optimiser, criterion = optimiser_of(network, loop), nn.CrossEntropyLoss()
-    scheduler = schedule(optimiser)
+    scheduler: Any = schedule(optimiser)
     for _ in range(loop.epochs):
         network.train()
         for pictures, labels in loader:
@@ -89,7 +90,7 @@ def with_schedule(
         network.eval()
         with torch.no_grad():
             total = sum(float(criterion(network(pictures), labels)) for pictures, labels in test_loader)
-        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+        if hasattr(scheduler, "num_bad_epochs"):        # it waits for a plateau
             scheduler.step(total)
         elif not per_batch:
             scheduler.step()

@@ -39,6 +39,7 @@ from tintype.debugger.hook_log import HookLog
 from tintype.debugger.hook_steps import HookSteps
 from tintype.debugger.modes import Mode
 from tintype.debugger.naming import ModuleNames, scalar_name
+from tintype.debugger.samples import TRAINING
 from tintype.debugger.step_record import DatedNumber
 from tintype.debugger.steps import Accounting
 from tintype.errors import InvalidRequest
@@ -84,6 +85,8 @@ class Hook:
         self._ours: weakref.WeakKeyDictionary[Optimizer, bool] = weakref.WeakKeyDictionary()    # it trains a root
         self._adopted: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._has_stepped = True
+        self._has_trained = False                       # what is followed now
+        self._trainings = 0                             # before it
         capture_losses.listen(self)
         capture_optimisers.WATCH.add(self)
         atexit.register(_close_at_exit, weakref.ref(self))
@@ -140,6 +143,10 @@ class Hook:
         A step that has begun with another network, and in which no optimiser has stepped, begins again with this one.
         """
         again = self._steps.capture is not None and not self._has_stepped
+        if self._has_trained:
+            self._trainings += 1
+            self._has_trained = False
+            self._steps.wait(Mode.TRAIN, TRAINING, self._trainings)
         for other in [one for _, one in self.names.roots() if one is not module]:
             self.unregister(other)
         self.register_module(module)
@@ -304,7 +311,7 @@ class Hook:
             )
         if not self._ours[optimiser]:
             return
-        self._has_stepped = True
+        self._has_stepped = self._has_trained = True
         if silent:
             self.guard(lambda: self._begin(self._mode or Mode.TRAIN))      # the root runs inside of compiled code
 

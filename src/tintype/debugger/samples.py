@@ -7,6 +7,7 @@ In the log they are strings and numbers under names of their own, all in the ord
     samples/labels          the class each was said to be
     samples/predictions     the likeliest class
     samples/fingerprints    N×4 numbers that tell images apart, when the collection fingerprints is saved
+    samples/training        how many trainings of other networks came before, at the first step of each but the first
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 IDS, LOSSES, LABELS, PREDICTIONS = "samples/ids", "samples/losses", "samples/labels", "samples/predictions"
 FINGERPRINTS = "samples/fingerprints"
+TRAINING = "samples/training"
 
 PATH_LISTS = ("samples", "imgs", "paths", "files", "image_paths", "_image_files")   # as data sets of images call them
 DEEPEST = 16

@@ -19,6 +19,11 @@ from tintype.rules.attached import whole
 from tintype.rules.step_view import StepView
 
 PREDICTED = re.compile(r"^(?P<loss>.*[Ll]oss)_input_0$")
+# Losses of quantities and of likenesses, whose inputs are no scores of classes.
+OF_NUMBERS = re.compile(
+    r"(MSE|L1|Huber|Poisson\w*|Gaussian\w*|KLDiv|CTC|Embedding|Ranking|Triplet\w*|MultiLabel\w*|SoftMargin)Loss$"
+)
+SUM = 1e-3                              # by which a distribution may miss the sum of 1
 SOFT = 0.99                             # a label whose largest part is less is a mixed one
 OFTEN = SaveConfig.same(SaveWindow(interval=10, steps=tuple(range(1000))))
 LOSS_INPUTS = whole("loss_inputs", r"[Ll]oss_input_[012]$", save_config=OFTEN)
@@ -83,6 +88,12 @@ class Answers:
         """The share of samples whose predicted class is their label."""
         return float(np.mean(self.predicted == self.labels))
 
+    @property
+    def skill(self) -> float:
+        """The accuracy on a scale on which naming the most frequent class always is 0, and being right always 1."""
+        chance = float(np.bincount(self.labels).max() / len(self))
+        return (self.right - chance) / (1 - chance) if chance < 1 else 0.0
+
 
 def joined(parts: list[Answers]) -> Answers:
     """Several batches as one. `parts` is not empty and of one network."""
@@ -98,11 +109,17 @@ def joined(parts: list[Answers]) -> Answers:
 
 def _answers(loss: str, scores: Array, labels: Array, step: StepView) -> Answers | None:
     labels = np.asarray(labels)
-    if scores.ndim == 1 or (scores.ndim == 2 and scores.shape[1] == 1):         # one score, of two classes
-        flat = scores.reshape(-1, 1).astype(np.float64)
-        scores, labels = np.concatenate([np.zeros_like(flat), flat], axis=1), labels.reshape(-1).round()
+    if OF_NUMBERS.search(loss):
+        return None
     soft = f"{loss}_input_2" in step.names()                                    # the same answers, judged by two labels
+    if scores.ndim == 1 or (scores.ndim == 2 and scores.shape[1] == 1):         # one score, of two classes
+        flat, labels = scores.reshape(-1, 1).astype(np.float64), labels.reshape(-1)
+        if labels.size and (labels.min() < 0 or labels.max() > 1 or (soft and labels.min() == labels.max())):
+            return None                                                         # a quantity; or real against forged
+        scores, labels = np.concatenate([np.zeros_like(flat), flat], axis=1), labels.round()
     if labels.ndim == 2 and labels.shape == scores.shape:
+        if labels.min(initial=0) < 0 or np.any(np.abs(labels.sum(axis=1) - 1) > SUM):
+            return None                                                         # several answers for each image
         soft = soft or bool(np.any(labels.max(axis=1) < SOFT))
         labels = labels.argmax(axis=1)
     if scores.ndim != 2 or labels.shape != scores.shape[:1] or not len(labels):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
 LEAST_SAMPLES = 100
+HALFWAY = 0.5                           # of the way from guessing to being right always
 
 
 @final
@@ -41,7 +42,8 @@ class AugmentationTooStrong(Rule[AugmentationTooStrongParameters]):
 
     Fires when at `patience` passes over the validation images in a row their accuracy is ahead of that of the newest
     256 training images by more than `threshold`, by more than two standard errors, and by more than training gained
-    since the pass before (in the beginning training lags behind because it improves while it is measured).
+    since the pass before (in the beginning training lags behind because it improves while it is measured), while
+    training is not even halfway from guessing to being right always (beyond that, a lead is what dropout is for).
 
     Labels that are mixed (mixup, CutMix) have no accuracy, and are not judged.
 
@@ -81,7 +83,7 @@ class AugmentationTooStrong(Rule[AugmentationTooStrongParameters]):
         before, self._before = self._before, trained.right
         lead = answers.right - trained.right
         variance = 0.25 / len(answers) + 0.25 / len(trained)
-        large = lead > max(self.parameters.threshold, 2 * variance**0.5)
+        large = lead > max(self.parameters.threshold, 2 * variance**0.5) and trained.skill < HALFWAY
         self._in_a_row = self._in_a_row + 1 if large and before is not None and lead > trained.right - before else 0
         if self._in_a_row < self.parameters.patience:
             return

@@ -53,8 +53,8 @@ class Confusion(Rule[ConfusionParameters]):
     - more than half are predicted as the second, for certain (two standard errors), fewer as themselves, and no third
       class mostly as the second as well (which is a network that has collapsed), while most of the newest training
       images of the class are answered right (otherwise the network has not learned it yet),
-    - or most classes reach `min_diag`, more than twice `max_off_diag` are taken for the second for certain, and the
-      pair stands out: the share is three times that of any other pair.
+    - or most classes reach `min_diag`, more than three times `max_off_diag` are taken for the second for certain, and
+      the pair stands out: the share is three times that of any other pair.
 
     Labels of two classes were swapped, training and validation number their classes differently, or nothing in the
     images tells the two apart.
@@ -130,7 +130,7 @@ class Confusion(Rule[ConfusionParameters]):
             surely = share - 2 * math.sqrt(share * (1 - share) / total)
             mostly = surely > MOSTLY and itself < share and np.sum(matrix.argmax(axis=1) == other) <= 2
             mostly = mostly and self._trained.mispredicted().get(label, 1.0) < MOSTLY
-            alone = surely > 2 * given.max_off_diag and _stands_out(matrix, label, other, given.min_diag)
+            alone = surely > 3 * given.max_off_diag and _stands_out(matrix, label, other, given.min_diag)
             if (mostly or alone) and share > given.max_off_diag and itself < given.min_diag:
                 yield self._finding(step, label, other, share, given.max_off_diag)
 

@@ -48,7 +48,8 @@ class DeadRelu(Rule[DeadReluParameters]):
     **Needs** one of: the outputs of ReLUs as whole tensors, which is exact; their `zeros`, which decides when nearly
     all are zero; or `zeros` of the gradients of biases, as a bias of which the gradient is exactly zero feeds a dead
     unit. The last works for ReLUs that are functions, which no hook can see. A layer that is almost silent by `zeros`
-    alone has at least the share of dead units that is reported.
+    alone has at least the share of dead units that is reported. Gradients tell of one batch only, so that half of the
+    other units must be dead as well (three quarters, by default).
 
     **Differs from SageMaker's**, which finds ReLUs by the name `relu`, takes each place of an image for a neuron of its
     own, and judges a single batch, so that small batches and sparse layers look dead. Here the collection
@@ -89,7 +90,10 @@ class DeadRelu(Rule[DeadReluParameters]):
             self._looked = True
             if name.startswith(GRADIENT) and silent:
                 continue
-            self._in_a_row[name] = self._in_a_row[name] + 1 if share > self.parameters.threshold_layer else 0
+            limit = self.parameters.threshold_layer
+            if name.startswith(GRADIENT):               # of one batch, and perhaps of one value for each of its images
+                limit += (100 - limit) / 2
+            self._in_a_row[name] = self._in_a_row[name] + 1 if share > limit else 0
             if self._in_a_row[name] == PATIENCE:
                 yield self._finding(step, name, share)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
+from tintype.debugger.samples import TRAINING
 from tintype.rules.membership import Membership
 from tintype.rules.rule import AnyRule
 from tintype.rules.rule_run import RuleRun
@@ -33,6 +34,9 @@ class Evaluation:
         new = [step for step in self.log.steps() if step > self._seen]
         for step in new:
             view = StepView.at(self.log, step, self._membership)
+            if view.names(f"^{TRAINING}$"):
+                for run in self.runs:
+                    run.begin_anew(self.log)
             for run in self.runs:
                 run.feed(self.log, view)
             self._seen = step

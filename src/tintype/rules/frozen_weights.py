@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 OPS = ("min", "max", "mean", "std", "l2")
 ENOUGH_STEPS = 50                       # of training, after which a weight that should learn has changed ...
+ENOUGH_AFTER = 3                        # of which so many came after its first gradient
 ENOUGH_SAVED = 8                        # ... at one of at least so many saved steps
 FAINT = 1e-6                            # mean size of a gradient that is lost in the last bits of a weight
 NOT_GIVEN = "the optimiser was not given this parameter, or its learning rate is zero"
@@ -30,6 +31,7 @@ class FrozenWeights:
     order: list[str] = field(default_factory=list)          # as the hook wrote them, which is that of the layers
     changed: set[str] = field(default_factory=set)
     pushed: dict[str, float] = field(default_factory=dict)  # largest mean size of the gradient, of those that had one
+    pushed_at: dict[str, int] = field(default_factory=dict)     # `steps` at the first of them
     steps: int = 0                                          # at which weights were saved
     step: int = 0                                           # the newest of them, global
     mode: Mode = Mode.TRAIN
@@ -39,7 +41,12 @@ class FrozenWeights:
     @property
     def enough(self) -> bool:
         """A weight that should learn would have changed by now."""
-        return self.steps >= ENOUGH_SAVED and self.mode_step - self._began >= ENOUGH_STEPS
+        waited = all(self._had_time(name) for name in self.pushed if name not in self.changed)
+        return waited and self.steps >= ENOUGH_SAVED and self.mode_step - self._began >= ENOUGH_STEPS
+
+    def _had_time(self, name: str) -> bool:
+        """To change since its first gradient: it may have been frozen until then."""
+        return self.steps - self.pushed_at[name] >= ENOUGH_AFTER or self.pushed_at[name] == 1
 
     def add(self, step: StepView) -> None:
         """Take the weights and gradients at `step`."""
@@ -57,12 +64,13 @@ class FrozenWeights:
                 self.changed.add(name)
             if size := step.number(gradient_of(name), "mean", absolute=True):
                 self.pushed[name] = max(size, self.pushed.get(name, 0.0))
+                self.pushed_at.setdefault(name, self.steps)
 
     def idle(self, log: TensorLog) -> Iterator[tuple[str, str, str]]:
         """(weight, what is wrong, why) of those that should have changed."""
         still = [name for name in self.order if name not in self.changed]
         for name in still:
-            if name in self.pushed:
+            if name in self.pushed and self._had_time(name):
                 cause = TOO_SMALL if self.pushed[name] < FAINT else NOT_GIVEN
                 yield name, f"{name} has gradients and has not changed in {self.mode_step} steps of training", cause
         learning = [place for place, name in enumerate(self.order) if name in self.changed]

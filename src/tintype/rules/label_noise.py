@@ -25,6 +25,7 @@ WINDOW = 1000                           # training samples that are judged toget
 HOP = WINDOW // 4                       # new ones between two looks
 PATIENCE = 3                            # looks in a row
 SUSPECTS = 20
+PROVEN = 0.15                           # lead of a network in validation, when training labels cannot show one
 BEGUN = 60                              # steps after which something of the training must carry over to validation
 
 
@@ -107,7 +108,8 @@ class LabelNoise(Rule[LabelNoiseParameters]):
         self._looks += 1
         errors = ConfidentErrors.of(answers)
         noisy = errors.at_least > self.parameters.threshold and errors.is_level
-        noisy = noisy and errors.is_competent and errors.is_settled
+        proven = self._valid is not None and self._valid.lead > PROVEN and errors.exceed(self._valid)
+        noisy = noisy and (errors.is_competent or (proven and errors.labels_are_random)) and errors.is_settled
         noisy = noisy and (errors.labels_are_random or (errors.labels_are_spread and errors.exceed(self._valid)))
         self._in_a_row = self._in_a_row + 1 if noisy else 0
         if self._in_a_row >= PATIENCE:

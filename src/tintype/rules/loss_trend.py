@@ -14,6 +14,8 @@ from tintype.rules.trends import Drop, Level, blocks
 
 LEAST_DROP = 0.04                       # a training that works takes at least this share off its first loss ...
 MOST_DROP = 0.06                        # ... and more than this is not asked for, however long it runs
+FIRST = 3                               # losses: a training may be over before the first window is
+LEARNED = 0.7                           # of their median; a loss that comes below it has fallen
 PLATEAU = 0.93                          # a loss that stays above this share of its beginning taught nothing
 STILL = 0.01                            # and lies still when it moves by less than this share of its beginning
 STILL_LOSSES = 100                      # which takes that many losses to tell
@@ -67,7 +69,7 @@ def judge_trend(values: Sequence[float], limits: TrendLimits) -> Trend | None:
     third = max(window, len(values) // 3)
     first, last = Level.of(values[:third]), Level.of(values[-third:])
     scale = max(abs(Level.of(values[:window]).value), abs(first.value), 1e-12)
-    return _rising(values, scale, limits) or _flat(len(values), Drop.between(first, last), scale, limits) or _still(
+    return _rising(values, scale, limits) or _flat(values, first, last, scale, limits) or _still(
         values, scale
     )
 
@@ -81,10 +83,11 @@ def _rising(values: Sequence[float], scale: float, limits: TrendLimits) -> Trend
     return Trend(Course.RISING, percent, limits.increase_percent) if risen else None
 
 
-def _flat(count: int, drop: Drop, scale: float, limits: TrendLimits) -> Trend | None:
+def _flat(values: Sequence[float], first: Level, last: Level, scale: float, limits: TrendLimits) -> Trend | None:
+    count, drop, begun = len(values), Drop.between(first, last), float(np.median(values[:FIRST]))
     wanted = limits.diff_percent / 100 * count / limits.window
     wanted = min(MOST_DROP, max(LEAST_DROP, wanted))
-    flat = drop.at_most < wanted * scale
+    flat = drop.at_most < wanted * scale and last.value > LEARNED * begun
     return Trend(Course.FLAT, 100 * drop.amount / scale, 100 * wanted) if flat else None
 
 

@@ -48,6 +48,10 @@ class Rule(ABC, Generic[P]):
         """What the rule is called where it is reported: its name, or the class of a user's rule."""
         return self.NAME
 
+    def anew(self) -> Rule[P]:
+        """The rule for the next training in the same log (the next fold), which knows nothing of the one before."""
+        return type(self)(parameters=self.parameters, profile=self.profile)     # type: ignore[call-arg]
+
     @abstractmethod
     def check(self, log: TensorLog, step: StepView) -> Iterable[Finding]:
         """What is wrong at `step`; called once for each step that has data, in the order of global steps."""

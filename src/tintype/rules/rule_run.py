@@ -37,6 +37,7 @@ class RuleRun:
     _count: int = 0                     # of all findings
     _last_step: int | None = None
     _over: bool = False
+    _judged_before: bool = False        # of an earlier training in the log
 
     def __post_init__(self) -> None:
         self._state = RuleState(self.name, self.rule.title, modified_at=self.clock())
@@ -53,13 +54,22 @@ class RuleRun:
 
     @property
     def _evaluated(self) -> bool:
-        return self._count > 0 or (self._state.status is not RuleStatus.ERROR and not self.rule.missing())
+        judged = self._judged_before or not self.rule.missing()
+        return self._count > 0 or (self._state.status is not RuleStatus.ERROR and judged)
 
     def feed(self, log: TensorLog, step: StepView) -> None:
         """Judge one step."""
         if not self._over:
             self._judge(log, step.step, self.rule.check, step)
         self._last_step = step.step
+
+    def begin_anew(self, log: TensorLog) -> None:
+        """Another network is trained from here on; what was seen of the one before is judged as a whole."""
+        if self._over or self.rule.profile is Profile.SAGEMAKER:
+            return
+        self._judge(log, self._last_step or 0, self.rule.conclude)
+        self._judged_before |= not self.rule.missing()
+        self.rule = self.rule.anew()
 
     def idle(self, log: TensorLog) -> None:
         """Nothing new has come."""

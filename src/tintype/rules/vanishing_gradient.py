@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 WINDOW = 3                              # saved steps that must agree: one batch may well leave a layer without gradient
 FIRST_STEP = 1                          # at step 0 blocks that begin as identities have no gradient, on purpose
 VANISHED = 1e-5                         # of the largest gradient: such a layer learns 100,000 times slower than another
+GROWING = 4.0                           # times from the first to the last of a window: it is on its way, not gone
 SMALL_SHARE = 1e-3                      # a tiny gradient counts when others are 1,000 times larger
 
 
@@ -42,7 +43,8 @@ class VanishingGradient(Rule[VanishingGradientParameters]):
     layers, which then stay as they were initialised.
 
     Fires when over three saved steps of training in a row (not step 0) the median of the mean absolute gradient of a
-    weight is below `threshold` and below a thousandth of the largest of all layers, or below 1/100,000 of the largest.
+    weight is below `threshold` and below a thousandth of the largest of all layers, or below 1/100,000 of the largest,
+    and is not four times as large at the last of them as at the first (as in a residual block that begins at zero).
 
     **Needs** the collection gradients: `abs_mean`, or whole tensors. Cost: one number per weight and saved step.
 
@@ -86,7 +88,12 @@ class VanishingGradient(Rule[VanishingGradientParameters]):
         largest = max(levels.values(), default=0.0)
         absolute = min(self.parameters.threshold, SMALL_SHARE * largest)
         limit = max(absolute, VANISHED * largest)
-        return [self._finding(step, name, level, limit, largest) for name, level in levels.items() if level < limit]
+        gone = {name: level for name, level in levels.items() if level < limit and not self._grows(name)}
+        return [self._finding(step, name, level, limit, largest) for name, level in gone.items()]
+
+    def _grows(self, name: str) -> bool:
+        first, last = self._recent[name][0], self._recent[name][-1]
+        return last > GROWING * first
 
     def missing(self) -> str:
         needed = 1 if self.profile is Profile.SAGEMAKER else WINDOW

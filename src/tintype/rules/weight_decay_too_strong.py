@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, final
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FIRST_STEPS = 2000                      # later, weights before a normalisation may shrink and do no harm
 WINDOW = 10
+AT_END = 0.5                            # share of the first deviation that is left when the training ends
 
 
 @final
@@ -38,7 +39,8 @@ class WeightDecayTooStrong(Rule[WeightDecayTooStrongParameters]):
     """Weight decay pulls the weights to zero faster than gradients can build them up.
 
     Fires when within the first 2,000 steps half of the weight tensors have shrunk to less than `threshold` of the
-    deviation they began with, while the loss is not lower than 90 % of its first value.
+    deviation they began with, while the loss is not lower than 90 % of its first value; or to less than half, if that
+    is where a training ends.
 
     **Needs** losses of each step and `min, max, mean, std` of weights now and then. SageMaker has no such rule.
     """
@@ -51,6 +53,7 @@ class WeightDecayTooStrong(Rule[WeightDecayTooStrongParameters]):
     profile: Profile = Profile.RIGHT
     _travel: WeightTravel = field(default_factory=WeightTravel)
     _losses: list[float] = field(default_factory=list)
+    _last: StepView | None = None
     _said: bool = False
 
     def check(self, log: TensorLog, step: StepView) -> Iterable[Finding]:
@@ -58,7 +61,15 @@ class WeightDecayTooStrong(Rule[WeightDecayTooStrongParameters]):
             return
         values = [value for name in step.names(collection="losses") if (value := loss_at(step, name)) is not None]
         self._losses += values[:1]
-        if not self._travel.add(step) or self._said or len(self._losses) < WINDOW:
+        if self._travel.add(step):
+            self._last = step
+            yield from self._judge(step, self.parameters.threshold)
+
+    def conclude(self, log: TensorLog) -> Iterable[Finding]:
+        return self._judge(self._last, max(AT_END, self.parameters.threshold)) if self._last is not None else ()
+
+    def _judge(self, step: StepView, threshold: float) -> Iterator[Finding]:
+        if self._said or len(self._losses) < WINDOW:
             return
         kept = {
             name: spread(last) / spread(first)
@@ -66,11 +77,11 @@ class WeightDecayTooStrong(Rule[WeightDecayTooStrongParameters]):
             if np.isfinite(last := self._travel.last[name]).all() and spread(first) > 0
         }
         middle = float(np.median(list(kept.values()))) if kept else 1.0
-        if middle < self.parameters.threshold and not np.median(self._losses[-WINDOW:]) < 0.9 * self._losses[0]:
+        if middle < threshold and not np.median(self._losses[-WINDOW:]) < 0.9 * self._losses[0]:
             self._said = True
             least = min(kept, key=kept.__getitem__)
             yield Finding(
-                self.NAME, step.step, step.mode, step.mode_step, least, middle, self.parameters.threshold,
+                self.NAME, step.step, step.mode, step.mode_step, least, middle, threshold,
                 f"after {step.mode_step + 1} steps half of the weight tensors have at most {100 * middle:.2g} % of "
                 f"the deviation they began with ({least} has {100 * kept[least]:.2g} %), and the loss has not fallen",
                 CAUSE, REMEDY,
