@@ -12,7 +12,7 @@ from tintype.errors import InvalidRequest
 from tintype.jobs.instances import Machine
 from tintype.jobs.job import Job, JobSpec, Phase, Resources, Source, Status
 from tintype.jobs.reconciliation import Need, cancelled, need_of, recovered, waiting
-from tintype.jobs.slots import Place, free_gpus, next_to_start
+from tintype.jobs.slots import Place, next_to_start
 from tintype.jobs.verdict import Cause, Verdict, verdict
 
 MACHINE = Machine(cores=4, memory_bytes=100, gpus=2)
@@ -71,7 +71,6 @@ def test_what_a_job_takes() -> None:
     assert Place.of("a", "", Resources(instance_count=8, gpus=0), MACHINE).cores == 4
     with pytest.raises(InvalidRequest):
         Place.of("a", "", Resources(gpus=3), MACHINE)
-    assert free_gpus([(0,), ()], MACHINE) == [1]
 
 
 def job(phase: Phase = Phase.STARTING, status: Status = Status.IN_PROGRESS, attempt: int = 0, retries: int = 0) -> Job:

@@ -101,6 +101,10 @@ def test_a_cpu_instance_hides_the_gpus(instance_type: str, gpus: int, seen: str)
     assert found["SM_NUM_GPUS"] == str(gpus)
 
 
+def test_gpus_are_counted_among_those_that_tintype_was_given() -> None:
+    assert variables(spec(), CUDA_VISIBLE_DEVICES="0, 4,5,GPU-8f1a")["CUDA_VISIBLE_DEVICES"] == "GPU-8f1a"
+
+
 def test_another_jobs_variables_are_not_inherited() -> None:
     found = variables(
         spec(), SM_CHANNEL_OLD="/x", SAGEMAKER_X="1", RANK="3", TRAINING_JOB_NAME="other", PYTHONPATH="/p"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tintype.errors import InvalidRequest
-from tintype.jobs.instances import GIB, OTHERS, Machine, instance, is_cpu_only, nvidia_gpus, share
+from tintype.jobs.instances import GIB, OTHERS, Machine, instance, is_cpu_only, nvidia_gpus, share, visible_gpus
 from tintype.jobs.specification import Resources
 
 LAPTOP = Machine(8, 16 * GIB)
@@ -92,3 +92,14 @@ def test_this_machine() -> None:
     here = Machine.here()
     assert here.cores >= 1
     assert here.memory_bytes > GIB // 4
+
+
+@pytest.mark.parametrize(
+    ("named", "seen"),
+    [
+        (None, ("0", "1", "2")), ("", ()), ("-1", ()), ("1", ("1",)), ("2,0", ("2", "0")), (" 1 , 2", ("1", "2")),
+        ("0,7,1", ("0",)), ("1,1", ("1",)), ("GPU-8f1a,1", ("GPU-8f1a", "1")), ("NoDevFiles,-1", ("NoDevFiles",)),
+    ],
+)  # fmt: skip
+def test_gpus_that_somebody_hid_are_not_shared_out(named: str | None, seen: tuple[str, ...]) -> None:
+    assert visible_gpus(3, named) == seen

@@ -11,14 +11,14 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import final
 
 from tintype.errors import Conflict, InvalidRequest, NotFound, StorageFailed
-from tintype.jobs import processes, reconciliation
+from tintype.jobs import processes, reconciliation, reserve, shared_inputs
+from tintype.jobs.agent_log import murmur
 from tintype.jobs.assignment import Assignment
 from tintype.jobs.event_loop import EventLoop
 from tintype.jobs.instances import Machine
@@ -26,7 +26,7 @@ from tintype.jobs.job import Job, Status
 from tintype.jobs.pace import Pace
 from tintype.jobs.reconciliation import Need, need_of
 from tintype.jobs.rendezvous import CHANGED, HEARD, WARM, Rendezvous
-from tintype.jobs.slots import Place, free_gpus, next_to_start
+from tintype.jobs.slots import Place, gpus_for, next_to_start
 from tintype.jobs.specification import JobSpec
 from tintype.jobs.starting import Starting
 from tintype.jobs.store import JobStore
@@ -112,7 +112,8 @@ class Agent:
             self._see_to(jobs, holders)
         except StorageFailed as error:
             self._idle = False                      # the records say nothing; look again
-            sys.stderr.write(f"agent: {error}\n")
+            reserve.give_up(self._home)             # the disk may be full, and there may be an end to be recorded
+            murmur(f"agent: {error}")
 
     def _see_to(self, jobs: list[Job], holders: dict[str, Lease]) -> None:
         queue: list[Job] = []
@@ -180,13 +181,11 @@ class Agent:
     def _start_some(self, queue: list[Job], running: list[Job]) -> None:
         places = {job.name: place for job in (*queue, *running) if (place := self._place(job)) is not None}
         waiting = [places[job.name] for job in queue if job.name in places]
-        chosen = {place.name for place in next_to_start(waiting, _of(running, places), self._machine)}
-        free = free_gpus((job.gpus for job in running), self._machine)
+        chosen = next_to_start(waiting, _of(running, places), self._machine)
+        gpus = gpus_for(chosen, (job.gpus for job in running), self._machine)
         for job in queue:
-            if job.name in chosen:
-                count = places[job.name].gpus
-                self._start(job, tuple(free[:count]))
-                free = free[count:]
+            if job.name in gpus:
+                self._start(job, gpus[job.name])
             elif job.name in places:
                 self._change(job, lambda one: reconciliation.waiting(one, at=time.time()))
 
@@ -195,6 +194,7 @@ class Agent:
             self._fail(job, reconciliation.NO_START)
             return
         spec = _spec(job)
+        reserve.keep(self._home)
         assignment = Assignment(job.name, str(self._home), self._pace, spec.resources.instance_count, gpus)
         self._starting.start(assignment, job.attempt, warm=spec.warm)
 
@@ -252,4 +252,5 @@ def serve(meeting: Rendezvous, pace: Pace, starting: Starting, loop: EventLoop, 
     settings = Settings.from_environment(os.environ, meeting.home)
     store = JobStore(Records.open(settings.records_url))
     Agent(meeting.home, store, pace, starting, loop).run(listening)
+    shared_inputs.forget(meeting.home)          # there is no tuning job any more: its coordinator would be a client
     store.disconnect()

@@ -3,7 +3,8 @@
 A local folder is not copied: its folders are made anew and its files are links, so that every way of walking a tree
 finds them (most do not enter linked folders) and what a script adds stays in the job. Beyond `MOST_LINKS` files the
 folders below the first level are linked whole, as making the links would take longer than they are worth.
-Anything else is fetched by fsspec, a batch of files at a time, whatever their number and size.
+Anything else is fetched by fsspec, a batch of files at a time, whatever their number and size; by the trials of a
+tuning job once for all of them, see shared_inputs.py.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from typing import Any
 import fsspec
 
 from tintype.errors import BadData, InvalidRequest, NotFound, StorageFailed, TintypeError, Unsupported
+from tintype.jobs.shared_inputs import copy_once_fetched, key_of
 from tintype.jobs.specification import Channel
-from tintype.storage import local_path, storage_errors
+from tintype.storage import clone_tree, local_path, scratch_directory, storage_errors
 
 MODES = ("File", "FastFile")
 MOST_LINKS = 50_000
@@ -41,11 +43,12 @@ def check_channel(channel: Channel) -> None:
         _check_local(channel, source)
 
 
-def place_channel(channel: Channel, channels: Path, report: Report) -> Path:
+def place_channel(channel: Channel, channels: Path, report: Report, shared: Path | None = None) -> Path:
     """Make the folder of `channel` below `channels`, whole or not at all, and return it.
 
-    What an earlier attempt placed is left as it is. `report` is told how a download goes. Raises `NotFound` when there
-    is nothing at the location, `BadData` when it holds no file, `StorageFailed`.
+    What an earlier attempt placed is left as it is. `report` is told how a download goes; with `shared`, a folder for
+    the jobs that have the same channels, only the first of them downloads. Raises `NotFound` when there is nothing at
+    the location, `BadData` when it holds no file, `StorageFailed`.
     """
     check_channel(channel)
     placed = channels / channel.name
@@ -57,7 +60,8 @@ def place_channel(channel: Channel, channels: Path, report: Report) -> Path:
         target = Path(tempfile.mkdtemp(dir=channels, prefix=f"{HIDDEN}{channel.name}."))
         try:
             if source is None:
-                _fetch(channel, target, report)
+                _fetch(channel, target, report, shared)
+                _refuse_empty(channel, target)
             elif source.is_dir():
                 _link_tree(source.absolute(), target, channels.resolve())
             else:
@@ -74,6 +78,29 @@ def remove_unfinished(channels: Path) -> None:
     """Clear away what an attempt that was killed while it placed a channel has left."""
     for leftover in channels.glob(f"{HIDDEN}*"):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def fetch_copies(location: str, folder: Path, report: Report) -> None:
+    """Make `folder`, with copies of all files at a path or URL in it, whole or not at all.
+
+    Raises `NotFound` when there are none, `BadData`, `InvalidRequest` and `StorageFailed` when they cannot be read.
+    """
+    source = local_path(location)
+    with scratch_directory(folder.parent, HIDDEN) as scratch, storage_errors(folder):
+        copies = scratch / folder.name
+        copies.mkdir()
+        if source is None:
+            _fetch(Channel(folder.name, location), copies, report, None)
+        elif source.is_dir():
+            clone_tree(source, copies)
+        if not any(path.is_file() for path in copies.rglob("*")):
+            raise NotFound(f"there is no file at {location}")
+        os.rename(copies, folder)
+
+
+def is_elsewhere(channel: Channel) -> bool:
+    """It has to be fetched; a local one is linked."""
+    return local_path(channel.location) is None
 
 
 def _is_plain(name: str) -> bool:
@@ -115,23 +142,35 @@ def _link_tree(source: Path, target: Path, own: Path) -> None:
                     os.symlink(entry.path, copy / entry.name)
 
 
-def _fetch(channel: Channel, target: Path, report: Report) -> None:
+def _fetch(channel: Channel, target: Path, report: Report, shared: Path | None) -> None:
     with _remote_errors(channel):
         filesystem, root = fsspec.core.url_to_fs(channel.location)
         found: dict[str, Any] = filesystem.find(root, detail=True)
-        files = {path: int(info.get("size") or 0) for path, info in found.items() if not path.endswith("/")}
+        found = {path: info for path, info in found.items() if not path.endswith("/")}
+        files = {path: int(info.get("size") or 0) for path, info in found.items()}
         if not files:
             raise FileNotFoundError(channel.location)
-        if not any(files.values()):
-            raise BadData(f"channel {channel.name!r}: all {len(files)} files at {channel.location} are empty")
         total, fetched = sum(files.values()), 0
-        for batch in _batches(list(files)):
-            targets = [_inside(target, root, path) for path in batch]
-            for one in targets:
-                one.parent.mkdir(parents=True, exist_ok=True)
-            filesystem.get(batch, list(map(str, targets)))
-            fetched += sum(files[path] for path in batch)
-            report(f"channel {channel.name}: {fetched / 1e6:,.1f} of {total / 1e6:,.1f} MB fetched")
+
+        def download(folder: Path) -> None:
+            nonlocal fetched
+            for batch in _batches(list(files)):
+                targets = [_inside(folder, root, path) for path in batch]
+                for one in targets:
+                    one.parent.mkdir(parents=True, exist_ok=True)
+                filesystem.get(batch, list(map(str, targets)))
+                fetched += sum(files[path] for path in batch)
+                report(f"channel {channel.name}: {fetched / 1e6:,.1f} of {total / 1e6:,.1f} MB fetched")
+
+        if shared is None:
+            download(target)
+        elif copy_once_fetched(key_of(channel.location, found), shared, target, download):
+            report(f"channel {channel.name}: {total / 1e6:,.1f} MB as another trial has fetched them")
+
+
+def _refuse_empty(channel: Channel, folder: Path) -> None:
+    if not any(path.stat().st_size for path in folder.rglob("*") if path.is_file()):
+        raise BadData(f"channel {channel.name!r}: all files at {channel.location} are empty")
 
 
 @contextlib.contextmanager

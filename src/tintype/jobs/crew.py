@@ -82,6 +82,10 @@ class Crew:
             self._loop.set_alarm(f"companion {companion.pid}", companion.grace_seconds, companion.kill)
         self._loop.run_until(lambda: all(one.exit_code is not None for one in self._companions))
 
+    def processes(self) -> list[int]:
+        """All but the companions."""
+        return list(processes.descendants_of(os.getpid(), self._spared))
+
     @property
     def _spared(self) -> frozenset[int]:
         return frozenset(one.pid for one in self._companions)

@@ -16,7 +16,7 @@ from tintype import old_names
 from tintype.jobs import hyperparameters
 from tintype.jobs.configuration_files import GROUP, INTERFACE, input_data_config, resource_config
 from tintype.jobs.directory import JobDirectory, host_name
-from tintype.jobs.instances import Share, is_cpu_only
+from tintype.jobs.instances import VISIBLE_GPUS, Share, is_cpu_only
 from tintype.jobs.specification import JobSpec
 from tintype.site_folder import site_folder
 
@@ -96,7 +96,7 @@ def platform_variables(job_name: str, spec: JobSpec, host: Host, inherited: Mapp
         variables[old_names.VARIABLE] = "1"
     if spec.debugger is not None:
         variables["TINTYPE_DEBUGGER_CONFIG"] = variables["SMDEBUG_CONFIG_FILE_PATH"]     # whoever reads it is asked to
-    return variables | _visible_gpus(spec, host)
+    return variables | _visible_gpus(spec, host, inherited)
 
 
 def distribution_variables(job_name: str, host: Host, spec: JobSpec) -> dict[str, str]:
@@ -199,10 +199,12 @@ def _log_level(wire: Mapping[str, str]) -> int:
     return level if isinstance(level, int) else INFO
 
 
-def _visible_gpus(spec: JobSpec, host: Host) -> dict[str, str]:
+def _visible_gpus(spec: JobSpec, host: Host, inherited: Mapping[str, str]) -> dict[str, str]:
     if is_cpu_only(spec.resources.instance_type) or host.share.gpus == 0:
         # As on a CPU instance: otherwise a script moves its model to a GPU that its data is not moved to.
-        return {"CUDA_VISIBLE_DEVICES": ""}
+        return {VISIBLE_GPUS: ""}
     if host.gpus is None:
         return {}
-    return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, host.gpus))}
+    # Tintype itself may have been given some of the machine's: ours are counted among those.
+    names = inherited.get(VISIBLE_GPUS, "").split(",") if inherited.get(VISIBLE_GPUS) else None
+    return {VISIBLE_GPUS: ",".join(str(gpu) if names is None else names[gpu].strip() for gpu in host.gpus)}

@@ -7,6 +7,7 @@ job is refused. Source of the numbers: the SageMaker pricing page's table of ML 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from tintype.jobs.specification import Resources
 
 GIB = 1024**3
 LOCAL = ("", "local", "local_gpu")          # the whole machine
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 PATTERN = re.compile(r"ml\.(?P<family>[a-z0-9-]+)\.(?P<size>[a-z0-9]+)")
 
 # size -> cores, where a family does not say otherwise
@@ -71,7 +73,8 @@ class Machine:
     @classmethod
     def here(cls) -> Machine:
         """This machine, as far as this process may use it. GPUs are NVIDIA's, counted without loading a driver."""
-        return cls(len(psutil.Process().cpu_affinity()), psutil.virtual_memory().total, nvidia_gpus())
+        gpus = visible_gpus(nvidia_gpus(), os.environ.get(VISIBLE_GPUS))
+        return cls(len(psutil.Process().cpu_affinity()), psutil.virtual_memory().total, len(gpus))
 
 
 @final
@@ -157,3 +160,19 @@ def nvidia_gpus(devices: Path = Path("/dev")) -> int:
     """How many GPUs this process may open, by their device files: loading the driver takes a second."""
     numbered = [path for path in devices.glob("nvidia*") if path.name.removeprefix("nvidia").isdigit()]
     return len(numbered) or int((devices / "dxg").exists())         # Windows' own Linux has one door for all
+
+
+def visible_gpus(there: int, named: str | None) -> tuple[str, ...]:
+    """The GPUs of a machine that has so many, as CUDA names them, when `CUDA_VISIBLE_DEVICES` is `named` (None: unset).
+
+    As CUDA reads it, the list ends before the first entry that is no GPU. What is not a number (GPU-8f1a..., MIG-...)
+    is taken at its word.
+    """
+    if named is None:
+        return tuple(map(str, range(there)))
+    found: list[str] = []
+    for entry in map(str.strip, named.split(",")):
+        if not entry or entry in found or (entry.lstrip("-").isdigit() and not 0 <= int(entry) < there):
+            break
+        found.append(entry)
+    return tuple(found[:there])

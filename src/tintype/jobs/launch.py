@@ -16,7 +16,7 @@ from typing import final
 
 from tintype.errors import InvalidRequest, NotFound
 from tintype.jobs import environment, hyperparameters
-from tintype.jobs.channels import check_channel, place_channel, remove_unfinished
+from tintype.jobs.channels import check_channel, fetch_copies, is_elsewhere, place_channel, remove_unfinished
 from tintype.jobs.configuration_files import here, write_configuration
 from tintype.jobs.directory import JobDirectory, host_name
 from tintype.jobs.instances import Machine, share
@@ -24,8 +24,9 @@ from tintype.jobs.job import Job
 from tintype.jobs.packing import Packed, pack, publish
 from tintype.jobs.provided import base_constraints
 from tintype.jobs.requirements import python_for
+from tintype.jobs.shared_inputs import folder_of
 from tintype.jobs.source import EntryKind, Program, check_source, place_source
-from tintype.jobs.specification import Channel, JobSpec
+from tintype.jobs.specification import JobSpec
 from tintype.storage import storage_errors, write_bytes
 
 SCRIPT, MODULE = "script", "module"
@@ -43,6 +44,7 @@ class Surroundings:
     inherited: Mapping[str, str]            # the environment that the script inherits
     environments: Path                      # where those of requirements.txt are kept, for all jobs
     report: Report                          # lines for the job's log
+    home: Path | None = None                # below which the trials of a tuning job share what they fetch
 
 
 @final
@@ -109,7 +111,7 @@ def prepare(
     if host_index == 0:
         for note in (*spec.notes, *granted.notes):
             around.report(note)
-        _place_inputs(spec, directory, around)
+        _place_inputs(job.parent, spec, directory, around)
     _forget_last_attempt(spec, host.directory)
     write_configuration(spec, host.directory, host_index)
     entry_point = program.entry_point if program else spec.source.entry_point
@@ -140,10 +142,19 @@ def conclude(job: Job, directory: JobDirectory) -> Conclusion:
     )
     if spec.output:
         publish(_artifacts(job.name, directory, spec.published), spec.output)
-    if spec.checkpoint.url:
-        local = Path(here(spec.checkpoint.local_path, directory))
-        publish([(path, path.relative_to(local).as_posix()) for path in _files(local)], spec.checkpoint.url)
     return concluded
+
+
+def checkpoint_folder(spec: JobSpec, directory: JobDirectory) -> Path:
+    """Where the script keeps its checkpoints."""
+    return Path(here(spec.checkpoint.local_path, directory))
+
+
+def let_go_of_inputs(job: Job, directory: JobDirectory) -> None:
+    """Remove a trial's copies of what was fetched, when it has ended for good: those of many would fill the disk."""
+    for channel in _spec_of(job).channels if job.parent else ():
+        if is_elsewhere(channel):
+            shutil.rmtree(directory.channels / channel.name, ignore_errors=True)
 
 
 def _spec_of(job: Job) -> JobSpec:
@@ -152,16 +163,17 @@ def _spec_of(job: Job) -> JobSpec:
     return job.spec
 
 
-def _place_inputs(spec: JobSpec, directory: JobDirectory, around: Surroundings) -> None:
+def _place_inputs(parent: str, spec: JobSpec, directory: JobDirectory, around: Surroundings) -> None:
+    shared = folder_of(around.home, parent) if around.home is not None and parent else None
     remove_unfinished(directory.channels)
     for channel in spec.channels:
-        place_channel(channel, directory.channels, around.report)
+        place_channel(channel, directory.channels, around.report, shared)
     _fetch_checkpoints(spec, directory, around.report)
 
 
 def _fetch_checkpoints(spec: JobSpec, directory: JobDirectory, report: Report) -> None:
     """What an earlier job, or this one on another machine, has left at the checkpoint URL."""
-    local = Path(here(spec.checkpoint.local_path, directory))
+    local = checkpoint_folder(spec, directory)
     with storage_errors(local):
         local.mkdir(parents=True, exist_ok=True)
         empty = not any(local.iterdir())
@@ -170,8 +182,8 @@ def _fetch_checkpoints(spec: JobSpec, directory: JobDirectory, report: Report) -
     try:
         with storage_errors(local):
             local.rmdir()
-        place_channel(Channel(local.name, spec.checkpoint.url), local.parent, report)
-    except (NotFound, InvalidRequest):
+        fetch_copies(spec.checkpoint.url, local, report)
+    except NotFound:
         report(f"there are no checkpoints at {spec.checkpoint.url} yet")
         local.mkdir(exist_ok=True)
 

@@ -17,6 +17,7 @@ class Pace:
     lease: float = 30.0             # a supervisor that did not renew for so long has lost its job
     grace: float = 120.0            # from SIGTERM to SIGKILL, as SageMaker has it
     flush: float = 0.25             # new metrics reach the store
+    mirror: float = 5.0             # between two looks for checkpoints that are to be copied to a URL
     settle: float = 0.2             # a phase that is over sooner is recorded together with the next
 
     def to_text(self) -> str:

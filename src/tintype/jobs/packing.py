@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import shutil
 import stat
 import tarfile
 import zlib
@@ -22,7 +21,9 @@ from typing import IO, cast, final
 import fsspec
 
 from tintype.errors import StorageFailed, TintypeError
-from tintype.storage import atomic_file, local_path, storage_errors
+from tintype.storage import atomic_file, clone_file, local_path, storage_errors
+
+OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci", "memory"})
 
 # Weights hardly compress: deflating 100 MB of them takes seconds and saves a tenth. The largest file decides.
 STORED, DEFLATED = 0, 1
@@ -61,9 +62,9 @@ def pack(folders: Sequence[Path], archive: Path) -> Packed | None:
 
 
 def publish(files: Sequence[tuple[Path, str]], url: str) -> None:
-    """Copy local files below an fsspec URL (or a path), under the names given. Raises `StorageFailed`.
+    """Copy local files below an fsspec URL (or a path), under the names given; each appears whole, or not at all.
 
-    On the same file system they are linked, and appear whole.
+    On the same file system they are linked. Raises `StorageFailed`.
     """
     if (folder := local_path(url)) is not None:
         for path, name in files:
@@ -75,11 +76,26 @@ def publish(files: Sequence[tuple[Path, str]], url: str) -> None:
             target = f"{root.rstrip('/')}/{name}"
             filesystem.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
             with storage_errors(target):
-                filesystem.put_file(str(path), target)
+                _put_whole(filesystem, path, target)
     except TintypeError:
         raise
     except Exception as error:      # each file system has errors of its own: botocore's, aiohttp's, gcsfs's
         raise StorageFailed(f"the job's output cannot be copied to {url}: {error!r}") from error
+
+
+def _put_whole(filesystem: fsspec.AbstractFileSystem, path: Path, target: str) -> None:
+    protocols = filesystem.protocol if isinstance(filesystem.protocol, tuple | list) else (filesystem.protocol,)
+    if OBJECT_STORES.intersection(protocols):
+        filesystem.put_file(str(path), target)              # an object is replaced at once, when all of it is there
+        return
+    folder, _, name = target.rpartition("/")
+    beside = f"{folder}/.{name}.{os.getpid()}.part"
+    filesystem.put_file(str(path), beside)
+    try:
+        filesystem.mv(beside, target)
+    except FileExistsError:                                 # one that does not replace
+        filesystem.rm_file(target)
+        filesystem.mv(beside, target)
 
 
 def _place(path: Path, target: Path) -> None:
@@ -91,10 +107,13 @@ def _place(path: Path, target: Path) -> None:
         beside = target.with_name(f".{target.name}.{os.getpid()}.part")
         beside.unlink(missing_ok=True)
         try:
-            os.link(source, beside)
-        except OSError:                     # another file system, or one without links
-            shutil.copyfile(source, beside)
-        os.replace(beside, target)
+            try:
+                os.link(source, beside)
+            except OSError:                 # another file system, or one without links
+                clone_file(Path(source), beside)
+            os.replace(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def _effort(members: Mapping[str, Path]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import final
 
 from tintype.jobs.instances import Machine, share
@@ -51,10 +52,13 @@ def next_to_start(waiting: Sequence[Place], running: Iterable[Place], machine: M
     return chosen
 
 
-def free_gpus(taken: Iterable[Sequence[int]], machine: Machine) -> list[int]:
-    """The numbers of the machine's GPUs that no running job has."""
+def gpus_for(
+    chosen: Iterable[Place], taken: Iterable[Sequence[int]], machine: Machine
+) -> dict[str, tuple[int, ...]]:
+    """By name, the numbers of the machine's GPUs that each of `chosen` gets: none that a running job has `taken`."""
     used = {gpu for gpus in taken for gpu in gpus}
-    return [gpu for gpu in range(machine.gpus) if gpu not in used]
+    free = (gpu for gpu in range(machine.gpus) if gpu not in used)
+    return {place.name: tuple(islice(free, place.gpus)) for place in chosen}
 
 
 def _fits(place: Place, free: Machine) -> bool:

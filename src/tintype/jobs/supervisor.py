@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any, NoReturn, final
 
 from tintype.errors import Conflict, NotFound, StorageFailed, TintypeError
-from tintype.jobs import launch, processes
+from tintype.jobs import launch, memory, processes
+from tintype.jobs.agent_log import murmur
 from tintype.jobs.assignment import Assignment
+from tintype.jobs.checkpoint_mirror import CheckpointMirror
 from tintype.jobs.crew import Crew
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.event_loop import EventLoop
@@ -66,6 +68,7 @@ class Supervisor:
         self._scraper = MetricScraper(self._spec.metric_definitions)
         self._notes: list[str] = []
         self._crew = Crew(hosts, loop, self._notes.append)
+        self._mirror = self._mirror_of_checkpoints()
         self._cause: Cause | None = None
         self._reason = ""                               # of a cause that is a failure
         self._kills_before = out_of_memory_kills()
@@ -84,6 +87,8 @@ class Supervisor:
                 self._tenure.enter(Phase.UPLOADING, time.time())
                 self._slowly(self._conclude, given_up=lambda: False)
                 decided = self._decide()
+            elif launches is not None:
+                self._slowly(self._save_checkpoints, given_up=lambda: False)
         finally:
             processes.kill_descendants()
         self._finish(decided)
@@ -100,13 +105,18 @@ class Supervisor:
             self._loop.watch(host.output, lambda host=host: self._hear(host))
             host.start(self._order(one), JobLog(self._directory.log_of(index)))
         self._tenure.enter(Phase.TRAINING, time.time())
+        if self._mirror is not None:
+            self._mirror.start()
         self._loop.set_alarm("max runtime", self._seconds_left(), lambda: self._end_early(Cause.MAX_RUNTIME))
+        if self._spec.resources.memory_bytes:
+            self._check_memory()
         for companion in self._spec.companions:
             log = self._directory.log.with_name(f"{companion.name}.log")
             environment = {**launches[0].environment, processes.MARK: self._mark}
             self._crew.start_companion(companion, environment, self._directory.root, log)
         self._loop.run_until(lambda: not self._crew.is_training)
         self._loop.cancel("max runtime")
+        self._loop.cancel("memory")
         self._crew.end_leftovers()
         for host in self._crew.hosts:
             self._hear_out(host)
@@ -117,14 +127,34 @@ class Supervisor:
     def _conclude(self) -> None:
         self._notes += launch.conclude(self._tenure.job, self._directory).notes
 
+        if self._mirror is not None:
+            self._mirror.finish()
+
+    def _save_checkpoints(self) -> None:
+        """Of a job that has failed: for its reason it does not matter when that fails too."""
+        try:
+            if self._mirror is not None:
+                self._mirror.finish()
+        except StorageFailed as error:
+            self._notes.append(str(error))
+
+    def _mirror_of_checkpoints(self) -> CheckpointMirror | None:
+        checkpoint, seconds = self._spec.checkpoint, self._assignment.pace.mirror
+        if not checkpoint.url:
+            return None
+        folder = launch.checkpoint_folder(self._spec, self._directory)
+        return CheckpointMirror(folder, self._directory.root, checkpoint.url, seconds, self._say)
+
     def _decide(self) -> Verdict:
         retry = self._tenure.job.attempt <= self._spec.retries and not self._is_out_of_memory()
         return verdict(self._crew.exit_codes, self._crew.first_failed, self._cause, may_restart=retry)
 
     def _finish(self, decided: Verdict) -> None:
         why, host = self._why(decided), self._crew.hosts[decided.failed_host or 0]
-        if decided.status is not None and self._spec.debugger is not None:
-            self._end_tensors()
+        if decided.status is not None:
+            launch.let_go_of_inputs(self._tenure.job, self._directory)
+            if self._spec.debugger is not None:
+                self._end_tensors()
         warnings = (*(self._scraper.unseen if host.was_started else ()), *self._notes)
         for text in (*(f"warning: {one}" for one in warnings), f"{decided.status or Phase.RESTARTING}: {why}"):
             self._say(text.removesuffix(": "))
@@ -154,6 +184,14 @@ class Supervisor:
         if self._tenure.job.status is Status.STOPPING:
             self._end_early(Cause.STOP)
 
+    def _check_memory(self) -> None:
+        self._loop.set_alarm("memory", memory.LOOK_SECONDS, self._check_memory)
+        claimed = self._spec.resources.memory_bytes * len(self._crew.hosts)
+        taken = memory.taken_by(self._crew.processes(), claimed)
+        if reason := memory.reason_to_end(claimed, taken, *memory.memory_left()):
+            self._end_early(Cause.MEMORY, reason)
+            self._crew.kill()                                   # there is no time for a grace
+
     def _hear(self, host: HostProcess) -> None:
         now = time.time()
         try:
@@ -181,7 +219,7 @@ class Supervisor:
         try:
             self._log.say(text, time.time())
         except StorageFailed as error:
-            sys.stderr.write(f"{self._tenure.job.name}: {error}\n")        # that is, to the agent's log
+            murmur(f"{self._tenure.job.name}: {error}")
 
     def _end_early(self, cause: Cause, reason: str = "") -> None:
         if self._cause is None or cause is Cause.ENGINE:
@@ -195,7 +233,7 @@ class Supervisor:
             ours = isinstance(errand.error, TintypeError)
             reason = str(errand.error) if ours else f"the engine failed: {errand.error!r}; this is a bug of Tintype"
             if not ours:
-                traceback.print_exception(errand.error)
+                murmur("".join(traceback.format_exception(errand.error)))
             self._end_early(Cause.ENGINE, reason)
         return errand.result
 
@@ -253,14 +291,14 @@ def supervise(assignment: Assignment, store: JobStore, environment: Mapping[str,
             inherited=environment,
             environments=Path(assignment.home) / ENVIRONMENTS,
             report=lambda _: None,
+            home=Path(assignment.home),
         )
         tenure = Tenure.begin(store, assignment, loop, time.time())
         Supervisor(assignment, tenure, loop, hosts, around).run()
     except (Conflict, NotFound):
         pass                                                # another has it, or there is nothing to be done
     except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
+        murmur(traceback.format_exc())
         os._exit(1)
     os._exit(0)
 

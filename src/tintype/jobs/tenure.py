@@ -9,9 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import final
 
 from tintype.errors import Conflict, StorageFailed
+from tintype.jobs import reserve
 from tintype.jobs.assignment import Assignment
 from tintype.jobs.event_loop import EventLoop
 from tintype.jobs.job import NEXT_PHASE, Job, Phase, Status
@@ -27,12 +29,15 @@ LAST_WORD_SECONDS = 60.0        # how long the end is tried to be recorded
 class Tenure:
     """Take it with `begin`; end it with `finish` or `hand_back`."""
 
-    def __init__(self, store: JobStore, lease: Lease, job: Job, loop: EventLoop, pace: Pace) -> None:
+    def __init__(
+        self, store: JobStore, lease: Lease, job: Job, loop: EventLoop, pace: Pace, home: Path | None = None
+    ) -> None:
         self.job = job                          # as it was when we last wrote or looked
         self._store = store
         self._lease = lease
         self._loop = loop
         self._pace = pace
+        self._home = home                       # with the reserve that is given up for the last word
         self._phases: list[tuple[Phase, float]] = []
         self._measured: list[Measurement] = []
 
@@ -42,7 +47,7 @@ class Tenure:
         lease = store.take(assignment.name, Owner.of())
         try:
             job = store.change(assignment.name, lambda job: _begun(job, assignment, at), lease)
-            return cls(store, lease, job, loop, assignment.pace)
+            return cls(store, lease, job, loop, assignment.pace, Path(assignment.home))
         except BaseException:
             store.release(lease)
             raise
@@ -107,6 +112,8 @@ class Tenure:
                 write()
                 return
             except StorageFailed:
+                if self._home is not None and reserve.give_up(self._home):
+                    continue                    # the disk may be full
                 if self._loop.timer() > until:
                     raise
                 time.sleep(RETRY_SECONDS)

@@ -20,6 +20,7 @@ class Cause(Enum):
     STOP = "somebody asked for a stop"
     MAX_RUNTIME = "its time was up"
     ENGINE = "something that the engine needs failed"
+    MEMORY = "it took more memory than it claimed, and the machine had none left"
 
 
 @final
@@ -41,7 +42,7 @@ def verdict(exit_codes: Sequence[int], first_failed: int | None, cause: Cause | 
         return Verdict(Status.STOPPED)
     if cause is Cause.MAX_RUNTIME:
         return Verdict(Status.STOPPED, Phase.MAX_RUNTIME_EXCEEDED)
-    if cause is Cause.ENGINE:
+    if cause in (Cause.ENGINE, Cause.MEMORY):
         return Verdict(Status.FAILED)
     if first_failed is None:
         return Verdict(Status.COMPLETED)
