@@ -13,6 +13,7 @@ import pytest
 
 from tests.jobs.test_requirements import wheel
 from tintype.errors import BadData, InvalidRequest, NotFound
+from tintype.jobs.checkpoint_mirror import CheckpointMirror
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.instances import GIB, Machine
 from tintype.jobs.job import Job
@@ -160,7 +161,7 @@ def test_checkpoints_travel_by_url(tmp_path: Path, around: Surroundings) -> None
     assert said == ["there are no checkpoints at memory://checkpoints/job-1 yet"]
     (directory.checkpoints / "epoch").mkdir()
     (directory.checkpoints / "epoch" / "1.pth").write_text("state")
-    conclude(first, directory)
+    CheckpointMirror(directory.checkpoints, directory.root, asked.checkpoint.url, 5.0, said.append).finish()
     second, elsewhere = job_of(tmp_path / "b", asked)
     prepare(second, elsewhere, around)
     assert (elsewhere.checkpoints / "epoch" / "1.pth").read_text() == "state"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import final
 
 from tintype.errors import Conflict, LeaseLost, TintypeError
+from tintype.jobs import shared_inputs
 from tintype.jobs.instances import Machine
 from tintype.pipeline import decoding_ahead
 from tintype.pipeline.coordination import is_stop_requested
@@ -66,8 +67,9 @@ def coordinate(workspace: Workspace, engine: TrialEngine, name: str) -> None:
     lease = take_lease(records, name, Owner.of())
     decoding_ahead.begin(plan)
     pulse = Pulse(records, lease)
-    at_once = min(plan.settings.most_at_once, room(plan, Machine.here()))
-    runner = EngineTrials(engine, records, name, spec_builder(workspace, plan), at_once, pulse.beat)
+    runner = EngineTrials(
+        engine, records, name, spec_builder(workspace, plan), room(plan, Machine.here()), pulse.beat
+    )
     tuner = Tuner(plan.settings, runner, RecordTuningStore(records, lease), time.time)
     pulse.on_stop = tuner.stop
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -75,6 +77,7 @@ def coordinate(workspace: Workspace, engine: TrialEngine, name: str) -> None:
     try:
         tuner.run()
     finally:
+        shared_inputs.forget(workspace.home, name)
         records.release(lease)
 
 
