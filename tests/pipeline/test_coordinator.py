@@ -6,19 +6,22 @@ import itertools
 import os
 import signal
 import time
+import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.pipeline.tuning_home import SCRIPT, opened, plan
 from tintype.errors import Conflict
+from tintype.jobs import shared_inputs
 from tintype.jobs.client import Engine
-from tintype.jobs.job import Status
+from tintype.jobs.job import Channel, Status
 from tintype.pipeline import coordination
 from tintype.pipeline.coordination import completed
 from tintype.pipeline.coordinator import coordinate
-from tintype.pipeline.tuning_plan import save_plan
+from tintype.pipeline.tuning_plan import ScriptTrials, save_plan
 from tintype.pipeline.watching import Silent
 from tintype.tuning.settings import EarlyStopping, StrategyName
 from tintype.tuning.state import TuningState, TuningStatus
@@ -73,7 +76,7 @@ def test_a_trial_that_never_says_the_metric_fails_with_its_name(home: Home, name
     assert [trial.reason for trial in state.trials] == [told] * 2
     assert state.status is TuningStatus.FAILED
     assert state.reason.startswith("No training job succeeded after 2 attempts. Please take a look")
-    assert state.reason.endswith(told)
+    assert state.reason.endswith(f"{told} (and one other like it)")
 
 
 def test_a_trial_that_crashes_or_ends_in_nan_is_counted_and_not_fatal(home: Home, name: str) -> None:
@@ -127,6 +130,45 @@ def test_a_search_over_postgres(tmp_path: Path, name: str, postgres_url: str) ->
         assert [trial.status for trial in state.trials] == [TrialStatus.COMPLETED] * 2
         assert [len(trial.history) for trial in state.trials] == [2, 2]
     assert not (tmp_path / "home" / "tintype.db").exists()
+
+
+def test_ctrl_c_before_the_coordinator_has_begun_stops_it(
+    home: Home, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, _ = home
+    first = coordination.begin(workspace, plan(workspace, name=name, max_jobs=50))
+    has_ended, calls = coordination.Coordinator._has_ended, itertools.count()
+
+    def interrupted(self: coordination.Coordinator) -> bool:
+        if next(calls) == 0:
+            raise KeyboardInterrupt
+        return has_ended(self)
+
+    monkeypatch.setattr(coordination.Coordinator, "_has_ended", interrupted)
+    state = first.follow(Silent())
+    assert (state.status, state.reason) == (TuningStatus.STOPPED, "stopped by its owner")
+    assert len(state.trials) <= 3
+
+
+def test_what_trials_have_shared_is_gone_afterwards(home: Home, name: str) -> None:
+    """Three trials of a channel that has to be fetched: each finds it, and neither they nor the home keep it."""
+    workspace, _ = home
+    with zipfile.ZipFile(workspace.home.parent / "data.zip", "w") as archive:
+        archive.writestr("train/1.txt", "0.25")
+    text = (
+        "import os\npath = os.path.join(os.environ['SM_CHANNEL_TRAIN'], '1.txt')\n"
+        "print('Average test loss: ' + open(path).read())\nopen(path, 'w').write('9.0')\n"
+    )
+    wanted = plan(workspace, text, name=name, max_jobs=3)
+    assert isinstance(wanted.trials, ScriptTrials)
+    channel = Channel("train", f"zip://train::file://{workspace.home.parent / 'data.zip'}")
+    wanted = replace(wanted, trials=replace(wanted.trials, spec=replace(wanted.trials.spec, channels=(channel,))))
+    state = coordination.begin(workspace, wanted).follow(Silent())
+    assert [trial.value for trial in state.trials] == [0.25] * 3
+    said = [(workspace.job_directory(one.name) / "logs" / "training.log").read_text() for one in state.trials]
+    assert ["as another trial has fetched them" in one for one in said] == [False, True, True]
+    assert not any((workspace.job_directory(one.name) / "input" / "data" / "train").exists() for one in state.trials)
+    assert not shared_inputs.folder_of(workspace.home, name).exists()
 
 
 class TestResuming:

@@ -90,15 +90,48 @@ def test_giving_up() -> None:
     ],
 )
 def test_a_failure_names_the_first_failures_and_the_metric_never_seen(metrics: dict[str, float], said: str) -> None:
-    failed = [replace(one, reason=f"because {one.number}", metrics=metrics) for one in
+    failed = [replace(one, reason=f"because {'abcde'[one.number - 1]}", metrics=metrics) for one in
               trials(*[None] * 5, status=TrialStatus.FAILED)]
     reason = reason_of_failure(settings(), failed)
     assert reason.startswith(
         "No training job succeeded after 5 attempts. Please take a look at the training job failures to get more "
-        "details. t-001: because 1; t-002: because 2; t-003: because 3; "
+        "details. t-001: because a; t-002: because b; t-003: because c; "
     )
-    assert "because 4" not in reason
+    assert "because d" not in reason
     assert reason.endswith(said)
+
+
+ALL_ALIKE = "the first 3 trials failed in the same way, whatever their hyperparameters"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "change", "given_up"),
+    [
+        (["NameError: name 'x' (hpo.py, line 3)"] * 3, {}, True),
+        (["loss 0.1 is bad: ants-{n}", "loss 2e-5 is bad: ants-{n}", "loss -3 is bad: ants-{n}"], {}, True),
+        (["broken (hpo.py, line 3)", "broken (hpo.py, line 3)", "broken (hpo.py, line 4)"], {}, False),
+        (["out of memory", "out of memory", "no such layer"], {}, False),
+        (["broken"] * 2, {}, False),
+        (["broken"] * 3, {"history": ((1, 0.5),)}, False),                      # it measured something
+        (["broken"] * 3, {"hyperparameters": {"lr": 0.1}}, False),              # that may be the cause
+    ],
+)
+def test_failures_that_are_all_alike_are_enough_sooner(
+    reasons: list[str], change: dict[str, Any], given_up: bool
+) -> None:
+    failed = trials(*[None] * len(reasons), status=TrialStatus.FAILED)
+    for number, text in enumerate(reasons):
+        own = {"name": f"ants-{number}", "reason": text.format(n=number), "hyperparameters": {"lr": number / 9}}
+        failed[number] = replace(failed[number], **{**own, **change})
+    assert reason_to_give_up(settings(give_up_alike=3), failed) == (ALL_ALIKE if given_up else None)
+    assert reason_to_give_up(settings(), failed) is None
+
+
+def test_what_failed_alike_is_said_once() -> None:
+    failed = trials(*[None] * 4, status=TrialStatus.FAILED)
+    alike = [replace(one, reason=f"lr {one.number}.5 is too large") for one in failed[:3]]
+    reason = reason_of_failure(settings(), [*alike, replace(failed[3], reason="out of luck", history=((1, 0.1),))])
+    assert reason.endswith("t-001: lr 1.5 is too large (and 2 others like it); t-004: out of luck")
 
 
 def test_a_metric_that_was_seen_is_not_blamed() -> None:

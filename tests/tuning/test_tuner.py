@@ -171,13 +171,13 @@ class TestFailures:
         told = "the metric 'loss' was never reported; the metrics that were are lr, valid:loss"
         assert state.trials[0].reason == told
         assert state.reason.startswith("No training job succeeded after 3 attempts. Please take")
-        assert state.reason.endswith(told)
+        assert state.reason.endswith(f"{told} (and 2 others like it)")
 
     def test_when_the_first_ones_all_fail_it_gives_up(self) -> None:
         runner = ScriptedRunner(lambda _: [], capacity=2, fail=lambda _: "ImportError: no module named 'tochvision'")
         state = tuned(asked(max_jobs=50, max_parallel_jobs=2), runner)
         assert state.status is TuningStatus.FAILED
-        assert len(state.trials) <= 6
+        assert 5 <= len(state.trials) <= 6
         assert "no module named 'tochvision'" in state.reason
 
     def test_one_that_gets_through_keeps_it_going(self) -> None:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tintype.jobs.hyperparameters import is_framework
+from tintype.tuning.completion import kinds_of_failure
 from tintype.tuning.ranges import Value
 from tintype.tuning.state import TuningState
 from tintype.tuning.trial import Trial
@@ -74,6 +75,13 @@ class Display:
     def trials(self, state: TuningState) -> None:
         """The table of trials."""
         self._tuning = state
+        for kind in kinds_of_failure(state.trials):         # at once, and in full: the table has no room for a reason
+            first = kind[0]
+            if first.name not in self._told:
+                self._told.add(first.name)
+                self.warning(f"trial {first.number} failed: {first.reason}  {settings_of(first)}")
+            for trial in kind[1:]:
+                self._tell_failure_like(first, trial)
         if self._console.is_terminal:
             self._draw()
             return
@@ -96,6 +104,11 @@ class Display:
     def line(self, text: str) -> None:
         """What a script printed, as it is."""
         self._console.print(Text(text), highlight=False)
+
+    def _tell_failure_like(self, first: Trial, trial: Trial) -> None:
+        if trial.name not in self._told and not self._console.is_terminal:
+            self._line(f"trial {trial.number} failed like trial {first.number}  {settings_of(trial)}")
+        self._told.add(trial.name)
 
     def _line(self, text: str) -> None:
         self._line_at = self._clock()
@@ -134,18 +147,32 @@ def name_column(table: Table, heading: str = "name") -> None:
 
 
 def trial_table(state: TuningState, most: int = TRIALS_SHOWN) -> Table:
-    """The newest trials, at most so many, the best one marked."""
-    table = Table(box=None, padding=(0, 2), title_justify="left")
+    """At most so many trials: the best, marked; those that run; then the newest."""
+    shown_trials = chosen(state, most)
+    left_out = len(state.trials) - len(shown_trials)
+    counts = ", ".join(f"{count:,} {status.value}" for status, count in state.counts.items() if count)
+    caption = f"{len(state.trials):,} trials: {counts}" if left_out else None
+    table = Table(box=None, padding=(0, 2), title_justify="left", caption=caption, caption_justify="left")
     names = sorted({name for trial in state.trials for name in own_settings(trial)})
     table.add_column("")
     for column in ("trial", "status", *names, state.settings.objective):
         table.add_column(column, justify="left" if column == "status" else "right")
     best = state.best.name if state.best else ""
-    for trial in state.trials[-most:]:
+    for trial in shown_trials:
         mark = "[green]★[/]" if trial.name == best else ""
         values = [shown(trial.hyperparameters[name]) if name in trial.hyperparameters else "" for name in names]
         table.add_row(mark, str(trial.number), trial.status.value, *values, outcome(trial))
     return table
+
+
+def chosen(state: TuningState, most: int) -> list[Trial]:
+    """The trials that a table of `most` rows shows, by number."""
+    if len(state.trials) <= most:
+        return list(state.trials)
+    best = [state.best] if state.best else []
+    wanted = [*best, *reversed(state.running), *reversed(state.trials)]
+    numbers = list(dict.fromkeys(trial.number for trial in wanted))[:most]
+    return [state.trials[number - 1] for number in sorted(numbers)]
 
 
 def outcome(trial: Trial) -> str:

@@ -97,7 +97,7 @@ class Coordinator:
                 if asked:
                     raise
                 asked = True
-                request_stop(self._workspace.records, self.name)
+                _wish_to_stop(self._workspace.records, self.name)       # it may not have begun, or have just ended
                 watcher.warning("asked the trials to stop and waiting for them; Ctrl-C again leaves them to it")
 
     def _has_ended(self) -> bool:
@@ -141,8 +141,7 @@ def request_stop(records: Records, name: str) -> TuningState:
     state = tuning_state(records, name)
     if state.status not in (TuningStatus.IN_PROGRESS, TuningStatus.STOPPING):
         raise Conflict(f"tuning job {name!r} is {state.status.value}; there is nothing to stop")
-    with contextlib.suppress(Conflict):             # somebody asked already
-        records.create(STOP_KIND, name, {})
+    _wish_to_stop(records, name)
     return replace(state, status=TuningStatus.STOPPING)
 
 
@@ -193,9 +192,14 @@ def completed(state: TuningState) -> TuningState:
         raise JobFailed(f"tuning job {state.name} was stopped: {state.reason}{hint}")
     if state.status is TuningStatus.FAILED:
         failed = next((trial for trial in state.trials if trial.status is TrialStatus.FAILED), None)
-        tail = () if failed is None else (f"{failed.name}: {failed.reason}",)
-        raise JobFailed(f"tuning job {state.name} failed: {state.reason}", tail)
+        hint = "" if failed is None else f" (its log: tintype jobs logs {failed.name})"
+        raise JobFailed(f"tuning job {state.name} failed: {state.reason}{hint}")
     return state
+
+
+def _wish_to_stop(records: Records, name: str) -> None:
+    with contextlib.suppress(Conflict):             # somebody asked already
+        records.create(STOP_KIND, name, {})
 
 
 def _forget_stop(records: Records, name: str) -> None:

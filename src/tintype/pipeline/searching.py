@@ -26,6 +26,7 @@ from tintype.tuning.space import Space
 from tintype.tuning.warm_start import warm_started
 from tintype.workspace import Workspace
 
+ALIKE = 3                   # trials that fail in the same way before they measure anything: no other will do better
 OBJECTIVES = ("valid:accuracy", "valid:loss")       # by which the built-in trainer can choose its best epoch
 
 # Parts of a metric's name that say which way is better, when nobody does.
@@ -74,6 +75,7 @@ def search_settings(records: Records, search: Search, fixed: Mapping[str, Value]
         max_parallel_jobs=search.max_parallel_jobs,
         early_stopping=search.early_stopping,
         counted=counted,
+        give_up_alike=ALIKE,
         seed=search.seed,
         hyperparameters=fixed,
         target_value=search.target_value,

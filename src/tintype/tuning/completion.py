@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from statistics import quantiles
 
@@ -14,6 +15,8 @@ NOTHING_SUCCEEDED = (
     "No training job succeeded after {failed} attempts. "
     "Please take a look at the training job failures to get more details."
 )
+KINDS_SHOWN = 3                 # of failures, in a reason
+_NUMBER = re.compile(r"(?<!line )(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.]*\w)")
 CONVERGED_TRIALS = 10           # in a row that improved the best by less than ...
 CONVERGED_SHARE = 0.01          # ... this share of the spread (between the quartiles) of all completed trials
 
@@ -40,23 +43,53 @@ def reason_to_complete(settings: TuningSettings, trials: Sequence[Trial], second
 
 
 def reason_to_give_up(settings: TuningSettings, trials: Sequence[Trial]) -> str | None:
-    """Why going on is hopeless: so many trials as `give_up_after` have failed and none was completed."""
-    failed = sum(trial.status is TrialStatus.FAILED for trial in trials)
-    if failed < settings.give_up_after or any(trial.status is TrialStatus.COMPLETED for trial in trials):
+    """Why going on is hopeless: so many trials as `give_up_after` have failed and none was completed.
+
+    Sooner when `give_up_alike` have failed in the same way, have no hyperparameter in common that could be the cause, and none
+    has measured anything: then the script or the metric's name is wrong.
+    """
+    failed = [trial for trial in trials if trial.status is TrialStatus.FAILED]
+    if any(trial.status is TrialStatus.COMPLETED for trial in trials):
         return None
-    return f"the first {failed} trials failed"
+    if len(failed) >= settings.give_up_after:
+        return f"the first {len(failed)} trials failed"
+    measured = any(trial.history for trial in trials)
+    if len(failed) >= settings.give_up_alike and not measured and len(kinds_of_failure(failed)) == 1 and _differ(settings, failed):
+        return f"the first {len(failed)} trials failed in the same way, whatever their hyperparameters"
+    return None
+
+
+def kinds_of_failure(trials: Sequence[Trial]) -> list[list[Trial]]:
+    """The failed trials, those together that failed alike: but for their names, and numbers other than of a line."""
+    kinds: dict[str, list[Trial]] = {}
+    for trial in trials:
+        if trial.status is TrialStatus.FAILED:
+            kinds.setdefault(_NUMBER.sub("#", trial.reason.replace(trial.name, "")), []).append(trial)
+    return list(kinds.values())
+
+
+def _differ(settings: TuningSettings, trials: Sequence[Trial]) -> bool:
+    ranges = [one.name for one in settings.space.ranges if one.size != 1]
+    return all(len({trial.hyperparameters.get(name) for trial in trials}) > 1 for name in ranges)
 
 
 def reason_of_failure(settings: TuningSettings, trials: Sequence[Trial]) -> str:
     """Why a tuning job has no completed trial: the first failures, and the metric that was never seen."""
-    failures = [trial for trial in trials if trial.status is TrialStatus.FAILED]
-    words = [f"{trial.name}: {trial.reason}" for trial in failures[:3]]
+    kinds = kinds_of_failure(trials)
+    failures = sum(map(len, kinds))
+    words = [_in_words(kind) for kind in kinds[:KINDS_SHOWN]]
     unseen = never_seen(settings.objective, trials)
     if not any(trial.history for trial in trials) and not any(unseen in one for one in words):
         words.append(unseen)
     if not failures:
         return "; ".join([f"none of {len(trials)} trials was completed", *words])
-    return f"{NOTHING_SUCCEEDED.format(failed=len(failures))} {'; '.join(words)}"
+    return f"{NOTHING_SUCCEEDED.format(failed=failures)} {'; '.join(words)}"
+
+
+def _in_words(kind: Sequence[Trial]) -> str:
+    """One kind of failure: the first trial's reason, and how many others there are like it."""
+    others = {1: "", 2: " (and one other like it)"}.get(len(kind), f" (and {len(kind) - 1} others like it)")
+    return f"{kind[0].name}: {kind[0].reason}{others}"
 
 
 def never_seen(objective: str, trials: Sequence[Trial]) -> str:

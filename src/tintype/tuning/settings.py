@@ -69,7 +69,8 @@ class TuningSettings(BaseModel):
     max_runtime_seconds: float | None = Field(default=None, gt=0)   # of the tuning job, over all its resumptions
     max_jobs_not_improving: int | None = Field(default=None, ge=1)  # done after so many trials without a new best
     stop_when_converged: bool = False                       # done when the best has settled, see completion.py
-    give_up_after: int = Field(default=5, ge=1)             # failed trials before any was completed
+    give_up_after: int = Field(default=5, ge=1)             # failed trials before any was completed, as SageMaker
+    give_up_alike: int = Field(default=5, ge=1)             # the same of those that all failed in the same way
     warm_start: WarmStart | None = None                     # made by `warm_start.warm_started`
     # of one strategy
     grid_points: int | None = Field(default=None, ge=1)     # Grid: values tried of each continuous range
@@ -99,6 +100,12 @@ class TuningSettings(BaseModel):
         for check in (_check_names, _check_grid, _check_hyperband):
             check(settings)
         return settings
+
+    @property
+    def most_at_once(self) -> int:
+        """How many trials can ever run at the same time: no more than there are."""
+        most = self.max_jobs if self.max_jobs is not None else self.space.size
+        return self.max_parallel_jobs if most is None else min(self.max_parallel_jobs, most)
 
     @property
     def resource(self) -> Resource:

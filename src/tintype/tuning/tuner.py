@@ -116,7 +116,7 @@ class Tuner:
                 self._waiting.append(trial)
 
     def _note_of_capacity(self) -> str:
-        asked, room = self._settings.max_parallel_jobs, self._runner.capacity
+        asked, room = self._settings.most_at_once, self._runner.capacity
         if room < 1:
             raise InvalidRequest(f"tuning job {self._settings.name!r}: the runner has no room for a trial")
         if asked <= room:
