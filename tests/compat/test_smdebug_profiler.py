@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import json
 import re
 import threading
@@ -19,9 +20,12 @@ from smdebug.profiler.analysis.notebook_utils.step_histogram import StepHistogra
 from smdebug.profiler.analysis.notebook_utils.step_timeline_chart import StepTimelineChart
 from smdebug.profiler.analysis.notebook_utils.timeline_charts import TimelineCharts
 from smdebug.profiler.analysis.notebook_utils.training_job import TrainingJob
+from smdebug.profiler.analysis.python_profile_analysis import PyinstrumentAnalysis, cProfileAnalysis
 from smdebug.profiler.analysis.utils.merge_timelines import MergedTimeline, MergeUnit
 from smdebug.profiler.analysis.utils.pandas_data_analysis import PandasFrameAnalysis, Resource, StatsBy
 from smdebug.profiler.analysis.utils.profiler_data_to_pandas import PandasFrame
+from smdebug.profiler.analysis.utils.pytorch_dataloader_analysis import PT_dataloader_analysis
+from smdebug.profiler.python_profile_utils import PythonProfileModes
 from smdebug.profiler.utils import TimeUnits
 
 from tests.profiler.recordings import START
@@ -102,6 +106,48 @@ def test_statistics(profile: Path) -> None:
     usage = analysis.get_device_usage_stats(utilization_ranges=[(0, 60), (60, 100)])
     assert usage.set_index("resource").loc["cpu", "0-60"] == 100
     assert len(analysis.get_training_phase_intervals()) == 100
+
+
+def test_how_batches_came(profile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    analysis = PT_dataloader_analysis(PandasFrame(str(profile)))
+    assert len(analysis.analyze_dataloaderIter_initialization()) == 1
+    assert len(analysis.analyze_dataloaderWorkers()) == 0
+    assert len(analysis.analyze_dataloader_getnext()) == 0          # none stands out
+    assert len(analysis.analyze_batchtime()) == 0
+    said = capsys.readouterr().out
+    assert "num_workers=0, pin_memory=False" in said
+    assert "100 waits for a batch: median 10.00 ms" in said
+    assert "100 steps: median 60.00 ms" in said
+    assert "<svg" in analysis.plot_the_window(0, 5e6, select_dimensions=["CPU"]).html
+
+
+def test_profiles_of_python_by_what_they_cover(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def dump(name: str) -> None:
+        profiler = cProfile.Profile()
+        profiler.runcall(sorted, range(10))
+        folder = tmp_path / "framework" / "pytorch" / "cprofile" / "0-algo-1" / name
+        folder.mkdir(parents=True)
+        profiler.dump_stats(folder / "python_stats")
+
+    dump("prestepzero-*-start-1000000_train-9-stepstart-2000000")
+    dump("train-9-stepstart-2000000_train-9-stepend-3000000")
+    dump("train-10-stepstart-3000000_train-10-stepend-4000000")
+    dump("somebody-elses")
+    analysis = cProfileAnalysis(str(tmp_path))
+    frame = analysis.list_profile_stats()
+    assert frame["start_step"].tolist() == [-1, 9, 10]
+    assert frame["start_mode"].tolist()[0] == PythonProfileModes.PRE_STEP_ZERO
+    both, one = analysis.fetch_profile_stats_by_step(9, 10), analysis.fetch_profile_stats_by_step(10)
+    assert (both.ps.total_calls, one.ps.total_calls) == (2 * one.ps.total_calls, one.ps.total_calls)
+    both.print_top_n_functions(n=3)
+    assert "sorted" in capsys.readouterr().out
+    assert analysis.fetch_profile_stats_by_step(99) is None
+    assert analysis.fetch_profile_stats_by_time(1.5, 3.5).ps.total_calls == one.ps.total_calls
+    assert analysis.fetch_pre_step_zero_profile_stats() is not None
+    phases = analysis.fetch_profile_stats_by_job_phase()
+    assert [name for name, found in phases.items() if found] == ["initialization", "training_loop"]
+    assert list(analysis.fetch_profile_stats_by_training_phase()) == [(PythonProfileModes.TRAIN,) * 2]
+    assert PyinstrumentAnalysis(str(tmp_path)).fetch_profile_stats_by_step(9) == []
 
 
 def test_a_merged_timeline(profile: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tintype.profiler.breakdown import Activity, break_down
 from tintype.profiler.limiter import Limiter, diagnose
 from tintype.profiler.phases import Outside, Phase
 from tintype.profiler.readers import open_profile
-from tintype.profiler.system_metrics import DISK_BUSY, Kind
+from tintype.profiler.system_metrics import DISK_BUSY, PROCESS_CPU, PROCESS_RUNNABLE, Kind
 
 JOB = Told(seconds=30, steps=200, phases=COMPUTING, cpu=95.0)
 WAITS = replace(JOB, phases=WAITING)
@@ -66,6 +66,37 @@ def test_without_steps_nothing_is_said(tmp_path: Path) -> None:
     assert diagnose(Told(seconds=10).write(tmp_path / "a")) is None
     (tmp_path / "b").mkdir()
     assert break_down(open_profile(tmp_path / "b")) is None
+
+
+def test_a_thread_that_waits_inside_of_its_steps(tmp_path: Path) -> None:
+    own, wanting = (Kind.CPU, "job", PROCESS_CPU), (Kind.CPU, "job", PROCESS_RUNNABLE)
+    held = replace(JOB, phases=COMPUTING, working_cpu=0.3, more={own: 120.0, wanting: 1.2})
+
+    def limited(name: str, told: Told) -> tuple[Limiter, str]:
+        found = diagnose(told.write(tmp_path / name))
+        assert found is not None
+        return found.limiter.limiter, found.limiter.evidence
+
+    limiter, evidence = limited("held", held)
+    assert limiter is Limiter.WAITING
+    assert "in 70% of its steps; other threads of the job used 0.9 cores meanwhile" in evidence
+    for name, told in {
+        "works": replace(held, working_cpu=0.95),
+        "waits for a core": replace(held, more={own: 120.0, wanting: 4.0}),
+        "crowded": replace(held, more={own: 380.0, wanting: 12.0}),
+        "not told by the kernel": replace(held, more={own: 120.0}),
+        "a GPU": replace(held, gpus=(95.0,)),
+        "two workers": replace(held, workers=2),
+        "not told by the loop": replace(held, working_cpu=0.0),
+    }.items():
+        assert limited(name, told)[0] is Limiter.COMPUTE, name
+
+
+def test_a_step_of_many_passes_is_many_small_ones(tmp_path: Path) -> None:
+    found = diagnose(replace(JOB, phases=COMPUTING, passes=40).write(tmp_path / "many"))
+    assert found is not None
+    assert found.limiter.limiter is Limiter.LAUNCH
+    assert "a pass takes" in found.limiter.evidence
 
 
 def test_a_thread_that_waits_for_its_turn_is_working(tmp_path: Path) -> None:

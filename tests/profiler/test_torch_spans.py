@@ -130,7 +130,10 @@ def test_the_time_in_the_image_decoder(tmp_path: Path) -> None:
 def test_accumulated_gradients_are_one_step(tmp_path: Path) -> None:
     with Watched(tmp_path) as watched:
         train(nn.Linear(8, 2), loader(64), accumulate=4)
-    assert of_mode(watched.found.steps, StepMode.TRAIN)["number"].tolist() == [0, 1]
+    steps = of_mode(watched.found.steps, StepMode.TRAIN)
+    assert steps["number"].tolist() == [0, 1]
+    assert steps["passes"].tolist() == [4, 4]
+    assert (steps["working_cpu"] > 0).all()
 
 
 def test_a_loop_without_a_loader(tmp_path: Path) -> None:

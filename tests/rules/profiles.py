@@ -53,6 +53,8 @@ class Told:
     rest: Number = 0.0                      # milliseconds of a step that are in no phase
     decoding: float = 0.0                   # of the data wait, 0..1
     waiting_cpu: float = 0.0                # of the data wait, 0..1
+    working_cpu: float = 0.0                # of the rest of the step, 0..1
+    passes: int = 1                         # backward passes of a step
     between: Mapping[Outside, float] = field(default_factory=dict)      # milliseconds after every tenth step
     workers: int = 1
     num_workers: int = 0
@@ -103,7 +105,11 @@ class Told:
             clock.pass_ms(at(self.rest, number))
             wait = next((time for phase, _, time in phases if phase is Phase.DATA_WAIT), 0)
             cpu, decoding = int(wait * self.waiting_cpu), int(wait * self.decoding)
-            writer.add(StepSpan(StepMode.TRAIN, number, start, clock.now, tuple(phases), cpu, decoding))
+            working = int((clock.now - start - wait) * self.working_cpu)
+            loading = cpu, decoding
+            writer.add(
+                StepSpan(StepMode.TRAIN, number, start, clock.now, tuple(phases), *loading, working, self.passes)
+            )
             if number % 10 == 9:
                 for what, duration in self.between.items():
                     begun = clock.now

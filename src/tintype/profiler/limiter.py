@@ -195,11 +195,13 @@ def _is_launching(profile: JobProfile, times: Breakdown) -> str:
     working = np.nansum([steps[one] for one in ("forward", "loss", "backward", "optimizer")], axis=0)
     optimizing, busy = np.nan_to_num(steps["optimizer"]), steps["duration"] - np.nan_to_num(steps["data_wait"])
     fixed = optimizing + np.maximum(0, busy - working)
-    median, share = float(np.median(busy)), float(fixed.sum() / max(1e-9, busy.sum()))
+    busy_of_pass = busy / np.maximum(1, steps["passes"])
+    what = "pass" if np.median(steps["passes"]) > 1 else "step"
+    median, share = float(np.median(busy_of_pass)), float(fixed.sum() / max(1e-9, busy.sum()))
     if 0 < median < TINY_STEP:
-        return f"a step takes {1000 * median:.1f} ms, about what calling the framework takes"
+        return f"a {what} takes {1000 * median:.1f} ms, about what calling the framework takes"
     if median < SMALL_STEP and share > FIXED_SHARE:
-        return f"a step takes {1000 * median:.1f} ms, {share:.0%} of it in what does not grow with the batch"
+        return f"a {what} takes {1000 * median:.1f} ms, {share:.0%} of it in what does not grow with the batch"
     system = profile.system()
     for node in system.nodes:
         table = system.table(GPU_UTILIZATION, node)

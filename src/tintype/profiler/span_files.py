@@ -26,7 +26,7 @@ FILE_NAME = re.compile(
 )
 TEMPORARY_NAME = re.compile(r"(.+)_pythontimeline\.json\.tmp")
 SPANS, DECODING, WAITING_CPU = "spans", "decode_us", "data_wait_cpu_us"        # of our own in the args of a step
-WORKING_CPU = "step_cpu_us"
+WORKING_CPU, PASSES = "step_cpu_us", "backward_passes"
 
 
 @final
@@ -41,6 +41,7 @@ class StepSpan(NamedTuple):
     waiting_cpu: int = 0                # processor time that the loop's own thread used while it waited for data
     decoding: int = 0                   # time in the image decoder, in the loop's own process
     working_cpu: int = 0                # processor time that the loop's own thread used in the rest of the step
+    passes: int = 1                     # backward passes: more than one where gradients are accumulated
 
 
 @final
@@ -87,6 +88,7 @@ def step_line(step: StepSpan, phase_number: int, process_id: int, base: int) -> 
     extra = f', "{WAITING_CPU}": {step.waiting_cpu // 1000}' if step.waiting_cpu else ""
     extra += f', "{DECODING}": {step.decoding // 1000}' if step.decoding else ""
     extra += f', "{WORKING_CPU}": {step.working_cpu // 1000}' if step.working_cpu else ""
+    extra += f', "{PASSES}": {step.passes}' if step.passes > 1 else ""
     return (
         f'{{"name": "{step.mode.event_name}", "pid": {phase_number}, "ph": "X", "ts": {(step.start - base) // 1000}, '
         f'"dur": {(step.end - step.start) // 1000}, "args": {{"pid": {process_id}, "step_num": "{step.number}", '

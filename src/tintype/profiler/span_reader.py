@@ -17,7 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tintype.profiler.phases import MODES, PHASES, STEP_PREFIX, Phase, StepMode
-from tintype.profiler.span_files import DECODING, FILE_NAME, FRAMEWORK, SPANS, TEMPORARY_NAME, WAITING_CPU, WORKING_CPU
+from tintype.profiler.span_files import (
+    DECODING,
+    FILE_NAME,
+    FRAMEWORK,
+    PASSES,
+    SPANS,
+    TEMPORARY_NAME,
+    WAITING_CPU,
+    WORKING_CPU,
+)
 from tintype.profiler.step_lines import step_rows
 
 STEP_ROW = np.dtype(
@@ -29,6 +38,7 @@ STEP_ROW = np.dtype(
         ("node", "<u2"),                                # index of the names of nodes
         ("waiting_cpu", "<f4"),                         # seconds
         ("decode", "<f4"),                              # seconds
+        ("passes", "<u4"),                              # backward passes; 0 when the writer does not tell it, or one
         ("working_cpu", "<f4"),                         # seconds; 0 when the writer does not tell it
         *((phase.value, "<f4") for phase in PHASES),    # seconds; NaN when the writer does not tell phases
         *((f"{phase.value}_at", "<f4") for phase in PHASES),    # seconds after the start of the step
@@ -214,13 +224,14 @@ def _step(event: Mapping[str, Any], base: float, node: int) -> tuple[Any, ...]:
     spans = args.get(SPANS)
     number, cpu = int(args.get("step_num", -1)), args.get(WAITING_CPU, 0) / 1e6
     if spans is None:
-        return start, duration, number, mode, node, cpu, 0.0, 0.0, *UNKNOWN, *UNKNOWN
+        return start, duration, number, mode, node, cpu, 0.0, 0, 0.0, *UNKNOWN, *UNKNOWN
     at, times = [0.0] * len(PHASES), [0.0] * len(PHASES)
     for name, (first, time) in spans.items():
         place = PHASE_PLACES[name]
         at[place], times[place] = first / 1e6, time / 1e6
     decode, working = args.get(DECODING, 0) / 1e6, args.get(WORKING_CPU, 0) / 1e6
-    return start, duration, number, mode, node, cpu, decode, working, *times, *at
+    passes = int(args.get(PASSES, 0))
+    return start, duration, number, mode, node, cpu, decode, passes, working, *times, *at
 
 
 def phase_times(steps: NDArray[Any]) -> dict[Phase, NDArray[Any]]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tintype.profiler.phases import MODES, PHASES, STEP_PREFIX
-from tintype.profiler.span_files import DECODING, SPANS, WAITING_CPU, WORKING_CPU
+from tintype.profiler.span_files import DECODING, PASSES, SPANS, WAITING_CPU, WORKING_CPU
 
 NUMBER = re.compile(rb"\d+")
 MOST_DIGITS = 18
@@ -74,6 +74,7 @@ def _places(line: bytes) -> dict[str, int] | None:
         found |= {"waiting_cpu": args[WAITING_CPU]} if WAITING_CPU in args else {}
         found |= {"decode": args[DECODING]} if DECODING in args else {}
         found |= {"working_cpu": args[WORKING_CPU]} if WORKING_CPU in args else {}
+        found |= {"passes": args[PASSES]} if PASSES in args else {}
         for phase, (at, time) in args[SPANS].items():
             found |= {f"{phase}_at": at, phase: time}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -90,7 +91,7 @@ def _rows(
     for name, place in places.items():
         if name == "mode":
             rows[name] = place
-        elif name == "number":
+        elif name in ("number", "passes"):
             rows[name] = values[firsts + place]
         else:
             rows[name] = values[firsts + place] / 1e6

@@ -98,7 +98,7 @@ class StepSpans(Generic[W_co]):
         self._times: dict[Phase, list[int]] = {}        # phase -> [first start, time in all]
         self._start = -1                                # of the current step; -1: it has not begun
         self._end = -1
-        self._waiting_cpu = self._decoding = self._working_cpu = 0
+        self._waiting_cpu = self._decoding = self._working_cpu = self._passes = 0
         self._numbers = dict.fromkeys(StepMode, 0)
 
     def phase(self, phase: Phase) -> PhaseTimer:
@@ -112,6 +112,7 @@ class StepSpans(Generic[W_co]):
             if self._look is not None and not self._numbers[StepMode.TRAIN]:
                 self._tell(0)
         self._end = end
+        self._passes += phase is Phase.BACKWARD
         found = self._times.get(phase)
         if found is None:
             self._times[phase] = [start, end - start]
@@ -138,7 +139,7 @@ class StepSpans(Generic[W_co]):
         self._numbers[mode] = number + 1
         end = self.writer.steady() if end is None else end
         loading = self._waiting_cpu, self._decoding
-        self.writer.add(StepSpan(mode, number, self._start, end, phases, *loading, self._working_cpu))
+        self.writer.add(StepSpan(mode, number, self._start, end, phases, *loading, self._working_cpu, self._passes))
         self.drop()
         if self._look is not None and mode is StepMode.TRAIN:
             self._tell(number + 1)
@@ -162,7 +163,7 @@ class StepSpans(Generic[W_co]):
     def drop(self) -> None:
         """Forget the current step, as when a loader has come to its end."""
         self._times, self._start = {}, -1
-        self._waiting_cpu = self._decoding = self._working_cpu = 0
+        self._waiting_cpu = self._decoding = self._working_cpu = self._passes = 0
 
     @contextmanager
     def outside(self, what: Outside) -> Iterator[None]:

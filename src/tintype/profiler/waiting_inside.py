@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tintype.profiler.breakdown import Breakdown
-from tintype.profiler.readers import JobProfile
+from tintype.profiler.readers import JobProfile, Table
 from tintype.profiler.system_metrics import PROCESS_CPU, PROCESS_RUNNABLE
 
 LEAST_SHARE = 0.3                       # of a step without its wait for data; threads of a pool wait for each other too
@@ -24,14 +24,8 @@ def waiting_inside(profile: JobProfile, times: Breakdown) -> tuple[float, str]:
     is_alone = len({name for name in profile.spans().nodes if "-loader" not in name}) == 1
     if machine is None or profile.gpus(node) or not is_alone or not times.working:
         return 0.0, ""
-    used, wanted = (
-        float(np.nanmean(inside)) if len(inside) else 0.0
-        for inside in (
-            table.values[(table.times >= times.loop_start) & (table.times <= times.loop_end)]
-            for table in system.together(node, PROCESS_CPU, PROCESS_RUNNABLE)
-        )
-    )
-    used /= 100
+    percent, wanted = (_mean(table, times) for table in system.together(node, PROCESS_CPU, PROCESS_RUNNABLE))
+    used = percent / 100
     if not 0 < used <= 1.05 * wanted or wanted > CROWDED * machine.usable_cores:
         return 0.0, ""
     own = times.working_cpu / times.working                     # cores; what it would be without a wait for a core:
@@ -41,3 +35,10 @@ def waiting_inside(profile: JobProfile, times: Breakdown) -> tuple[float, str]:
     others = used - own
     meanwhile = f"; other threads of the job used {others:.1f} cores meanwhile" if others > OTHERS_AT_WORK else ""
     return share, f"the training's thread neither ran nor waited for a core in {share:.0%} of its steps{meanwhile}"
+
+
+def _mean(table: Table, times: Breakdown) -> float:
+    """Of the samples during the loop; 0.0 without any."""
+    inside = table.values[(table.times >= times.loop_start) & (table.times <= times.loop_end)]
+    known = inside[np.isfinite(inside)]
+    return float(known.mean()) if len(known) else 0.0

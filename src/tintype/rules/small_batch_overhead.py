@@ -36,7 +36,8 @@ class SmallBatchOverhead(ProfilerRule[SmallBatchOverheadParameters]):
     Fires when the median step takes less than `step_milliseconds` without its wait for data, and more than `threshold`
     per cent of the steps' time is the optimiser and what is in none of the phases: neither grows with the batch, so
     that a larger one has more images for the same price. Fires also when the median step takes less than two
-    milliseconds: about as long as it takes to call the framework.
+    milliseconds: about as long as it takes to call the framework. A step that accumulates gradients counts as several,
+    one for each of its backward passes.
 
     **Needs** 20 training steps with their phases.
 
@@ -58,12 +59,14 @@ class SmallBatchOverhead(ProfilerRule[SmallBatchOverheadParameters]):
             return self.judged(datapoints=len(steps), missing=too_few(len(steps), LEAST_SAMPLES, "steps with phases"))
         busy = steps["duration"] - np.nan_to_num(steps["data_wait"])
         growing = np.nansum([steps[one] for one in ("forward", "loss", "backward", "host_to_device")], axis=0)
-        median, share = 1000 * float(np.median(busy)), 100 * float(1 - growing.sum() / max(1e-9, busy.sum()))
+        of_pass = busy / np.maximum(1, steps["passes"])             # accumulated gradients are of several batches
+        median, share = 1000 * float(np.median(of_pass)), 100 * float(1 - growing.sum() / max(1e-9, busy.sum()))
         details = {"step_milliseconds": round(median, 3), "overhead_percent": round(share, 2)}
         tiny = median < min(TINY_MILLISECONDS, given.step_milliseconds)
         if not tiny and (median >= given.step_milliseconds or share <= given.threshold):
             return self.judged(details=details, datapoints=len(steps))
-        message = f"a step takes {median:.1f} ms, and {share:.0f} % of it does not grow with the batch"
+        what = "pass" if np.median(steps["passes"]) > 1 else "step"
+        message = f"a {what} takes {median:.1f} ms, and {share:.0f} % of it does not grow with the batch"
         found = self.finding(message, share, given.threshold, CAUSE, REMEDY)
         return self.judged(details=details, datapoints=len(steps), triggered=1, violations=1, findings=(found,))
 
