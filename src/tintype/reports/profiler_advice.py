@@ -19,10 +19,11 @@ HOLD_BACK = {"Oversubscription", "Throttling"}          # rules that say why com
 MOST_FINDINGS = 5                       # of a rule on the page; the file has all
 
 
-def limits(found: Diagnosis | None, judgements: Sequence[Judgement] = ()) -> Section:
+def limits(found: Diagnosis | None, judgements: Sequence[Judgement] = (), shared: Sequence[str] = ()) -> Section:
     """What limits the job, with the evidence, the bound, and the change to make.
 
-    Of a job that computes, `judgements` may say what holds its computing back.
+    Of a job that computes, `judgements` may say what holds its computing back; `shared` are sentences about other
+    programs on its machines.
     """
     if found is None:
         why = "It needs steps with their phases, and none were recorded."
@@ -42,6 +43,7 @@ def limits(found: Diagnosis | None, judgements: Sequence[Judgement] = ()) -> Sec
             said[1] = f"It takes {percent(first.share)} of the loop, and is held back:"
             said[2:] = [f"{one.message}." for one in held]
             said += [f"What to change: {one.remedy.text}." for one in held if one.remedy]
+    said += shared
     largest = max(one.share for one in found.candidates)
     rows = tuple(
         (one.limiter.value.capitalize(), seconds(one.seconds), percent(one.share), _bound(one),

@@ -30,7 +30,7 @@ from tintype.reports.profiler_details import memory, operators, python
 from tintype.reports.profiler_notebook import notebook
 from tintype.reports.profiler_parts import Section
 from tintype.reports.profiler_steps import breakdown, loader, steps
-from tintype.reports.profiler_utilisation import utilisation
+from tintype.reports.profiler_utilisation import shared, utilisation
 from tintype.reports.wording import counted, moment, seconds
 from tintype.rules.profiler_catalogue import write_judgements
 from tintype.rules.profiler_rule import Judgement
@@ -62,7 +62,8 @@ def gather(
     times, diagnosis = break_down(job), diagnose(job)
     by_rule = {one.rule: one for one in judgements}
     sections = (
-        limits(diagnosis, judgements), breakdown(job, times), utilisation(job),
+        limits(diagnosis, judgements, [words for node in job.system().nodes if (words := shared(job, node))]),
+        breakdown(job, times), utilisation(job),
         steps(job, times, by_rule.get("StepOutlier")),
         loader(job, times), operators(job, by_rule.get("OverallFrameworkMetrics")), memory(job, times), python(job),
         verdicts(judgements),

@@ -21,13 +21,15 @@ from tintype.profiler.system_metrics import (
     PROCESS_CPU,
     PROCESS_MEMORY,
     READ_BYTES,
+    TOTAL_CPU,
     WRITE_BYTES,
 )
 from tintype.reports.figures.times import TimeSeries, over_time
 from tintype.reports.profiler_parts import Figure, Lacking, Section, Table, lacking
 from tintype.reports.wording import number
 
-MEGABYTE = 1e6
+MEGABYTE, LITTLE = 1e6, 0.1            # below so many megabytes a figure is in kilobytes
+MUCH = 25.0                             # per cent of the processors that other programs use
 NO_METRICS = "No system metrics were recorded; the sampler runs beside a job that is profiled."
 OURS = "Only Tintype's own sampler measures this, and this profile has none of it."
 
@@ -97,7 +99,24 @@ def _readings(job: JobProfile) -> tuple[str, ...]:
             cpu = np.percentile(cores.mean(), 50)
             words = f"On {node} the processors ({len(cores.names)}) were busy {cpu:.0f} % of the time in the median"
             said.append(f"{words}; memory was never above {np.nanmax(memory.values):.0f} %." if memory else f"{words}.")
-    return tuple(said) or (NO_METRICS,)
+        said.append(shared(job, node))
+    return tuple(filter(None, said)) or (NO_METRICS,)
+
+
+def shared(job: JobProfile, node: str) -> str:
+    """That other programs used much of a node's processors, in a sentence; "" when they did not."""
+    total, own = job.system().together(node, TOTAL_CPU, PROCESS_CPU)
+    cores = job.cores(node)
+    if not total.names or not own.names or not cores:
+        return ""
+    job_share = own.values[:, 0] / cores
+    others = float(np.nanmedian(np.maximum(0.0, total.values[:, 0] - job_share)))
+    if others < MUCH:
+        return ""
+    return (
+        f"Other programs used {others:.0f} % of the processors of {node} in the median, and the job "
+        f"{np.nanmedian(job_share):.0f} %: alone on the machine it would be faster."
+    )
 
 
 def _values(table: Samples, line: Line) -> NDArray[Any]:
@@ -117,7 +136,11 @@ def _figure(job: JobProfile, plan: Plan, node: str, nodes: tuple[str, ...]) -> F
         series = [TimeSeries(name, table.times - first, table.values[:, n]) for n, name in enumerate(table.names)]
     if not series:
         return lacking(title, plan.why_not or no_gpu(job))
-    return Figure(title, over_time(series, last - first, plan.quantity, plan.ceiling))
+    quantity = plan.quantity
+    if quantity.startswith("MB") and max(float(np.nanmax(one.values)) for one in series) < LITTLE:
+        quantity = f"k{quantity[1:]}"                   # 0.0003 MB is 0.3 kB
+        series = [TimeSeries(one.name, one.times, 1000 * one.values) for one in series]
+    return Figure(title, over_time(series, last - first, quantity, plan.ceiling))
 
 
 def _rows(job: JobProfile, plan: Plan, node: str) -> list[tuple[str, ...]]:

@@ -21,7 +21,7 @@ def histogram(values: NDArray[Any], quantity: str, noun: str, beyond: float | No
     """Of at least one finite value. Bins above `beyond` are drawn as outliers; `noun` is what is counted."""
     low, high = float(values.min()), float(values.max())
     counts, edges = np.histogram(values, BINS, (low, high if high > low else low + 1e-9 + abs(low) * 1e-3))
-    x, y = Linear(float(edges[0]), float(edges[-1])), Linear(0.0, float(counts.max()))
+    x, y = Linear(float(edges[0]), float(edges[-1])), Linear(0.0, float(counts.max()), whole=True)
     plane = Plane(x, y, right=RIGHT, bottom=BOTTOM)
     bars = [
         _bar(plane, count, float(edges[place]), float(edges[place + 1]), noun, beyond)
