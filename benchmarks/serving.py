@@ -12,10 +12,12 @@ numbers a network may run is then for us to say (`--runtime int8`). Photographs 
   figure is the median over the runs. "CPU" is the processor time of a side's whole process tree per answer: on a
   machine that is not quiet, the fairer figure. The bare rate is one process with a thread per core, each of which
   decodes a photograph, runs the network on it with one thread, and does the next.
-- latency: one client; then requests at random moments, at 70 % of the rate measured just before.
+- latency: one client; then an open loop of requests at random moments, at 70 % of the rate measured just before. Beside
+  it what the same moments would cost a server that takes one after another at that rate, and nothing for itself.
 - start: from the start of the process to the first 200 of its health check, and to the first answer.
 - soak: so many minutes of load; memory and open files of the tree.
-- overload: ten times the rate; how those that are served fare, and how soon after it all is as before.
+- overload: ten times the rate; how those that are served and those that are refused fare, what a refusal costs the
+  server, and how soon after it all is as before.
 - update: `tintype endpoints update` to another model under full load; requests that failed.
 """
 
@@ -42,6 +44,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision import models
 
+from benchmarks.arrivals import arrive, moments, one_after_another, percentile
 from benchmarks.load import Bodies, absence, fire, write_bodies
 from benchmarks.measuring import MIB, SHARED, TINTYPE, measure, ratio, table
 from benchmarks.servers import Model, Running, Side, running, sides
@@ -56,8 +59,8 @@ CLASSES = 1000
 PHOTOGRAPHS, CALIBRATION, CALIBRATION_BATCH = 64, 32, 4
 WARM_SECONDS = 2
 LOADED = 0.7                    # of the throughput, for latency under load
-LOADED_CONNECTIONS = 32         # enough that a request hardly ever finds all of them busy
 OVERLOAD, OVERLOAD_CONNECTIONS = 10, 256
+PROBE_SECONDS = 0.02            # between two questions of a caller that is refused
 SOAK_PIECE_SECONDS = 10
 UPDATE_SECONDS = 30             # of load, around an update
 PARTS = ("throughput", "latency", "start", "soak", "overload", "update")
@@ -215,13 +218,8 @@ class Bench:
                 for _ in range(self.options.runs):
                     bare.append(statistics.median(bare_latency(path, self.pictures, self.options.seconds / 2)))
                     alone.append(fire(server.url, bodies, connections=1, seconds=self.options.seconds / 2))
-                loaded = fire(
-                    server.url,
-                    bodies,
-                    connections=LOADED_CONNECTIONS,
-                    seconds=2 * self.options.seconds,
-                    rate=LOADED * most,
-                )
+                due = moments(LOADED * most, 3 * self.options.seconds)
+                loaded = arrive(server.url, bodies, due)
             p50 = statistics.median(one.milliseconds["50"] for one in alone)
             over = statistics.median(one.milliseconds["50"] - other for one, other in zip(alone, bare, strict=True))
             p99 = statistics.median(one.milliseconds["99"] for one in alone)
@@ -232,13 +230,14 @@ class Bench:
                     f"{p50:.1f}",
                     f"{over:+.2f}",
                     f"{p99:.1f}",
-                    f"{loaded.milliseconds['50']:.1f}",
-                    f"{loaded.milliseconds['99']:.1f}",
-                    f"{loaded.milliseconds['99'] / p50:.2f}x",
-                    f"{loaded.rate:.0f}/s of {most:.0f}/s",
+                    f"{loaded.percentile(50):.1f}",
+                    f"{loaded.percentile(99):.1f}",
+                    f"{loaded.percentile(99) / p50:.2f}x",
+                    f"{percentile(one_after_another(due, 1 / most), 99):.1f}",
+                    f"{loaded.statuses.get('200', 0) / loaded.seconds:.0f}/s of {most:.0f}/s",
                 )
             )
-        header = ("ms", "bare", "p50", "over bare", "p99", "70 %: p50", "p99", "p99 / p50 alone", "load")
+        header = ("ms", "bare", "p50", "above", "p99", "70 %, p50", "p99", "of p50 alone", "one by one, p99", "load")
         table(f"{self.model.network}: latency", header, rows)
 
     def start(self) -> None:
@@ -287,6 +286,7 @@ class Bench:
             bodies = self.bodies(side)
             most = served_rate(server, bodies, self.options.clients, self.options.seconds).per_second
             alone = fire(server.url, bodies, connections=1, seconds=WARM_SECONDS).milliseconds["50"]
+            spent = server.cpu_seconds()
             with Caller(server.url, bodies) as caller:
                 load = fire(
                     server.url,
@@ -295,7 +295,7 @@ class Bench:
                     seconds=self.options.seconds,
                     rate=OVERLOAD * most,
                 )
-                ended = time.perf_counter()
+                ended, spent = time.perf_counter(), server.cpu_seconds() - spent
                 time.sleep(2)
         served = sorted(one.milliseconds for one in caller.seen if one.status == 200 and one.at < ended)
         refused = sorted(one.milliseconds for one in caller.seen if one.status == 429)
@@ -306,8 +306,9 @@ class Bench:
             ("answers a second under overload", f"{load.rate:.1f}"),
             ("statuses", json.dumps(load.statuses)),
             ("errors of the network", load.connect + load.read + load.write + load.timeout),
-            ("served, p50 and worst", quantiles(served)),
-            ("refused, p50 and worst", quantiles(refused)),
+            ("CPU of the server", f"{spent:.1f} s in {load.seconds:.1f} s"),
+            ("served, p50, p99 and worst", quantiles(served)),
+            ("refused, p50, p99 and worst", quantiles(refused)),
             ("as before after", "never" if calm is None else f"{calm - ended:.2f} s"),
         ]
         table(f"{self.model.network}: {OVERLOAD} times the load", ("", ""), rows)
@@ -352,7 +353,7 @@ class Seen:
 
 
 class Caller(threading.Thread):
-    """A client that asks, waits for what comes, and asks again at once; ten times a second when it is refused."""
+    """A client that asks, waits for what comes, and asks again at once, or soon when it is refused."""
 
     def __init__(self, url: str, bodies: Bodies) -> None:
         super().__init__(daemon=True)
@@ -376,7 +377,7 @@ class Caller(threading.Thread):
             ended = time.perf_counter()
             self.seen.append(Seen(ended, status, 1e3 * (ended - began)))
             if status != 200:
-                self._over.wait(0.1)
+                self._over.wait(PROBE_SECONDS)
 
 
 def ask(url: str, bodies: Bodies) -> int:
@@ -394,10 +395,11 @@ def ask(url: str, bodies: Bodies) -> int:
 
 
 def quantiles(milliseconds: Sequence[float]) -> str:
-    """Median, worst and number."""
+    """Median, 99th percentile, worst and number, of what is sorted."""
     if not milliseconds:
         return "none"
-    return f"{statistics.median(milliseconds):.1f} and {milliseconds[-1]:.1f} ms ({len(milliseconds)})"
+    told = (percentile(milliseconds, 50), percentile(milliseconds, 99), milliseconds[-1])
+    return f"{told[0]:.1f}, {told[1]:.1f} and {told[2]:.1f} ms ({len(milliseconds)})"
 
 
 def main(arguments: list[str]) -> None:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tintype.errors import JobFailed
+from tintype.errors import Busy, JobFailed
 from tintype.serving.endpoints.config import EndpointConfig, ModelSource, ProductionVariant
-from tintype.serving.front.invocation import Answer, Classified, Invocation
+from tintype.serving.front.invocation import Answer, Arrival, Classified, Invocation
 from tintype.serving.variants.running_variant import RunningVariant
 
 
@@ -25,6 +25,11 @@ class StandIn:
     at_work: int = 0
     stopped: bool = False
     cut_off: int = 0                # requests at work when it was stopped
+    is_full: bool = False
+
+    def check_room(self, arrival: Arrival) -> None:
+        if self.is_full:
+            raise Busy(f"{self.label} is full", 1.0)
 
     async def invoke(self, invocation: Invocation) -> Answer:
         assert not self.stopped, "asked after its end"

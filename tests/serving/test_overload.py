@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import final
 
 import httpx
 import pytest
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from tintype.errors import BadImage, Busy, TimedOut, Unauthorised
-from tintype.serving.front.admission import Queue, check_token
-from tintype.serving.front.invocation import Answer, Invocation
-from tintype.serving.front.server import Service, create_app
+from tintype.serving.front import admission
+from tintype.serving.front.admission import Coming, Queue, check_token
+from tintype.serving.front.invocation import Answer, Arrival, Invocation
+from tintype.serving.front.server import create_app
+from tintype.serving.front.service import Service
 from tintype.serving.options import parser, settings_of
 from tintype.serving.settings import ServerSettings
 
@@ -27,6 +30,9 @@ class GatedModel:
         self.error = error
         self.seen: list[Invocation] = []
 
+    def check_room(self, arrival: Arrival) -> None:
+        self.queue.check(arrival.seconds, arrival.coming)
+
     async def invoke(self, invocation: Invocation) -> Answer:
         with self.queue.admit():
             self.seen.append(invocation)
@@ -36,11 +42,11 @@ class GatedModel:
             return Answer(200, b"[1]", "application/json", {"inference": 0.25}, custom_attributes="back", variant="A")
 
 
-def app_of(model: GatedModel, token: str | None = None) -> Starlette:
+def app_of(model: GatedModel, token: str | None = None) -> ASGIApp:
     return create_app(Service(model, ServerSettings(), token))
 
 
-def client_of(app: Starlette) -> httpx.AsyncClient:
+def client_of(app: ASGIApp) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://server", timeout=30)
 
@@ -152,6 +158,41 @@ def test_admission_by_itself() -> None:
     check_token(None, None)
     with pytest.raises(Unauthorised):
         check_token("Bearer ", "s3cret")
+
+
+def test_who_would_be_answered_too_late_is_told_so_at_once() -> None:
+    now = 100.0
+    queue = Queue(64, clock=lambda: now)
+    with contextlib.ExitStack() as inside:
+        for _ in range(20):
+            inside.enter_context(queue.admit())
+        for _ in range(40):                             # one leaves every half second, and another comes
+            now += 0.5
+            with queue.admit():
+                pass
+        queue.check(seconds=10.1)
+        with pytest.raises(Busy, match=r"the 20 requests before this one take about 10\.0 s, and it has 3\.0 s"):
+            queue.check(seconds=3)
+        with pytest.raises(Busy, match=r"about 12\.0 s"):
+            queue.check(seconds=11, coming=4)
+    queue.check(seconds=0.001)                          # nobody is before it
+
+
+def test_a_place_is_kept_for_a_body_on_its_way_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "COMING_SECONDS", 0.05)
+
+    async def story() -> None:
+        coming = Coming()
+        with coming.one(), coming.one():
+            assert coming.count == 2
+            while coming.count:
+                await asyncio.sleep(0.005)
+        assert coming.count == 0
+        with coming.one():
+            pass
+        assert coming.count == 0
+
+    asyncio.run(story())
 
 
 def test_the_settings_travel_on_a_command_line() -> None:

@@ -70,7 +70,8 @@ def test_the_metrics_say_what_happened(service: RunningServer, picture) -> None:
     service.invoke(write_npy(np.zeros((7, 3, SIZE, SIZE), np.float32)), "application/x-npy")
     assert metric(service, "tintype_requests_total", status="200") == before + 6
     assert metric(service, "tintype_requests_total", status="400") == refused + 1
-    assert metric(service, "tintype_batches_total") == batches + 5 + 3          # seven pictures, three at a time
+    made = metric(service, "tintype_batches_total") - batches - 5
+    assert 3 <= made <= 7                               # seven pictures, three at a time at most
     assert metric(service, "tintype_batches_total", reason="full") >= 2
     assert metric(service, "tintype_request_seconds_count", phase="decode") >= 6
     assert metric(service, "tintype_inside") == 0

@@ -126,6 +126,31 @@ def test_what_is_no_http_is_refused_in_our_shape(guarded: RunningServer, start: 
     assert pings(guarded)
 
 
+@pytest.mark.parametrize("offer", ["Upgrade: h2c", "UPGRADE: websocket"])
+def test_an_offer_of_another_protocol_is_passed_over_and_the_body_is_read(guarded, picture, offer: str) -> None:
+    """Java's client sends it with each request."""
+    body = picture()
+    lines = f"Connection: Upgrade, HTTP2-Settings\r\n{offer}\r\nHTTP2-Settings: AAEAAEAA\r\nContent-Length: {len(body)}"
+    with connect(guarded) as caller:
+        for _ in range(2):
+            caller.sendall(POST + lines.encode() + b"\r\n\r\n" + body)
+            assert caller.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_a_body_may_be_told_of_in_pieces_or_not_at_all(guarded: RunningServer, picture) -> None:
+    body = picture()
+    with connect(guarded) as caller:
+        caller.sendall(POST + f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n".encode())
+        assert caller.recv(65536).startswith(b"HTTP/1.1 100")
+        caller.sendall(body)
+        assert caller.recv(65536).startswith(b"HTTP/1.1 200")
+        caller.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n")
+        for byte in body:
+            caller.sendall(b"1\r\n%c\r\n" % byte)
+        caller.sendall(b"0\r\n\r\n")
+        assert caller.recv(65536).startswith(b"HTTP/1.1 200")
+
+
 def test_too_many_connections_are_told_so_and_the_others_are_served(guarded: RunningServer) -> None:
     time.sleep(0.6)                     # those of other tests are gone
     held = [connect(guarded) for _ in range(20)]

@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 
 from tests.serving.stand_in import Stable, asked
 from tintype.serving.endpoints.config import ModelSource
-from tintype.serving.front.server import Service, create_app
+from tintype.serving.front.server import create_app
+from tintype.serving.front.service import Service
 from tintype.serving.pages.try_page import TryPage
 from tintype.serving.pages.wording import age, percent, seconds
 from tintype.serving.settings import ServerSettings
@@ -108,7 +109,7 @@ def test_capture_is_told() -> None:
     live: Any = live_with(0)
     live.capture = Told()
     with client_of(live) as client:
-        told = "Captured: 7 requests, 2 dropped; the disk refused: No space left on device"
+        told = "Captured: 7 requests, 2 dropped; last failure: No space left on device"
         assert told in client.get("/try/panel").text
         assert 'tintype_capture_records_total{what="dropped"} 2.0' in client.get("/metrics").text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.serving.stand_in import StandIn, asked
 from tintype.errors import Busy, InvalidRequest, JobFailed
 from tintype.serving.endpoints.config import ModelSource
+from tintype.serving.front.invocation import Arrival
 from tintype.serving.variants.live_endpoint import LiveEndpoint
 from tintype.serving.variants.router import Route, blend
 from tintype.serving.variants.running_variant import RunningVariant
@@ -98,6 +100,41 @@ def test_a_bad_request_is_nobody_s_failure() -> None:
         assert [route.to.window.errors for route in live.routes] == [0, 0]
 
     asyncio.run(main())
+
+
+def test_who_has_room_is_known_before_a_body_is_here() -> None:
+    live = LiveEndpoint()
+    with pytest.raises(Busy, match="starting"):
+        live.check_room(Arrival(60))
+    full, free = StandIn("full", is_full=True), StandIn("free")
+    live.routes = (Route("a", 1, running("a", full)), Route("b", 1, running("b", free)))
+    let_in = 0
+    for _ in range(40):                                 # each variant's requests find its own room
+        with contextlib.suppress(Busy):
+            live.check_room(Arrival(60))
+            let_in += 1
+            asyncio.run(live.invoke(asked()))
+    assert full.asked == 0
+    assert abs(free.asked - 20) <= 1
+    with pytest.raises(Busy, match="full is full"):
+        live.check_room(Arrival(60, "a"))
+    live.check_room(Arrival(60, "b"))
+    with pytest.raises(InvalidRequest, match="no variant 'c'"):
+        live.check_room(Arrival(60, "c"))
+
+
+def test_the_old_replicas_have_room_for_those_on_trial() -> None:
+    new, old = StandIn("new", is_full=True), StandIn("old")
+    live = on_trial(new, old)
+    for _ in range(10):
+        live.check_room(Arrival(60))
+    old.is_full = True
+    let_in = 0
+    for _ in range(10):
+        with contextlib.suppress(Busy):
+            live.check_room(Arrival(60))
+            let_in += 1
+    assert let_in == 0
 
 
 def test_retiring_waits_for_what_is_in_flight() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hmac
+import math
 import re
+import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -24,26 +27,81 @@ IDENTITY, GZIP = "identity", ("gzip", "x-gzip")
 GZIP_HEADER = 16            # zlib: the stream has gzip's header
 WORTH_BYTES = 1024          # shorter answers stay as they are
 QUICK = 1                   # of the levels 1 to 9
+REMEMBERED, ENOUGH = 128, 16  # requests that have left, for how fast they do; fewer tell nothing
+COMING_SECONDS = 1.0        # for so long a place is kept for somebody whose body is still on its way
 
 
 @final
 class Queue:
-    """How many requests are inside, at work or waiting. One event loop uses it."""
+    """How many requests are inside, at work or waiting, and how soon they leave. One event loop uses it."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.capacity = capacity
         self.inside = 0
+        self._clock = clock
+        self._left: deque[float] = deque(maxlen=REMEMBERED)     # when the last ones left, since it was last empty
+
+    def check(self, seconds: float, coming: int = 0) -> None:
+        """`Busy` (429) for whoever would find no place, or would not be answered within so many seconds.
+
+        `coming` counts those who have been told to come in and are not inside yet.
+        """
+        before = self.inside + coming
+        if before >= self.capacity:
+            raise Busy(f"all {self.capacity} places of the queue are taken; send it again shortly", RETRY_AFTER_SECONDS)
+        wait = before * self._pace
+        if wait > max(seconds, 0):
+            late = f"the {before} requests before this one take about {wait:.1f} s, and it has {max(seconds, 0):.1f} s"
+            raise Busy(f"{late}; send it again shortly, or give it longer", RETRY_AFTER_SECONDS)
 
     @contextmanager
-    def admit(self) -> Iterator[None]:
-        """A place for as long as the block lasts; `Busy` (429) when there is none."""
-        if self.inside >= self.capacity:
-            raise Busy(f"all {self.capacity} places of the queue are taken; send it again shortly", RETRY_AFTER_SECONDS)
+    def admit(self, seconds: float = math.inf) -> Iterator[None]:
+        """A place for as long as the block lasts; `Busy` as `check` says."""
+        self.check(seconds)
         self.inside += 1
         try:
             yield
+            self._left.append(self._clock())
         finally:
             self.inside -= 1
+            if not self.inside:
+                self._left.clear()              # a pause says nothing of how long a request takes
+
+    @property
+    def _pace(self) -> float:
+        """Seconds from one that leaves to the next; 0 while that is not known."""
+        left = self._left
+        return (left[-1] - left[0]) / (len(left) - 1) if len(left) >= ENOUGH else 0.0
+
+
+@final
+class Coming:
+    """Those who have been let in and whose bodies are on their way. One event loop uses it.
+
+    Without them a hundred would be told to send their photographs for one place. Who takes long to send keeps no place
+    for it, so that slow senders cannot shut the door.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Counted for as long as the block lasts, or `COMING_SECONDS`."""
+        self.count += 1
+        is_counted = True
+
+        def forget() -> None:
+            nonlocal is_counted
+            self.count -= is_counted
+            is_counted = False
+
+        timer = asyncio.get_running_loop().call_later(COMING_SECONDS, forget)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            forget()
 
 
 @final

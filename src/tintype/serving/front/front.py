@@ -23,9 +23,11 @@ from typing import Any, final
 import uvicorn
 from starlette.routing import BaseRoute
 
+from tintype.serving.front.door import Door
 from tintype.serving.front.guarded_protocol import guarded
 from tintype.serving.front.invocation import Model
-from tintype.serving.front.server import Service, create_app
+from tintype.serving.front.server import create_app
+from tintype.serving.front.service import Service
 from tintype.serving.front.surroundings import Surroundings
 from tintype.serving.model_definition import ModelDefinition
 from tintype.serving.settings import ServerSettings
@@ -48,7 +50,6 @@ class Served:
 
     model: Model
     routes: tuple[BaseRoute, ...] = ()
-    is_full: Callable[[], bool] = lambda: False     # known without looking at a request
 
 
 Serving = Callable[[ServerSettings, Surroundings], AbstractAsyncContextManager[Served]]
@@ -61,7 +62,7 @@ def one_model(definition: ModelDefinition) -> Serving:
     async def serving(settings: ServerSettings, around: Surroundings) -> AsyncIterator[Served]:
         replicas = await Replicas.start(definition, settings, around)
         try:
-            yield Served(replicas, is_full=lambda: replicas.is_full)
+            yield Served(replicas)
         finally:
             await replicas.stop()
 
@@ -104,7 +105,7 @@ async def serve(front: Front) -> None:
                     await starting
                 return
             served = starting.result()
-            service = Service(served.model, settings, front.token, metrics, access_log, served.is_full)
+            service = Service(served.model, settings, front.token, metrics, access_log)
             await _answer(front, service, served.routes, stopping)
     if access_log:
         access_log.close()
@@ -127,7 +128,7 @@ async def _answer(
 ) -> None:
     config = uvicorn.Config(
         create_app(service, routes=routes),
-        http=guarded(front.settings),
+        http=guarded(front.settings, Door(service)),
         ws="none",
         lifespan="off",
         log_config=None,

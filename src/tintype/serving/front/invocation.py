@@ -23,6 +23,16 @@ class Invocation:
 
 @final
 @dataclass(frozen=True)
+class Arrival:
+    """A request of which the head has arrived."""
+
+    seconds: float                          # that are left until its deadline
+    target_variant: str | None = None
+    coming: int = 0                         # others like it, whose bodies are on their way
+
+
+@final
+@dataclass(frozen=True)
 class Classified:
     """What a model of our own said of one picture; unknown for a user's script."""
 
@@ -47,7 +57,11 @@ class Answer:
 
 
 class Model(Protocol):
-    """Something that answers invocations: the replicas of one variant of an endpoint."""
+    """Something that answers invocations: the replicas of one variant, or an endpoint."""
+
+    def check_room(self, arrival: Arrival) -> None:
+        """`Busy` for a request that would only be refused later: known before its body is read."""
+        ...
 
     async def invoke(self, invocation: Invocation) -> Answer:
         """The answer. Raises `TintypeError`: `Busy` when the queue is full, `InvalidRequest` for a bad body, ..."""

@@ -27,11 +27,17 @@ def refusal(status: int, kind: str, message: str, headers: dict[str, str] | None
     return JSONResponse({"error": {"status": status, "type": kind, "message": message}}, status, headers)
 
 
+def busy(error: Busy) -> JSONResponse:
+    """429, and when to come again."""
+    retry = {"Retry-After": str(math.ceil(error.retry_after_seconds))}
+    return refusal(error.http_status, type(error).__name__, str(error), retry)
+
+
 async def on_tintype_error(request: Request, error: TintypeError) -> Response:
     """An error that was raised on purpose: its own status and message."""
     headers: dict[str, str] = {}
     if isinstance(error, Busy):
-        headers["Retry-After"] = str(math.ceil(error.retry_after_seconds))
+        return busy(error)
     if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s %s: %s", request.method, request.url.path, error)
     if isinstance(error, Unauthorised):

@@ -28,7 +28,7 @@ from tintype.errors import Busy, Unauthorised, Unsupported
 from tintype.serving.explanations.explainer import Explainer
 from tintype.serving.front.admission import check_token, read_body
 from tintype.serving.front.listening import is_loopback
-from tintype.serving.front.server import Service
+from tintype.serving.front.service import Service
 from tintype.serving.pages.wording import age, percent, seconds
 from tintype.serving.variants.live_endpoint import LiveEndpoint
 from tintype.serving.variants.running_variant import RunningVariant

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, final
 
 from tintype.errors import Busy, InvalidRequest
-from tintype.serving.front.invocation import Answer, Invocation
+from tintype.serving.front.invocation import Answer, Arrival, Invocation
 from tintype.serving.variants.router import Route, choose
 from tintype.serving.variants.running_variant import RunningVariant
 from tintype.serving.variants.shadow import Shadow
@@ -58,17 +58,30 @@ class LiveEndpoint:
         self.capture: Capture | None = None
         self.recent: deque[RecentRequest] = deque(maxlen=RECENT)
         self.rescued = 0                                # requests that new replicas failed and old ones answered
-        self._numbers = itertools.count()
+        self._number = 0                                # of the request whose turn it is
         self._rescue_numbers = itertools.count()        # of their own, so that rescues do not disturb the shares
         self._clock = clock
         self._wall_clock = wall_clock
 
+    def check_room(self, arrival: Arrival) -> None:
+        """`Busy` when the variant whose turn it is has no room, nor the old replicas that stand in for it."""
+        running = self._next(arrival.target_variant)
+        try:
+            try:
+                running.replicas.check_room(arrival)
+            except Busy:
+                if running not in self.trial or not self.fallback:
+                    raise
+                self._stand_in(arrival.target_variant).replicas.check_room(arrival)
+        except Busy:
+            self._number += 1                   # it has had its turn: the other variants get theirs
+            raise
+
     async def invoke(self, invocation: Invocation) -> Answer:
         """The answer of one of the variants. `InvalidRequest` for a variant that there is not."""
-        if not self.routes:
-            raise Busy("the endpoint is starting and has no replicas yet; try again in a moment")
         began = self._clock()
-        running = choose(self.routes, next(self._numbers), invocation.target_variant).to
+        running = self._next(invocation.target_variant)
+        self._number += 1
         if running in self.trial and self.fallback:
             running, answer = await self._tried(running, invocation)
         else:
@@ -77,10 +90,14 @@ class LiveEndpoint:
         self._note(running, invocation, answer, self._clock() - began)
         return answer
 
+    def _next(self, target_variant: str | None) -> RunningVariant:
+        if not self.routes:
+            raise Busy("the endpoint is starting and has no replicas yet; try again in a moment")
+        return choose(self.routes, self._number, target_variant).to
+
     async def _tried(self, new: RunningVariant, invocation: Invocation) -> tuple[RunningVariant, Answer]:
         began = self._clock()
-        target = invocation.target_variant if self._can_fall_back_on(invocation.target_variant) else None
-        old = choose(self.fallback, next(self._rescue_numbers), target).to
+        old = self._stand_in(invocation.target_variant)
         limit = asyncio.timeout(min(self.trial_seconds, (invocation.deadline - began) / 2))
         try:
             async with limit:
@@ -98,8 +115,10 @@ class LiveEndpoint:
         self.rescued += 1
         return old, await old.invoke(invocation)
 
-    def _can_fall_back_on(self, variant: str | None) -> bool:
-        return any(route.variant == variant for route in self.fallback)
+    def _stand_in(self, variant: str | None) -> RunningVariant:
+        """The old replicas that answer when the new ones do not."""
+        target = variant if any(route.variant == variant for route in self.fallback) else None
+        return choose(self.fallback, next(self._rescue_numbers), target).to
 
     def _note(self, running: RunningVariant, invocation: Invocation, answer: Answer, seconds: float) -> None:
         """Whatever goes wrong in here is logged, and is not the request's affair."""

@@ -18,7 +18,7 @@ from typing import Any, Protocol, final
 
 from tintype.errors import TimedOut
 from tintype.serving.front.admission import Queue
-from tintype.serving.front.invocation import Answer, Invocation
+from tintype.serving.front.invocation import Answer, Arrival, Invocation
 from tintype.serving.front.surroundings import Surroundings
 from tintype.serving.model_definition import Kind, ModelDefinition, PreparedModel, prepare
 from tintype.serving.settings import ServerSettings
@@ -102,19 +102,19 @@ class Replicas:
         """Requests that are being answered or wait."""
         return self._queue.inside
 
-    @property
-    def is_full(self) -> bool:
-        """Whoever asks now is refused."""
-        return self._queue.inside >= self._queue.capacity
+    def check_room(self, arrival: Arrival) -> None:
+        """`Busy` (429) when there is no place, or the answer would come too late."""
+        self._queue.check(arrival.seconds, arrival.coming)
 
     async def invoke(self, invocation: Invocation) -> Answer:
         """The model's answer.
 
-        Raises `Busy` (429) when the queue is full, `TimedOut` (504) when the deadline comes first, `InvalidRequest` and
-        its kind for a body that is no picture, `JobFailed` when the processes die on it.
+        Raises `Busy` (429) when the queue is full, or so long that the deadline would come first; `TimedOut` (504) when
+        it comes first all the same; `InvalidRequest` and its kind for a body that is no picture; `JobFailed` when the
+        processes die on it.
         """
-        with self._queue.admit():
-            left = invocation.deadline - time.monotonic()
+        left = invocation.deadline - time.monotonic()
+        with self._queue.admit(left):
             try:
                 async with asyncio.timeout(left if left < 1e9 else None):
                     return await self._engine.invoke(invocation)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, final
 from tintype.errors import InvalidRequest
 from tintype.models.archive import Archive
 from tintype.serving.endpoints.config import ModelSource
-from tintype.serving.front.invocation import Answer, Invocation
+from tintype.serving.front.invocation import Answer, Arrival, Invocation
 from tintype.serving.variants.health import Outcome, Window
 from tintype.serving.watching.drift_watch import DriftWatch, references_of
 
@@ -23,6 +23,8 @@ class ReplicaSet(Protocol):
     """The workers of one model, started and ready."""
 
     async def invoke(self, invocation: Invocation) -> Answer: ...
+
+    def check_room(self, arrival: Arrival) -> None: ...
 
     async def scale(self, workers: int) -> None:
         """Have that many workers; returns when they are ready, or the others have ended."""

@@ -66,7 +66,7 @@ class Link:
         header, body = self._exactly(header_bytes), self._exactly(body_bytes)
         if header is None or body is None:
             return None
-        return parsed(header), bytes(body)
+        return parsed(header), body
 
     def send(self, header: Json, body: bytes | memoryview = b"") -> None:
         """One frame."""
@@ -77,15 +77,15 @@ class Link:
             self._connection.sendall(start)
             self._connection.sendall(body)
 
-    def _exactly(self, count: int) -> bytearray | None:
-        content = bytearray(count)
-        view, position = memoryview(content), 0
-        while position < count:
+    def _exactly(self, count: int) -> bytes | None:
+        pieces: list[bytes] = []
+        while count:
             try:
-                received = self._connection.recv_into(view[position:])
+                piece = self._connection.recv(count, socket.MSG_WAITALL)       # all of it, but for a signal
             except ConnectionError:
                 return None
-            if not received:
+            if not piece:
                 return None
-            position += received
-        return content
+            pieces.append(piece)
+            count -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)

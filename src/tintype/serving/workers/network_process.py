@@ -3,6 +3,8 @@
     first                                   ->  {"ready": {"runtime", ...}} or {"error": ..., "message": ...}
     {"items": [[region, slot, fill], ...]}  ->  {"rows": n, "seconds": s, "memory": bytes} + float32 (n, classes)
 
+`memory` is what it had after the batch before.
+
 Started by the nursery, and only there: importing it loads ONNX Runtime, and running it torch for archives without ONNX.
 """
 
@@ -36,14 +38,15 @@ def run(link: Link, options: Json, descriptors: Sequence[int]) -> None:
     shape = SlotShape(options["slots"], predictor.input_shape[1])
     worker = Network(predictor, [Slots(one, shape, writable=False) for one in descriptors])
     numbers, why = (predictor.choice.precision, predictor.choice.reason) if predictor.choice else ("", "")
-    ready = {"runtime": predictor.runtime_name, "precision": numbers, "why": why, "memory": resident_bytes()}
+    memory = resident_bytes()
+    ready = {"runtime": predictor.runtime_name, "precision": numbers, "why": why, "memory": memory}
     link.send({"ready": ready})
     while (batch := link.receive()) is not None:
         started = time.perf_counter()
         logits = worker.logits(batch[0]["items"])
         seconds = time.perf_counter() - started
-        answer = {"rows": len(logits), "seconds": seconds, "memory": resident_bytes()}
-        link.send(answer, logits.data.cast("B"))
+        link.send({"rows": len(logits), "seconds": seconds, "memory": memory}, logits.data.cast("B"))
+        memory = resident_bytes()           # told with the next batch: nobody waits for it now
 
 
 @final
