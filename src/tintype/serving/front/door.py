@@ -47,5 +47,6 @@ class Door:
         noted = Noted(request_id(headers), time.monotonic(), error=type(error).__name__)
         response = busy(error)
         response.headers.update(id_headers(noted.request_id))
-        self._service.note(noted, response, client, headers)
+        self._service.log(noted, response, client, headers)
+        self._service.count(noted, response.status_code)
         return response

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, final
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -39,6 +39,7 @@ def create_app(
 ) -> ASGIApp:
     """The ASGI application. With a token, all but /ping asks for it. `routes` are further ones, which check it
     themselves."""
+    invocations = Invocations(service)
     app = Starlette(
         routes=[
             Route(PATH, invocations, methods=[METHOD]),
@@ -54,12 +55,8 @@ def create_app(
 
     async def quick(scope: Scope, receive: Receive, send: Send) -> None:
         """What nearly everybody asks does not go through Starlette's layers: it needs none of them."""
-        if scope["type"] == "http" and scope["method"] == METHOD and scope["path"] == PATH:
-            scope["app"] = app
-            request = Request(scope, receive, send)
-            await (await invocations(request))(scope, receive, send)
-        else:
-            await app(scope, receive, send)
+        is_one = scope["type"] == "http" and scope["method"] == METHOD and scope["path"] == PATH
+        await (invocations if is_one else app)(scope, receive, send)
 
     return quick
 
@@ -83,18 +80,27 @@ async def openapi(request: Request) -> Response:
     return JSONResponse(description(service.settings, needs_token=service.token is not None))
 
 
-async def invocations(request: Request) -> Response:
-    """The model's answer; noted, whatever it is."""
-    service: Service = request.app.state.service
-    noted = Noted(request_id(request.headers), time.monotonic())
-    try:
-        response = await _answered(service, request, noted)
-    except Exception as error:
-        response = await answer_to(request, error)
-        noted.error = type(error).__name__
-    response.headers.update(id_headers(noted.request_id))
-    service.note(noted, response, request.client, request.headers)
-    return response
+@final
+class Invocations:
+    """The route of those who ask the model: an ASGI application. What is answered is noted, whatever it is."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request, service = Request(scope, receive, send), self._service
+        noted = Noted(request_id(request.headers), time.monotonic())
+        try:
+            response = await _answered(service, request, noted)
+        except Exception as error:
+            response = await answer_to(request, error)
+            noted.error = type(error).__name__
+        response.headers.update(id_headers(noted.request_id))
+        noted.seconds = time.monotonic() - noted.arrived
+        service.log(noted, response, request.client, request.headers)
+        await response(scope, receive, send)
+        service.count(noted, response.status_code)      # the caller need not wait for that
 
 
 async def _answered(service: Service, request: Request, noted: Noted) -> Response:

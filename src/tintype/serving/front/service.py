@@ -31,6 +31,7 @@ class Noted:
 
     request_id: str
     arrived: float                                  # time.monotonic()
+    seconds: float = 0.0                            # until the answer was there
     body_bytes: int = 0
     error: str = ""
     variant: str = ""
@@ -67,14 +68,17 @@ class Service:
         self.model.check_room(Arrival(seconds, headers.get(TARGET_VARIANT), self.coming.count))
         return seconds
 
-    def note(
+    def count(self, noted: Noted, status: int) -> None:
+        """Count a request and its answer."""
+        self.metrics.request(status, noted.body_bytes, noted.seconds, noted.phases)
+
+    def log(
         self, noted: Noted, response: Response, client: tuple[str, int] | None, headers: Mapping[str, str]
     ) -> None:
-        """Count a request and its answer, and write them to the log."""
-        seconds, status = time.monotonic() - noted.arrived, response.status_code
-        self.metrics.request(status, noted.body_bytes, seconds, noted.phases)
+        """Write a request and its answer to the access log, if there is one."""
         if self.access_log is None:
             return
+        status = response.status_code
         entry = {
             "at": round(time.time(), 3),
             "request_id": noted.request_id,
@@ -83,7 +87,7 @@ class Service:
             "bytes_in": noted.body_bytes,
             "bytes_out": int(response.headers.get("content-length", 0)) if status != CLIENT_CLOSED_REQUEST else 0,
             "content_type": headers.get("content-type", "")[:TYPE_CHARACTERS],
-            "ms": round(seconds * 1000, 2),
+            "ms": round(noted.seconds * 1000, 2),
             **{f"{name}_ms": round(part * 1000, 2) for name, part in noted.phases.items()},
         }
         if noted.error:
