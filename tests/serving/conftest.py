@@ -11,6 +11,8 @@ from PIL import Image
 
 from tests.serving.running_server import RunningServer, launch
 from tests.serving.tiny_archive import write_tiny_archive
+from tintype.records import Records
+from tintype.serving.endpoints.store import Endpoints
 from tintype.serving.runtimes.predictor import Predictor
 
 Colour = tuple[int, int, int]
@@ -62,3 +64,14 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., RunningServer]]:
     yield start
     for one in started:
         one.close()
+
+
+@pytest.fixture
+def endpoints(tmp_path: Path) -> Iterator[Endpoints]:
+    """Endpoints of their own, which end with the test."""
+    records = Records.open(f"sqlite:///{tmp_path / 'records.db'}")
+    made = Endpoints(records)
+    yield made
+    for one in made.list():
+        made.delete(one.name)
+    records.close()

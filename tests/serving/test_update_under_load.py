@@ -17,7 +17,6 @@ import psutil
 import pytest
 
 from tests.serving.tiny_archive import write_tiny_archive
-from tintype.records import Records
 from tintype.serving.endpoints.config import EndpointConfig, ModelSource, ProductionVariant
 from tintype.serving.endpoints.deployment import Deployment
 from tintype.serving.endpoints.endpoint import Endpoint, Status
@@ -42,16 +41,6 @@ def output_fn(prediction, accept):
 """
 FAILING = SCRIPT.format(predict='raise RuntimeError("this model was never right")')
 SLOW = SCRIPT.format(predict='__import__("time").sleep(0.25)')
-
-
-@pytest.fixture
-def endpoints(tmp_path: Path) -> Iterator[Endpoints]:
-    records = Records.open(f"sqlite:///{tmp_path / 'records.db'}")
-    made = Endpoints(records)
-    yield made
-    for one in made.list():
-        made.delete(one.name)
-    records.close()
 
 
 @pytest.fixture

@@ -137,6 +137,20 @@ def test_the_old_replicas_have_room_for_those_on_trial() -> None:
     assert let_in == 0
 
 
+def test_who_is_turned_away_is_no_failure_of_the_model() -> None:
+    class Full(StandIn):
+        async def invoke(self, invocation):
+            raise Busy("full", 1.0)
+
+    async def main() -> None:
+        one = running("v", Full("ant"))
+        with pytest.raises(Busy):
+            await one.invoke(asked())
+        assert (one.window.requests, one.window.errors, one.in_flight) == (0, 0, 0)
+
+    asyncio.run(main())
+
+
 def test_retiring_waits_for_what_is_in_flight() -> None:
     async def main() -> None:
         stand_in = StandIn("ant", seconds=0.05)

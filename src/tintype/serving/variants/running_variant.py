@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from statistics import fmean
 from typing import Any, Protocol, final
 
-from tintype.errors import InvalidRequest
+from tintype.errors import Busy, InvalidRequest
 from tintype.models.archive import Archive
 from tintype.serving.endpoints.config import ModelSource
 from tintype.serving.front.invocation import Answer, Arrival, Invocation
@@ -71,12 +71,15 @@ class RunningVariant:
         self._idle.set()
 
     async def invoke(self, invocation: Invocation) -> Answer:
-        """The answer of the replicas. A failure of the model's counts as one, a mistake of the caller's does not."""
+        """The answer of the replicas. A failure of the model's counts as one, a mistake of the caller's does not, and who
+        was turned away has not asked it."""
         began = self._clock()
         self.in_flight += 1
         self._idle.clear()
         try:
             answer = await self.replicas.invoke(invocation)
+        except Busy:
+            raise
         except InvalidRequest:
             self.window.add(Outcome(self._clock(), self._clock() - began))
             raise
