@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -73,8 +74,20 @@ def test_lists_become_a_manifest(tmp_path: Path) -> None:
         (tmp_path / f"{channel}_lst" / "any.lst").write_text(f"{line}\n")
     manifest = data_location(tmp_path)
     assert manifest.read_text() == (
-        "path,label,split\ntrain/bees/a.jpg,1,train\nvalidation/ants/b.jpg,0.0,valid\n"
+        "path,label,split\ntrain/bees/a.jpg,1,train\nvalidation/ants/b.jpg,0,valid\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "written"),
+    [(("10", "2", "0.000000"), ["10", "02", "00"]), (("10", "b", "0"), ["10", "b", "0"]), (("1.5", "2"), ["1.5", "2"])],
+)
+def test_labels_that_are_numbers_are_in_their_order(labels: Sequence[str], written: list[str], tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train_lst").mkdir()
+    (tmp_path / "train_lst" / "a.lst").write_text("".join(f"1\t{label}\tx.jpg\n" for label in labels))
+    rows = data_location(tmp_path).read_text().splitlines()[1:]
+    assert [row.split(",")[1] for row in rows] == written
 
 
 def test_data_that_cannot_be_read(tmp_path: Path) -> None:

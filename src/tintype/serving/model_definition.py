@@ -26,6 +26,7 @@ from tintype.storage import storage_errors
 PROGRAM_VARIABLE = "SAGEMAKER_PROGRAM"
 MAY_LACK_MODEL_VARIABLE = "TINTYPE_MAY_LACK_MODEL"      # see Handler in scripts/contract.py; of endpoints of the API
 DEFAULT_PROGRAM = "inference.py"
+ACCEPT_VARIABLE = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
 MODEL, CODE = "model", "code"
 
 Json = dict[str, Any]

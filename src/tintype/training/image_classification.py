@@ -99,12 +99,24 @@ def data_location(channels: Path) -> Path:
             raise BadData(f"channel {name!r}: {record.name} is RecordIO, which is not read; give the images themselves")
     if not any((channels / f"{name}_lst").is_dir() for name in present):
         return channels
-    rows = [row for name in present for row in _rows(channels, name)]
+    rows = _in_order([row for name in present for row in _rows(channels, name)])
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([("path", "label", "split"), *rows])
     write_bytes(channels / LISTED, text.getvalue().encode())
     return channels / LISTED
+
+
+def _in_order(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Numbers as labels, written so that their order as text is theirs: label 10 is the eleventh class."""
+    try:
+        numbers = [float(label) for _, label, _ in rows]
+    except ValueError:
+        return rows
+    if not all(number >= 0 and number.is_integer() for number in numbers):
+        return rows
+    width = len(str(int(max(numbers, default=0))))
+    return [(path, f"{int(number):0{width}d}", split) for (path, _, split), number in zip(rows, numbers, strict=True)]
 
 
 def main(words: Sequence[str] | None = None) -> int:

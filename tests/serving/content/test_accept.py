@@ -64,7 +64,7 @@ def test_parameters() -> None:
         ("application/json;top=0", "top must be"),
         ("application/json;top=-1", "top must be"),
         ("application/json;top=99999999999999999999", "top must be"),
-        ("application/json;format=xml", "format must be one of predictions, list"),
+        ("application/json;format=xml", "format must be one of predictions, list, vector"),
         ("application/json;q=2", "quality"),
         ("application/json;q=nan", "quality"),
         ("application/json;q=x", "quality"),
@@ -81,6 +81,13 @@ def test_the_servers_default_answers_whoever_names_none() -> None:
     assert negotiate(None, default) == default
     assert negotiate("application/json", default) == AnswerFormat(JSON)
     assert negotiate("text/*", default).media_type == CSV
+
+
+def test_a_model_that_answers_as_the_built_in_algorithm_knows_no_other_json() -> None:
+    default = AnswerFormat.parse("application/json;format=vector")
+    assert negotiate("application/json", default).layout is Layout.VECTOR
+    assert negotiate("application/json;format=list", default).layout is Layout.LIST
+    assert negotiate("text/csv", default) == AnswerFormat(CSV)
 
 
 @given(st.text(st.sampled_from('aj/*;,=q.0159 "tcsvnpyxio-'), max_size=60) | st.text(max_size=60))

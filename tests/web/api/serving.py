@@ -34,7 +34,7 @@ from tintype.workspace import Workspace, open_workspace
 ROLE = "arn:aws:iam::000000000000:role/service-role/SageMakerRole"
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:1.8-gpu-py36"
 BUCKET = "sagemaker-us-east-1-000000000000"
-SECONDS = 60.0
+SECONDS = 180.0
 OVER = ("Completed", "Failed", "Stopped")
 
 Json = dict[str, Any]

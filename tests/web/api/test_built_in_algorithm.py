@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.web.api.serving import BUCKET, ROLE, Api
+from tests.web.api.test_endpoints import configure, settled, variant
 from tests.web.api.test_training_jobs import channel, log_of
 
 BUILT_IN = "811284229777.dkr.ecr.us-east-1.amazonaws.com/image-classification:1"
@@ -67,6 +70,28 @@ def test_the_built_in_algorithm_is_trained_and_its_metric_tuned(api: Api) -> Non
     assert "num_classes=2 has no meaning here" in log
     with tarfile.open(api.bucket / "built-in" / best["TrainingJobName"] / "output" / "model.tar.gz") as bundle:
         assert any(name.endswith(".safetensors") or name.endswith(".onnx") for name in bundle.getnames())
+    answered_as_on_aws(api, best["ModelArtifacts"]["S3ModelArtifacts"])
+
+
+def answered_as_on_aws(api: Api, url: str) -> None:
+    """A picture's answer is the list of its probabilities, whatever JSON is asked for."""
+    container = {"Image": BUILT_IN, "ModelDataUrl": url}
+    api.sagemaker.create_model(ModelName="built-in", ExecutionRoleArn=ROLE, PrimaryContainer=container)
+    configure(api, "built-in", variant("built-in"))
+    api.sagemaker.create_endpoint(EndpointName="built-in", EndpointConfigName="built-in")
+    try:
+        assert settled(api, "built-in")["EndpointStatus"] == "InService"
+        stream = io.BytesIO()
+        Image.new("RGB", (32, 32), (220, 220, 220)).save(stream, "PNG")
+        for accept in ({}, {"Accept": "*/*"}, {"Accept": "application/json"}):
+            answer = api.client("sagemaker-runtime").invoke_endpoint(
+                EndpointName="built-in", ContentType="application/x-image", Body=stream.getvalue(), **accept
+            )
+            scores = json.loads(answer["Body"].read())
+            assert len(scores) == 2
+            assert sum(scores) == pytest.approx(1, abs=1e-3)
+    finally:
+        api.sagemaker.delete_endpoint(EndpointName="built-in")
 
 
 def test_what_the_algorithm_does_not_know_fails_the_job(api: Api) -> None:

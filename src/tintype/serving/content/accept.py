@@ -2,6 +2,7 @@
 
     application/json                    {"predictions": [{"label", "index", "probability", "top": [...]}, ...]}
     application/json;format=list        one list of scores per picture, as SageMaker's predictors expect
+    application/json;format=vector      the scores of a picture, as SageMaker's built-in algorithm; of several, lists
     text/csv                            label,index,probability with a header line
     text/csv;format=list                the scores alone, as SageMaker's containers write them
     application/x-npy                   the scores as a float32 array (n, classes)
@@ -33,6 +34,7 @@ class Layout(StrEnum):
 
     PREDICTIONS = "predictions"
     LIST = "list"
+    VECTOR = "vector"
 
 
 class Scores(StrEnum):
@@ -91,7 +93,8 @@ def negotiate(header: str | None, default: AnswerFormat) -> AnswerFormat:
         for media_type in offered:
             if wanted.quality and wanted.matches(media_type) and media_type not in refused:
                 start = default if media_type == default.media_type else replace(default, media_type=media_type)
-                return (start if "*" in wanted.media_type else AnswerFormat(media_type))._with(wanted.parameters)
+                own = default.layout is Layout.VECTOR and media_type == default.media_type      # it knows no other
+                return (start if own or "*" in wanted.media_type else AnswerFormat(media_type))._with(wanted.parameters)
     raise NotAcceptable(f"answers are not written as {header!r}; ask for {', '.join(MEDIA_TYPES)}")
 
 

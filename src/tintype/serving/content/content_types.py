@@ -69,6 +69,11 @@ def _write_json_list(predictions: Predictions, wanted: AnswerFormat) -> bytes:
     return json.dumps(scores_of(predictions, wanted).tolist()).encode()
 
 
+def _write_json_vector(predictions: Predictions, wanted: AnswerFormat) -> bytes:
+    rows = scores_of(predictions, wanted).tolist()
+    return json.dumps(rows[0] if len(rows) == 1 else rows).encode()
+
+
 def _write_csv(predictions: Predictions, wanted: AnswerFormat) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -104,8 +109,11 @@ READERS: dict[str, Reader] = {
 WRITERS: dict[tuple[str, Layout], Writer] = {
     (JSON, Layout.PREDICTIONS): _write_json,
     (JSON, Layout.LIST): _write_json_list,
+    (JSON, Layout.VECTOR): _write_json_vector,
     (CSV, Layout.PREDICTIONS): _write_csv,
     (CSV, Layout.LIST): _write_csv_list,
+    (CSV, Layout.VECTOR): _write_csv_list,
     (NPY, Layout.PREDICTIONS): _write_npy,
     (NPY, Layout.LIST): _write_npy,
+    (NPY, Layout.VECTOR): _write_npy,
 }

@@ -24,6 +24,7 @@ from tintype import old_names
 from tintype.errors import JobFailed
 from tintype.jobs.opt_ml import OPT_ML
 from tintype.serving.model_definition import (
+    ACCEPT_VARIABLE,
     DEFAULT_PROGRAM,
     MAY_LACK_MODEL_VARIABLE,
     MODEL,
@@ -33,7 +34,6 @@ from tintype.serving.scripts.contract import Context, Defaults, Handler
 from tintype.serving.workers.frames import Json, Link
 from tintype.serving.workers.nursery_process import LINK_VARIABLE
 
-ACCEPT_VARIABLE = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
 DEFAULTS = "tintype.serving.scripts.defaults"
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 TAIL_LINES = 20

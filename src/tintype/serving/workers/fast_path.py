@@ -18,7 +18,7 @@ from tintype.serving.content.fetching import Fetcher
 from tintype.serving.content.predictions import Predictions
 from tintype.serving.front.invocation import Answer, Classified, Invocation
 from tintype.serving.front.surroundings import Surroundings
-from tintype.serving.model_definition import ModelDefinition, PreparedModel
+from tintype.serving.model_definition import ACCEPT_VARIABLE, ModelDefinition, PreparedModel
 from tintype.serving.settings import ServerSettings
 from tintype.serving.watching.metrics import Metrics
 from tintype.serving.workers.batching import BatchLimits
@@ -37,6 +37,8 @@ def engine_of(
     definition: ModelDefinition, prepared: PreparedModel, settings: ServerSettings, around: Surroundings
 ) -> FastPath:
     """The fast path for a model of ours."""
+    if accept := definition.environment.get(ACCEPT_VARIABLE):
+        settings = settings.model_copy(update={"default_accept": accept})
     return FastPath(definition.name, prepared, settings, around.nursery, around.metrics)
 
 

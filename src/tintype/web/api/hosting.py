@@ -9,10 +9,11 @@ from typing import Any
 from tintype.errors import InvalidRequest, Unsupported
 from tintype.jobs.instances import Machine, is_cpu_only
 from tintype.serving.endpoints.config import EndpointConfig, ModelSource, ProductionVariant, ShadowVariant
-from tintype.serving.model_definition import MAY_LACK_MODEL_VARIABLE
+from tintype.serving.model_definition import ACCEPT_VARIABLE, MAY_LACK_MODEL_VARIABLE
 from tintype.serving.updates.rollout import DeploymentPolicy, Shift
 from tintype.serving.variants.scaling import Scaling
 from tintype.serving.watching.capture import CaptureConfig
+from tintype.web.api.images import read_image
 from tintype.web.api.models import container_of, data_location
 
 Json = Mapping[str, Any]
@@ -20,6 +21,8 @@ Locate = Callable[[str], str]
 
 TENTH: Json = {"Type": "CAPACITY_PERCENT", "Value": 10}
 SUBMIT_DIRECTORY = "SAGEMAKER_SUBMIT_DIRECTORY"
+# SageMaker's own algorithm answers a picture with the list of its probabilities.
+BUILT_IN = {ACCEPT_VARIABLE: "application/json;format=vector"}
 # Notebooks deploy the estimator itself, with the script that trained it and no model_fn, before they deploy it with
 # their inference script. That endpoint is InService on AWS; only its answers are errors.
 LENIENT = {MAY_LACK_MODEL_VARIABLE: "1"}
@@ -150,7 +153,8 @@ def _shadow(variant: Json, source: ModelSource) -> ShadowVariant:
 def model_source(model: Json, instance_type: str, locate: Locate, around: Mapping[str, str]) -> ModelSource:
     """A model's archive, script and environment. A type without a GPU hides those that the machine has."""
     container = container_of(dict(model))
-    environment = {**LENIENT, **around, **(container.get("Environment") or {})}
+    spoken = BUILT_IN if read_image(container.get("Image") or "").is_built_in else {}
+    environment = {**LENIENT, **spoken, **around, **(container.get("Environment") or {})}
     submitted = environment.get(SUBMIT_DIRECTORY, "")
     code = locate(submitted) if submitted.startswith("s3://") else ""
     if code:
