@@ -73,8 +73,8 @@ def test_only_records_knows_sql() -> None:
 
 
 LIGHT = (
-    "tintype", "tintype.cli.main", "tintype.jobs", "tintype.serving.front.server", "tintype.datasets",
-    "tintype.debugger", "tintype.rules.catalogue",
+    "tintype", "tintype.cli.main; tintype.cli.main.app", "tintype.jobs", "tintype.serving.front.server",
+    "tintype.datasets", "tintype.debugger", "tintype.rules.catalogue",
     "tintype.profiler", "tintype.profiler.sampler",
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tintype.cli.display import Display
 from tintype.cli.invocation import Invocation, command
-from tintype.cli.run import DataArgument, StrictOption
+from tintype.cli.training_options import DataArgument, StrictOption
 from tintype.datasets import image_cache
 from tintype.datasets.cache_folder import Entry
 from tintype.datasets.checks import check as check_dataset

@@ -5,44 +5,56 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
+from collections.abc import Collection
+from importlib import import_module
 
 import typer
 
 from tintype import __version__
-from tintype.cli import data, debug, deploy, endpoints, env, jobs, predict, report, server, train, tune, tuning
-from tintype.cli import run as run_command
 from tintype.cli.invocation import command
 from tintype.errors import JobFailed, TintypeError
 
 INTERRUPTED = 130           # what a shell expects after Ctrl-C
 TERMINATED = 143            # ... and after SIGTERM
 
-app = typer.Typer(
-    name="tintype",
-    help="A folder of images in; a tuned, judged and served image classifier out.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-app.add_typer(data.app, name="data")
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(tuning.app, name="tuning")
-app.add_typer(endpoints.app, name="endpoints")
-for name, function in (
-    ("run", run_command.run),
-    ("train", train.train),
-    ("tune", tune.tune),
-    ("debug", debug.debug),
-    ("report", report.report),
-    ("deploy", deploy.deploy),
-    ("predict", predict.predict),
-    ("server", server.server),
-    ("env", env.env),
-):
-    command(app, name)(function)
+# In the order of the help. Each is a module of this folder, with a function of its name or, for a group, an `app`.
+GROUPS = ("data", "jobs", "tuning", "endpoints")
+COMMANDS = ("run", "train", "tune", "debug", "report", "deploy", "predict", "server", "env")
 
 
-@app.callback(invoke_without_command=True)
+def app_with(names: Collection[str]) -> typer.Typer:
+    """The command line with these commands and groups. Each costs its imports, up to a second."""
+    app = typer.Typer(
+        name="tintype",
+        help="A folder of images in; a tuned, judged and served image classifier out.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.callback(invoke_without_command=True)(tintype)
+    for name in (*GROUPS, *COMMANDS):
+        if name in names:
+            module = import_module(f"tintype.cli.{name}")
+            if name in GROUPS:
+                app.add_typer(module.app, name=name)
+            else:
+                command(app, name)(getattr(module, name))
+    return app
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """`app` is the whole command line, made when somebody asks for it."""
+    if name != "app":
+        raise AttributeError(name)
+    return app_with((*GROUPS, *COMMANDS))
+
+
+def asked_for(arguments: Collection[str]) -> tuple[str, ...]:
+    """The command or group that the arguments name, where it can be known at once; else all, to help and to suggest."""
+    first = next(iter(arguments), "")
+    return (first,) if first in (*GROUPS, *COMMANDS) else (*GROUPS, *COMMANDS)
+
+
 def tintype(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
     """A folder of images in; a tuned, judged and served image classifier out."""
     if version:
@@ -63,7 +75,7 @@ def run() -> None:
     debug = "--debug" in sys.argv[1:]
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        app()
+        app_with(asked_for(sys.argv[1:]))()
     except TintypeError as error:
         if debug:
             traceback.print_exc()

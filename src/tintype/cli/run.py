@@ -12,20 +12,20 @@ from rich.table import Table
 
 from tintype.cli.display import Display, shown
 from tintype.cli.invocation import Invocation
+from tintype.cli.training_options import (
+    DataArgument,
+    EpochsOption,
+    FreezeOption,
+    ImageSizeOption,
+    SeedOption,
+    StrictOption,
+    WeightsOption,
+)
 from tintype.pipeline.run import RunRequest, RunResult, execute
 
-DataArgument = Annotated[
-    str, typer.Argument(metavar="DATA", help="A folder of images, an archive, a CSV or JSONL manifest, or a URL.")
-]
 ModelOption = Annotated[
     str, typer.Option(help="A timm network or small_cnn; auto: resnet18 when its weights are at hand, else small_cnn.")
 ]
-WeightsOption = Annotated[str | None, typer.Option(help="A file of weights, or none for random ones.")]
-FreezeOption = Annotated[bool | None, typer.Option("--freeze/--no-freeze", help="Train only the head, or all.")]
-EpochsOption = Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")]
-ImageSizeOption = Annotated[int | None, typer.Option(min=8, help="Pixels per side; from the images when left out.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Of everything random.")]
-StrictOption = Annotated[bool, typer.Option("--strict", help="Fail on a file that cannot be used.")]
 
 
 def run(

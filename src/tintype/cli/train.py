@@ -22,7 +22,6 @@ from tintype.cli.amazon import (
 )
 from tintype.cli.display import Display
 from tintype.cli.invocation import Invocation
-from tintype.cli.run import EpochsOption, FreezeOption, ImageSizeOption, SeedOption, StrictOption, WeightsOption
 from tintype.cli.script_options import (
     ChannelOption,
     EntryPointOption,
@@ -36,7 +35,20 @@ from tintype.cli.script_options import (
     SourceDirOption,
     WaitOption,
     WarmOption,
+    data_or_script,
     script_request,
+)
+from tintype.cli.training_options import (
+    DataOption,
+    EpochsOption,
+    FreezeOption,
+    ImageSizeOption,
+    ModelOption,
+    ParameterOption,
+    SeedOption,
+    StrictOption,
+    WeightsOption,
+    asked_of_trainer,
 )
 from tintype.cli.watch_options import HookOption, ProfilerIntervalOption, ProfileStepsOption, RuleOption
 from tintype.errors import InvalidRequest
@@ -49,19 +61,9 @@ from tintype.pipeline.job_summary import described
 from tintype.pipeline.profiling import profiled, profiling_asked, split_rules
 from tintype.pipeline.recipe import choose_recipe
 from tintype.pipeline.script_jobs import script_spec
-from tintype.pipeline.training_jobs import TrainingRequest, base_plan, parse_assignments, spec_of, weights_finder
+from tintype.pipeline.training_jobs import TrainingRequest, base_plan, spec_of, weights_finder
 from tintype.training.hyperparameters import Value
 from tintype.workspace import Workspace
-
-DataOption = Annotated[
-    str | None,
-    typer.Argument(metavar="[DATA]", help="A folder of images, an archive, a manifest, or a URL.", show_default=False),
-]
-ParameterOption = Annotated[
-    list[str] | None,
-    typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A hyperparameter; repeatable."),
-]
-ModelOption = Annotated[str, typer.Option(help="A timm network, small_cnn, or auto.")]
 
 
 def train(
@@ -97,14 +99,13 @@ def train(
     wait: WaitOption = True,
 ) -> None:
     """Train one model with given hyperparameters, or run your own training script."""
+    data, entry_point = data_or_script(data, entry_point)
     job_name = checked("job", name) if name else stamped(_stem(data, entry_point), time.time())
     of_debugger, of_profiler = split_rules(rule or ())
     watch = DebuggingRequest(of_debugger, hook or ())
     measured = profiling_asked(profiler_interval, of_profiler, profile_steps)
     with call.workspace() as workspace, workspace.engine() as engine, Display(call.console) as display:
         if entry_point is not None:
-            if data is not None:
-                raise InvalidRequest("DATA is for the built-in trainer; a script gets its data by --channel NAME=PATH")
             request = script_request(
                 entry_point,
                 source_dir=source_dir,
@@ -154,16 +155,6 @@ def train(
         document = described(workspace.jobs, job)
     _say(call, job, document)
     call.answer(document)
-
-
-def asked_of_trainer(
-    weights: str | None, epochs: int | None, image_size: int | None, parameters: list[str] | None
-) -> dict[str, Value]:
-    """What the options say of the built-in trainer's hyperparameters; the `-p` ones win."""
-    named = {"weights": weights, "epochs": epochs, "image-size": image_size}
-    return {name: value for name, value in named.items() if value is not None} | parse_assignments(
-        "-p", parameters or []
-    )
 
 
 def _built_in(workspace: Workspace, asked: TrainingRequest, model: str, freeze: bool | None) -> tuple[JobSpec, str]:

@@ -23,7 +23,6 @@ from tintype.cli.amazon import (
 )
 from tintype.cli.display import Display, settings_of
 from tintype.cli.invocation import Invocation
-from tintype.cli.run import EpochsOption, FreezeOption, ImageSizeOption, SeedOption, StrictOption, WeightsOption
 from tintype.cli.script_options import (
     ChannelOption,
     EntryPointOption,
@@ -37,6 +36,7 @@ from tintype.cli.script_options import (
     SourceDirOption,
     WaitOption,
     WarmOption,
+    data_or_script,
     script_request,
 )
 from tintype.cli.search_options import (
@@ -61,7 +61,18 @@ from tintype.cli.search_options import (
     WarmStartTypeOption,
     WarmStartWord,
 )
-from tintype.cli.train import DataOption, ModelOption, ParameterOption, asked_of_trainer
+from tintype.cli.training_options import (
+    DataOption,
+    EpochsOption,
+    FreezeOption,
+    ImageSizeOption,
+    ModelOption,
+    ParameterOption,
+    SeedOption,
+    StrictOption,
+    WeightsOption,
+    asked_of_trainer,
+)
 from tintype.errors import InvalidRequest
 from tintype.jobs.job import Resources
 from tintype.jobs.names import TUNING_LENGTH, stamped
@@ -127,6 +138,7 @@ def tune(
     wait: WaitOption = True,
 ) -> None:
     """Search for the best hyperparameters; every trial is a training job."""
+    data, entry_point = data_or_script(data, entry_point)
     search = Search(
         name=name or stamped(Path((data or entry_point or "tuning").rstrip("/")).stem, time.time(), TUNING_LENGTH),
         ranges=tuple(ranges or ()),
@@ -151,8 +163,6 @@ def tune(
         if warm and on is Place.HERE:
             engine.warm_up()
         if entry_point is not None:
-            if data is not None:
-                raise InvalidRequest("DATA is for the built-in trainer; a script gets its data by --channel NAME=PATH")
             request = script_request(
                 entry_point,
                 source_dir=source_dir,
