@@ -13,7 +13,7 @@ from tintype.tuning.space import Space
 from tintype.tuning.state import TuningState, TuningStatus
 from tintype.tuning.strategies import strategy_for
 from tintype.tuning.trial import Trial, TrialStatus
-from tintype.tuning.warm_start import warm_started
+from tintype.tuning.warm_start import note_of_warm_start, warm_started
 
 IDENTICAL, TRANSFER = WarmStartType.IDENTICAL, WarmStartType.TRANSFER
 LR = Continuous("lr", 0.0, 1.0)
@@ -50,6 +50,15 @@ def test_what_was_found_within_the_ranges_is_copied_and_kept() -> None:
     assert settings.warm_start.parents == ("old",)
     assert [(one.job, one.value) for one in settings.warm_start.trials] == [("old-1", 0.5)]
     assert TuningSettings.from_json(settings.to_json()) == settings
+
+
+def test_parents_that_found_nothing_within_the_ranges_are_said_to_be_of_no_help() -> None:
+    old = parent("old", (0.1, "a", 0.5), (0.7, "b", 0.1))
+    far = warm_started(asked(Continuous("lr", 0.8, 0.9), NET), TRANSFER, [old])
+    said = "no completed trial of old lies within the ranges: the search begins from nothing"
+    assert note_of_warm_start(far) == said
+    assert len(searched(strategy_for(far), cost, 4)) == 4
+    assert note_of_warm_start(warm_started(asked(), TRANSFER, [old])) == note_of_warm_start(asked()) == ""
 
 
 def test_identical_ones_are_evidence_from_the_first_trial_on() -> None:

@@ -75,6 +75,8 @@ class Display:
     def trials(self, state: TuningState) -> None:
         """The table of trials."""
         self._tuning = state
+        for text in state.notes:
+            self.note(text)
         for kind in kinds_of_failure(state.trials):         # at once, and in full: the table has no room for a reason
             first = kind[0]
             if first.name not in self._told:

@@ -45,16 +45,16 @@ def reason_to_complete(settings: TuningSettings, trials: Sequence[Trial], second
 def reason_to_give_up(settings: TuningSettings, trials: Sequence[Trial]) -> str | None:
     """Why going on is hopeless: so many trials as `give_up_after` have failed and none was completed.
 
-    Sooner when `give_up_alike` have failed in the same way, have no hyperparameter in common that could be the cause, and none
-    has measured anything: then the script or the metric's name is wrong.
+    Sooner when `give_up_alike` have failed in the same way, have no hyperparameter in common that could be the cause,
+    and none has measured anything: then the script or the metric's name is wrong.
     """
     failed = [trial for trial in trials if trial.status is TrialStatus.FAILED]
     if any(trial.status is TrialStatus.COMPLETED for trial in trials):
         return None
     if len(failed) >= settings.give_up_after:
         return f"the first {len(failed)} trials failed"
-    measured = any(trial.history for trial in trials)
-    if len(failed) >= settings.give_up_alike and not measured and len(kinds_of_failure(failed)) == 1 and _differ(settings, failed):
+    alike = len(kinds_of_failure(failed)) == 1 and not any(trial.history for trial in trials)
+    if len(failed) >= settings.give_up_alike and alike and _differ(settings, failed):
         return f"the first {len(failed)} trials failed in the same way, whatever their hyperparameters"
     return None
 

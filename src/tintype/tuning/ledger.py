@@ -47,14 +47,14 @@ class Ledger:
             raise Conflict(f"there already is a tuning job {stored.name!r} with other settings; choose another name")
         self.state, self._seconds_before = stored, stored.seconds
 
-    def begin(self, note: str) -> None:
+    def begin(self, *said: str) -> None:
         """Take the tuning job up: from here on its other coordinators, if there are any, are shut out."""
         notes = self.state.notes
         taken = self.state.moved(
             TuningStatus.IN_PROGRESS,
             reason="",
             attempt=self.state.attempt + 1,
-            notes=(*notes, note) if note and note not in notes else notes,
+            notes=tuple(dict.fromkeys((*notes, *filter(None, said)))),
         )
         self._store.save(taken)         # a Conflict here leaves our attempt behind, which is how `reread` knows
         self.state = taken

@@ -31,6 +31,7 @@ from tintype.tuning.state import TuningState, TuningStatus
 from tintype.tuning.store import TuningStore
 from tintype.tuning.strategies import stop_rule_for, strategy_for
 from tintype.tuning.trial import Trial, TrialStatus, trial_name
+from tintype.tuning.warm_start import note_of_warm_start
 
 POLL_SECONDS = 0.5      # the longest that the runner may wait for an event
 GRACE_SECONDS = 30.0    # that trials have to end after they were asked to
@@ -107,7 +108,7 @@ class Tuner:
         self._suspend(reason, GRACE_SECONDS)
 
     def _take_up(self) -> None:
-        self._ledger.begin(self._note_of_capacity())
+        self._ledger.begin(self._note_of_capacity(), note_of_warm_start(self._settings))
         for trial in self._state.trials:
             if trial.status is TrialStatus.STOPPING:        # the decision was made; only its end was not seen
                 self._runner.stop(trial.name)

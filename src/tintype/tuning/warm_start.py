@@ -31,6 +31,14 @@ def warm_started(settings: TuningSettings, kind: WarmStartType, parents: Sequenc
     return settings.model_copy(update={"warm_start": WarmStart(kind, names, trials)})
 
 
+def note_of_warm_start(settings: TuningSettings) -> str:
+    """What a tuning job should say of its start: that what its parents found does not help it; else nothing."""
+    found = settings.warm_start
+    if found is None or found.trials:
+        return ""
+    return f"no completed trial of {', '.join(found.parents)} lies within the ranges: the search begins from nothing"
+
+
 def _check(settings: TuningSettings, kind: WarmStartType, parent: TuningState) -> None:
     what = f"tuning job {settings.name!r}: parent {parent.name!r}"
     theirs = parent.settings
