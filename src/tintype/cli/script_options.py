@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tintype.errors import InvalidRequest
 from tintype.jobs.job import Resources
 from tintype.pipeline.script_jobs import ScriptRequest, hyperparameters_of
 
 PANEL = "Your own training script"
+SCRIPTS = (".py", ".sh")
+CHANNEL_VARIABLE = re.compile(r"SM_CHANNEL_([A-Z0-9_-]+)")
 
 EntryPointOption = Annotated[
     str | None,
@@ -45,6 +50,30 @@ WarmOption = Annotated[
     bool, typer.Option("--warm/--no-warm", help="Start with torch loaded already.", rich_help_panel=PANEL)
 ]
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it has ended.", rich_help_panel=PANEL)]
+
+
+def data_or_script(data: str | None, entry_point: str | None) -> tuple[str | None, str | None]:
+    """What was given of both. DATA that is a script is meant as one: no data set is called `hpo.py`.
+
+    Raises `InvalidRequest` for both at once, with the channels that the script asks for.
+    """
+    if data is not None and entry_point is None and data.endswith(SCRIPTS):
+        return None, data
+    if data is not None and entry_point is not None:
+        wanted = "".join(f"; {entry_point} reads --channel {name}=PATH" for name in channels_read(entry_point))
+        raise InvalidRequest(
+            f"DATA is for the built-in trainer; a script gets its data by --channel NAME=PATH{wanted}"
+        )
+    return data, entry_point
+
+
+def channels_read(script: str) -> tuple[str, ...]:
+    """The channels whose folders a script looks up by their variables; none when it cannot be read."""
+    try:
+        text = Path(script).read_text(errors="replace")
+    except OSError:
+        return ()
+    return tuple(dict.fromkeys(name.lower() for name in CHANNEL_VARIABLE.findall(text)))
 
 
 def script_request(
