@@ -37,5 +37,5 @@ def test_data_beside_a_script_is_refused_with_the_channels_that_it_reads(tmp_pat
     script.write_text(READS)
     assert channels_read(str(script)) == ("training", "test")
     assert channels_read(str(tmp_path / "none.py")) == ()
-    with pytest.raises(InvalidRequest, match="reads --channel training=PATH; .* reads --channel test=PATH"):
+    with pytest.raises(InvalidRequest, match=r"reads --channel training=PATH; .* reads --channel test=PATH"):
         data_or_script("photos", str(script))
