@@ -66,6 +66,13 @@ def test_an_event_that_makes_no_sense_is_left_out(tmp_path: Path, event: Any) ->
     assert found.damaged == 1
 
 
+def test_a_broken_time_makes_no_job_of_years(tmp_path: Path) -> None:
+    trace(tmp_path, GOOD, GOOD, {**GOOD, "ts": 10**17}, {**GOOD, "dur": 10**17}, GOOD)
+    found = read_framework_spans(tmp_path)
+    assert len(found.steps) == 3
+    assert found.damaged == 2
+
+
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.6, 0.9, 0.99])
 def test_a_file_cut_short_is_read_as_far_as_it_goes(tmp_path: Path, kept: float) -> None:
     path = trace(tmp_path, *[{**GOOD, "args": {"step_num": str(n)}} for n in range(20)])

@@ -64,6 +64,9 @@ DAMAGE = [
     b'{"Type":"cpu","Name":"cpu0","Dimension":"CPUUtilization","Value":"high","NodeId":"algo-1","Timestamp":1}',
     b'{"Type":"cpu","Name":"cpu0","Dimension":"CPUUtilization","Value":NaN,"NodeId":"algo-1","Timestamp":1}',
     b'{"Type":"cpu","Name":"cpu0","Dimension":"CPUUtilization","Value":1,"NodeId":"algo-1"}',
+    b'{"Type":"cpu","Name":"cpu0","Dimension":"CPUUtilization","Value":1,"NodeId":"algo-1","Timestamp":9e12}',
+    b'{"Type":"cpu","Name":"cpu0","Dimension":"CPUUtilization","Value":1,"NodeId":"algo-1","Timestamp":0}',
+    b'{"Type":"cpu","Name":"cpu0","Dimension":"CPUUtilization","Value":1e308,"NodeId":"algo-1","Timestamp":1795260600}',
     b"[" * 100_000,
 ]  # fmt: skip
 

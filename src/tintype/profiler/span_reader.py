@@ -55,6 +55,7 @@ SPAN_ROW = np.dtype([
     ("cpu", "<f4"),                     # processor time in seconds, NaN where it is not told
     ("decode", "<f4"),                  # seconds in the image decoder
 ])  # fmt: skip
+LONGEST_JOB = 60 * 86_400.0             # seconds; SageMaker's end after 28 days
 NO_STEPS = np.zeros(0, STEP_ROW)
 MODE_NUMBERS = {mode.value: number for number, mode in enumerate(MODES)}
 PHASE_PLACES = {phase.value: place for place, phase in enumerate(PHASES)}
@@ -130,10 +131,19 @@ class SpanReading:
         """Everything, in order."""
         steps = np.concatenate([np.zeros(0, STEP_ROW), *self.steps])
         spans = np.concatenate([np.zeros(0, SPAN_ROW), *self.spans])
+        if len(steps) or len(spans):
+            middle = float(np.median(np.concatenate((steps["start"], spans["start"]))))
+            steps, spans = self._near(steps, middle), self._near(spans, middle)
         return FrameworkSpans(
             steps[np.argsort(steps["start"], kind="stable")], spans[np.argsort(spans["start"], kind="stable")],
             self.names.texts, self.nodes.texts, tuple(self.loaders), self.damaged,
         )  # fmt: skip
+
+    def _near(self, rows: NDArray[Any], middle: float) -> NDArray[Any]:
+        """Those that may be of the same job: a broken digit must not make it one of years."""
+        near = (np.abs(rows["start"] - middle) < LONGEST_JOB) & (rows["duration"] < LONGEST_JOB)
+        self.damaged += int((~near).sum())
+        return rows[near]
 
     def _meta(self, event: Mapping[str, Any], base: float, phases: dict[int, str]) -> float:
         if event["name"] != "process_name":

@@ -21,6 +21,8 @@ SYSTEM_ROW = np.dtype([("time", "<f8"), ("value", "<f8"), ("series", "<u2")])   
 MOST_SERIES = 1 << 16
 VALUE_TAG = b'"Value":'
 VALUE_WIDTH, TIME_WIDTH = 24, 18        # characters that a value and a timestamp may have
+FARTHEST = 86_400.0                     # seconds that a row may be from the minute that its file is named after
+LARGEST = 1e18                          # of a value: bytes of a whole data centre
 LONGEST_TEXT = 400                      # before a value
 MIXER, WORD = 0x9E3779B97F4A7C15, (1 << 64) - 1
 MASKS = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
@@ -66,8 +68,12 @@ def _read_file(path: Path, numbers: dict[Series, int]) -> tuple[NDArray[Any], in
         content = path.read_bytes()
     except OSError:                     # removed meanwhile, or not ours to read: its minute is missing
         return np.zeros(0, SYSTEM_ROW), 1
-    rows = _read_canonical(content, numbers)
-    return (rows, 0) if rows is not None else _read_lines(content, numbers)
+    rows, damaged = _read_canonical(content, numbers), 0
+    if rows is None:
+        rows, damaged = _read_lines(content, numbers)
+    # A broken digit must not make a job of years, or a mean of nothing.
+    possible = (np.abs(rows["time"] - int(path.name[:10])) <= FARTHEST) & (np.abs(rows["value"]) <= LARGEST)
+    return rows[possible], damaged + int((~possible).sum())
 
 
 # ------------------------------------------------------------------------------------------- any spelling
