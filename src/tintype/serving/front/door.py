@@ -1,6 +1,7 @@
 """Who is turned away by the head of a request alone, while its body is still on its way: most of an overload is.
 
-A refusal here takes a tenth of what it takes by way of the application, so that those inside keep the processor.
+A refusal here takes half the processor time that it takes by way of the application (80 instead of 165 µs, the reading
+of 120 kB that nobody wanted included), so that those inside keep the processor.
 """
 
 from __future__ import annotations

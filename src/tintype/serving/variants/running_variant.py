@@ -71,8 +71,8 @@ class RunningVariant:
         self._idle.set()
 
     async def invoke(self, invocation: Invocation) -> Answer:
-        """The answer of the replicas. A failure of the model's counts as one, a mistake of the caller's does not, and who
-        was turned away has not asked it."""
+        """The answer of the replicas. A failure of the model's counts as one; a mistake of the caller's does not, and
+        neither does being turned away."""
         began = self._clock()
         self.in_flight += 1
         self._idle.clear()
