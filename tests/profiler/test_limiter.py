@@ -103,3 +103,9 @@ def test_a_thread_that_waits_for_its_turn_is_working(tmp_path: Path) -> None:
     crowded, quiet = (replace(WAITS, waiting_cpu=0.3, cpu=cpu) for cpu in (99.0, 40.0))
     found = [diagnose(told.write(tmp_path / name)) for name, told in (("crowded", crowded), ("quiet", quiet))]
     assert [one.limiter.limiter for one in found if one] == [Limiter.PREPARATION, Limiter.LOADER_LATENCY]
+    own, wanting = (Kind.CPU, "job", PROCESS_CPU), (Kind.CPU, "job", PROCESS_RUNNABLE)
+    for wants, limiter in ((2.2, Limiter.PREPARATION), (1.05, Limiter.LOADER_LATENCY)):     # the kernel tells of turns
+        told = replace(crowded, more={own: 100.0, wanting: wants})
+        known = diagnose(told.write(tmp_path / str(wants)))
+        assert known is not None
+        assert known.limiter.limiter is limiter

@@ -10,6 +10,7 @@ from tintype.errors import InvalidRequest, NotFound
 from tintype.profiler.instance_table import read_instances
 from tintype.profiler.readers import open_profile
 from tintype.profiler.rightsizing import measure_use, right_size
+from tintype.profiler.system_metrics import PROCESS_CPU, Kind
 
 INSTANCES = read_instances()
 SEED_002 = Told(seconds=60, cores=8, cpu=99.0, memory=12.0, steps=600, phases=COMPUTING, instance_type="ml.m5.2xlarge")
@@ -103,3 +104,11 @@ def test_a_bad_table_is_named(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "bad.json").write_text('{"name": "x"}')
     with pytest.raises(InvalidRequest, match="list of objects"):
         read_instances(tmp_path / "bad.json")
+
+
+def test_a_machine_that_others_used_tells_nothing_of_the_job(tmp_path: Path) -> None:
+    told = Told(30.0, steps=200, phases=COMPUTING, cpu=100.0, more={(Kind.CPU, "job", PROCESS_CPU): 60.0})
+    found = right_size(told.write(tmp_path), INSTANCES)
+    assert found is not None
+    assert (found.cheaper, found.faster) == (None, None)
+    assert "Other programs used 85 % of the processors" in found.advice[0]

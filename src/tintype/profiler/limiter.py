@@ -17,7 +17,7 @@ import numpy as np
 from tintype.profiler.breakdown import COMPUTING, Activity, Breakdown, break_down, worker_fetches
 from tintype.profiler.readers import JobProfile
 from tintype.profiler.system_metrics import CPU_UTILIZATION, DISK_BUSY, GPU_UTILIZATION, IO_WAIT
-from tintype.profiler.waiting_inside import waiting_inside
+from tintype.profiler.waiting_inside import turns, waiting_inside
 
 
 class Limiter(StrEnum):
@@ -153,13 +153,17 @@ def _wait(profile: JobProfile, times: Breakdown) -> tuple[Limiter, str]:
         whole, working = times.seconds[Activity.DATA_WAIT], times.waiting_cpu
         decoding, who = times.decoding, "the loop's own process"
     whole = max(whole, 1e-9)
+    waiting_its_turn = turns(profile, times)                    # a thread that waits for a core has work
+    working = min(whole, working * waiting_its_turn)
+    is_guess = waiting_its_turn == 1.0 and _is_crowded(profile, times)
     if decoding > DECODING_SHARE * whole:
         return Limiter.DECODE, f"{who} spent {decoding / whole:.0%} of the fetching in the image decoder"
-    if working > (CROWDED_SHARE if _is_crowded(profile, times) else WORKING_SHARE) * whole:
-        return Limiter.PREPARATION, f"{who} used a processor for {working / whole:.0%} of the fetching"
+    if working > (CROWDED_SHARE if is_guess else WORKING_SHARE) * whole:
+        return Limiter.PREPARATION, f"{who} used, or waited for, a processor for {working / whole:.0%} of the fetching"
     if disk := _disk(profile, times):
         return Limiter.DISK, disk
-    return Limiter.LOADER_LATENCY, f"{who} used a processor for only {working / whole:.0%} of the fetching"
+    words = f"{who} used, or waited for, a processor for only {working / whole:.0%} of the fetching"
+    return Limiter.LOADER_LATENCY, words
 
 
 def _is_crowded(profile: JobProfile, times: Breakdown) -> bool:

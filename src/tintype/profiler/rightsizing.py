@@ -33,6 +33,7 @@ MEMORY_TO_SPARE = 1.2
 FULL_CPU = 85.0                         # per cent of the usable cores, median: then they are what is short
 CORES_TO_SPARE = 1.15
 LITTLE_MEMORY = 25.0                    # per cent: below it, memory is bought and not used
+MUCH_OF_OTHERS = 25.0                   # per cent of the processors
 USED_GPU = 5.0                          # per cent, 95th percentile; below it a GPU was bought and not used
 WORTH_IT = 0.97                         # of the price: less than three per cent is not worth a change
 
@@ -52,6 +53,7 @@ class Use:
     gpus_used: int
     gpu_memory_percent: float           # peak, of the fullest
     seconds: float
+    others_percent: float = 0.0         # of the machine's processors that other programs used, median
 
     @property
     def is_cpu_full(self) -> bool:
@@ -104,9 +106,11 @@ def measure_use(profile: JobProfile, node: str | None = None) -> Use | None:
     first, last = (times.loop_start, times.loop_end) if times and times.loop > 2 else extent
     inside = (cpu.times >= first) & (cpu.times <= last)
     used = np.nansum(cpu.values[inside] if inside.any() else cpu.values, axis=1)       # per cent of one core
-    own = system.table(PROCESS_CPU, node)
+    own, others = system.table(PROCESS_CPU, node), 0.0
     if own and cores < len(cpu.names):                      # a part of a machine: only what the job itself used
         used = own.values.ravel()
+    elif own and machine:                                   # a machine that may have been shared with others
+        others = float(np.nanmedian(used)) - float(np.nanmedian(own.values))
     percent = np.minimum(100.0, used / cores)
     gpu, gpu_memory = system.table(GPU_UTILIZATION, node), system.table(GPU_MEMORY, node)
     busy = sum(float(np.nanpercentile(column, 95)) >= USED_GPU for column in gpu.values.T) if gpu else 0
@@ -114,6 +118,7 @@ def measure_use(profile: JobProfile, node: str | None = None) -> Use | None:
         max(1, math.ceil(cores)), float(np.median(percent)), float(np.percentile(percent, 95)),
         (machine.memory_limit_bytes if machine else 0) / GIB, *_memory(profile, node),
         len(gpu.names), busy, float(np.nanmax(gpu_memory.values)) if gpu_memory else 0.0, extent[1] - extent[0],
+        max(0.0, others / cores),
     )  # fmt: skip
 
 
@@ -138,6 +143,12 @@ def right_size(profile: JobProfile, instances: Sequence[InstanceType]) -> RightS
     known = {one.name: one for one in instances}
     current = known.get(asked) or _most_like(use, instances)
     dollars = current.dollars_per_hour * use.seconds / 3600
+    if use.others_percent > MUCH_OF_OTHERS:
+        words = (
+            f"Other programs used {use.others_percent:.0f} % of the processors: what this job needs of a machine that "
+            "it has for itself, this run cannot tell."
+        )
+        return RightSizing(use, current, asked not in known, dollars, None, None, (words,))
     sharing = _processor_share(profile)
     enough = [one for one in instances if _is_enough(one, use, current)]
     cheapest = min(enough, key=lambda one: (one.dollars_per_hour, one.vcpus), default=None)

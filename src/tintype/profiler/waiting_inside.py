@@ -37,6 +37,13 @@ def waiting_inside(profile: JobProfile, times: Breakdown) -> tuple[float, str]:
     return share, f"the training's thread neither ran nor waited for a core in {share:.0%} of its steps{meanwhile}"
 
 
+def turns(profile: JobProfile, times: Breakdown) -> float:
+    """How much longer the job's work took than its processor time, as its threads waited for their turns; 1.0: not."""
+    node = times.worker.partition("-")[2]
+    percent, wanted = (_mean(table, times) for table in profile.system().together(node, PROCESS_CPU, PROCESS_RUNNABLE))
+    return max(1.0, 100 * wanted / percent) if percent > 0 else 1.0
+
+
 def _mean(table: Table, times: Breakdown) -> float:
     """Of the samples during the loop; 0.0 without any."""
     inside = table.values[(table.times >= times.loop_start) & (table.times <= times.loop_end)]
