@@ -77,3 +77,28 @@ def test_any_scores_have_probabilities_and_finite_losses(scores: np.ndarray) -> 
     assert np.allclose(answers.probabilities.sum(axis=1), 1)
     assert np.isfinite(answers.losses).all()
     assert len(joined([answers, answers])) == 10
+
+
+def logged(folder: Path, loss: str, scores: list[object], labels: list[object], *, calls: int = 1) -> Answers | None:
+    log = Log(folder)
+    given = {f"{loss}_input_{2 * call}": np.array(scores, np.float32) for call in range(calls)}
+    given |= {f"{loss}_input_{2 * call + 1}": np.array(labels, np.float32) for call in range(calls)}
+    log.add(given)
+    return at(log.read())
+
+
+def test_quantities_are_no_classes(tmp_path: Path) -> None:
+    assert logged(tmp_path / "a", "SmoothL1Loss", [0.2, 0.9], [0.0, 1.0]) is None
+    assert logged(tmp_path / "b", "OwnLoss", [0.2, 0.9], [0.3, 7.0]) is None
+
+
+def test_several_answers_for_an_image_are_no_class(tmp_path: Path) -> None:
+    scores = [[1, -1, 2], [0, 3, 1]]
+    assert logged(tmp_path / "a", "BCEWithLogitsLoss", scores, [[1, 0, 1], [0, 0, 0]]) is None
+    assert logged(tmp_path / "b", "BCEWithLogitsLoss", scores, [[1, 0, 0], [0, 1, 0]]) is not None
+
+
+def test_real_against_forged_is_no_class(tmp_path: Path) -> None:
+    scores, ones = [[0.3], [0.1]], [[1.0], [1.0]]
+    assert logged(tmp_path / "a", "BCEWithLogitsLoss", scores, ones, calls=2) is None
+    assert logged(tmp_path / "b", "BCEWithLogitsLoss", scores, ones) is not None

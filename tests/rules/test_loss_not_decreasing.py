@@ -122,3 +122,32 @@ def test_sagemaker_compares_with_the_newest_loss_that_is_old_enough(tmp_path: Pa
 def test_sagemaker_waits_num_steps_between_comparisons(tmp_path: Path) -> None:
     falling_then_rising = {0: 1.0, 10: 0.5, 15: 0.9, 20: 0.4}
     assert sparse(tmp_path, falling_then_rising).state.status is RuleStatus.NO_ISSUES_FOUND
+
+
+def test_a_training_that_is_over_before_the_first_window_is(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.losses([1.4, 1.2, 0.6, 0.1, 0.02, *[0.001] * 55])
+    assert log.judge("LossNotDecreasing").state.status is RuleStatus.NO_ISSUES_FOUND
+
+
+def test_two_that_play_against_each_other_are_not_judged(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    for step in range(120):
+        rising = 0.5 + step / 100
+        log.add({LOSS: rising, LOSS.replace("_0", "_1"): 0.7} if step % 2 else {LOSS: rising})
+    run = log.judge("LossNotDecreasing")
+    assert run.state.status is RuleStatus.NO_ISSUES_FOUND
+    assert not run.state.evaluated
+    assert "against each other" in run.state.details
+
+
+def test_the_next_training_in_a_log_begins_anew(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    course = falling(100)
+    log.losses(course)
+    log.add({LOSS: 2.0, "samples/training": 1.0})
+    log.losses(course)
+    assert log.judge("LossNotDecreasing").state.status is RuleStatus.NO_ISSUES_FOUND
+    again = Log(tmp_path / "again")
+    again.losses(course + [2.0] * 100)
+    assert again.judge("LossNotDecreasing").state.status is RuleStatus.ISSUES_FOUND

@@ -91,3 +91,10 @@ def test_sagemakers_profile_takes_any_gradient_but_not_step_0(tmp_path: Path) ->
 def test_the_threshold_is_checked(value: str) -> None:
     with pytest.raises(InvalidRequest, match="VanishingGradient: threshold must be a number of at least 0"):
         make_rule("vanishing_gradient", {"threshold": value})
+
+
+def test_a_block_that_begins_at_zero_is_on_its_way(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    for size in (0.0, 0.0, 3e-9, 9e-9, 3e-8, 2e-7, 6e-7, 2e-6, 9e-5):
+        log.add(gradients(size, 1e-2))
+    assert log.judge("VanishingGradient").state.status is RuleStatus.NO_ISSUES_FOUND

@@ -114,8 +114,11 @@ def _answers(loss: str, scores: Array, labels: Array, step: StepView) -> Answers
     soft = f"{loss}_input_2" in step.names()                                    # the same answers, judged by two labels
     if scores.ndim == 1 or (scores.ndim == 2 and scores.shape[1] == 1):         # one score, of two classes
         flat, labels = scores.reshape(-1, 1).astype(np.float64), labels.reshape(-1)
-        if labels.size and (labels.min() < 0 or labels.max() > 1 or (soft and labels.min() == labels.max())):
-            return None                                                         # a quantity; or real against forged
+        alike = labels.size and labels.min() == labels.max()
+        if labels.size and (labels.min() < 0 or labels.max() > 1):
+            return None                                                         # a quantity
+        if alike and (soft or step.log.has(f"{loss}_input_2")):
+            return None                                                         # real against forged
         scores, labels = np.concatenate([np.zeros_like(flat), flat], axis=1), labels.round()
     if labels.ndim == 2 and labels.shape == scores.shape:
         if labels.min(initial=0) < 0 or np.any(np.abs(labels.sum(axis=1) - 1) > SUM):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, final
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
 GROWTH = 1.15                           # looks lie this factor of losses apart, so that all of them cost O(n log n)
+PLAYED = 0.2                            # of the steps, in which a loss is computed more, or less, often than in others
 # Times num_steps: with fewer losses only the end of the training is judged. Plain SGD on a network without norms may
 # stand at ln(classes) for the first hundred steps and then learn as well as any; a loss that rises has no such excuse.
 ENOUGH = {Course.RISING: 5, Course.FLAT: 20, Course.STILL: 20, Course.NOT_FINITE: 0}
@@ -54,7 +56,8 @@ class LossNotDecreasing(Rule[LossNotDecreasingParameters]):
 
     The first three count when two looks in a row agree and there are `20 * num_steps` losses (`5 * num_steps` when the
     loss rises), or at the end of the training. A loss that fell and then lies still is a training that has converged,
-    and is not reported. Of several losses one may stay as it is, so long as another falls.
+    and is not reported. Of several losses one may stay as it is, so long as another falls. The loss of a GAN is judged
+    only for not being a number: that of each half rises when the other learns, and a step computes it once or twice.
 
     **Needs** `2 * num_steps` losses of training, or as many passes of evaluation when training saved none.
 
@@ -75,6 +78,7 @@ class LossNotDecreasing(Rule[LossNotDecreasingParameters]):
     _trends: dict[str, Trend | None] = field(default_factory=dict)  # what the last look saw
     _pairs: dict[str, LossSeries] = field(default_factory=dict)
     _compared_at: dict[str, int] = field(default_factory=dict)
+    _calls: dict[str, Counter[bool]] = field(default_factory=dict)  # of a loss: steps that computed it again
 
     def check(self, log: TensorLog, step: StepView) -> Iterable[Finding]:
         given = self.parameters
@@ -83,6 +87,9 @@ class LossNotDecreasing(Rule[LossNotDecreasingParameters]):
         names = loss_names(step, given.tensor_regex, given.collection_names, given.use_losses_collection)
         if self.profile is Profile.SAGEMAKER:
             return [found for name in names for found in self._compare(name, step)]
+        for name in names if step.is_training else ():
+            if (second := f"{name.removesuffix('0')}1") != name and log.has(second):
+                self._calls.setdefault(name, Counter())[second in names] += 1
         return [found for name in self._history.add(step, names) for found in self._look(name)]
 
     def conclude(self, log: TensorLog) -> Iterable[Finding]:
@@ -95,6 +102,8 @@ class LossNotDecreasing(Rule[LossNotDecreasingParameters]):
     def missing(self) -> str:
         if self._trends or self._compared_at:
             return ""
+        if any(self._is_played(name) for name in self._calls):
+            return "the loss is computed more often in some steps than in others: two play against each other"
         names = (*self._history.training, *self._history.evaluation)
         most = max((len(self._values(name)) for name in names), default=0)
         return f"{2 * self.parameters.num_steps} losses are needed, and {most} were saved"
@@ -123,8 +132,16 @@ class LossNotDecreasing(Rule[LossNotDecreasingParameters]):
             return None
         limits = TrendLimits(given.num_steps, given.diff_percent, given.increase_threshold_percent)
         self._looked_at[name] = len(values)
-        self._trends[name] = judge_trend(values, limits)
-        return self._trends[name]
+        trend = judge_trend(values, limits)
+        if self._is_played(name) and not (trend and trend.course is Course.NOT_FINITE):
+            return None
+        self._trends[name] = trend
+        return trend
+
+    def _is_played(self, name: str) -> bool:
+        """Whether the loss is that of two that are trained against each other: it has no reason to fall."""
+        calls = self._calls.get(name) or self._calls.get(f"{name.rpartition('_')[0]}_0") or Counter()
+        return min(calls[True], calls[False]) > PLAYED * calls.total()
 
     def _counts(self, trend: Trend) -> bool:
         return trend.course is Course.NOT_FINITE or all(self._trends.values())

@@ -58,13 +58,16 @@ class UntrainedLayers(Rule[UntrainedLayersParameters]):
     profile: Profile = Profile.RIGHT
     _travel: WeightTravel = field(default_factory=WeightTravel)
     _last: StepView | None = None
+    _began: int = -1                    # mode step of the first weights
     _said: set[str] = field(default_factory=set)
 
     def check(self, log: TensorLog, step: StepView) -> Iterable[Finding]:
         if not step.is_training or not self._travel.add(step):
             return ()
         self._last = step
-        return self._judge(step) if step.mode_step >= self.parameters.num_steps else ()
+        if self._began < 0:
+            self._began = step.mode_step
+        return self._judge(step) if step.mode_step - self._began >= self.parameters.num_steps else ()
 
     def conclude(self, log: TensorLog) -> Iterable[Finding]:
         return self._judge(self._last) if self._last is not None and not self.missing() else ()
@@ -82,7 +85,7 @@ class UntrainedLayers(Rule[UntrainedLayersParameters]):
         yield Finding(
             self.NAME, step.step, step.mode, step.mode_step, new[0], 0.0, 0.0,
             f"{len(fresh)} of {len(self._travel.first)} weight tensors are as they were initialised, "
-            f"after {step.mode_step + 1} steps: {shown}",
+            f"after {step.mode_step - self._began + 1} steps: {shown}",
             CAUSE, REMEDY,
         )  # fmt: skip
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WINDOW = 3                              # saved steps that must agree: one batch may well leave a layer without gradient
 FIRST_STEP = 1                          # at step 0 blocks that begin as identities have no gradient, on purpose
 VANISHED = 1e-5                         # of the largest gradient: such a layer learns 100,000 times slower than another
-GROWING = 4.0                           # times from the first to the last of a window: it is on its way, not gone
+GROWING = 2.0                           # times from the first to the last of a window: it is on its way, not gone
 SMALL_SHARE = 1e-3                      # a tiny gradient counts when others are 1,000 times larger
 
 
@@ -44,7 +44,7 @@ class VanishingGradient(Rule[VanishingGradientParameters]):
 
     Fires when over three saved steps of training in a row (not step 0) the median of the mean absolute gradient of a
     weight is below `threshold` and below a thousandth of the largest of all layers, or below 1/100,000 of the largest,
-    and is not four times as large at the last of them as at the first (as in a residual block that begins at zero).
+    and is not twice as large at the last of them as at the first (as in a residual block that begins at zero).
 
     **Needs** the collection gradients: `abs_mean`, or whole tensors. Cost: one number per weight and saved step.
 
