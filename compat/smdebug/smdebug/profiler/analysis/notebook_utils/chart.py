@@ -15,25 +15,39 @@ from tintype.reports.page import template_text
 from tintype.reports.palette import custom_properties
 
 
+class Drawn(str):
+    """HTML that a notebook has shown already: as the value of a cell it is not shown again."""
+
+    def _ipython_display_(self) -> None:
+        """Nothing."""
+
+
 class Chart:
     """HTML that shows itself where there is a notebook, and is kept in `html`."""
 
     def __init__(self) -> None:
         self.html = ""
+        self._shown_in: int | None = None               # the number of the cell that showed it
 
     def show(self, parts: Iterable[tuple[str, Any]]) -> str:
         """Draw (title, drawing) one below the other; returns the HTML."""
         body = "".join(f"<h4>{title}</h4>{drawing}" for title, drawing in parts) or "<p>There is nothing to show.</p>"
         style, colours = template_text("profiler_report.css"), escape(custom_properties("light"))
-        self.html = f'<div class="tintype" style="{colours}"><style>{style}</style>{body}</div>'
+        self.html = Drawn(f'<div class="tintype" style="{colours}"><style>{style}</style>{body}</div>')
+        self._shown_in = None
+        self._ipython_display_()
+        return self.html
+
+    def _ipython_display_(self) -> None:
+        """Show it; once in a cell that draws it and has it as its value too."""
         try:
             from IPython.core.getipython import get_ipython
             from IPython.display import HTML, display
         except ImportError:
-            return self.html
-        if get_ipython() is not None:
-            display(HTML(self.html))
-        return self.html
+            return
+        if (shell := get_ipython()) is not None and self._shown_in != shell.execution_count:
+            self._shown_in = shell.execution_count
+            display(HTML(str(self.html)))
 
     def _repr_html_(self) -> str:
         return self.html
