@@ -17,6 +17,7 @@ RANDOM_RANK = 0.33                      # 0.5 is chance; a network in doubt has 
 SPREAD_RANK = 0.22
 SETTLED = 0.08                          # rise of the accuracy from the older to the newer half
 COMPETENT = 0.3                         # accuracy above the share of the most frequent class
+AS_SURE = 0.1                           # of the logarithm
 FEWER = 3.0                             # standard errors
 
 
@@ -33,6 +34,7 @@ class ConfidentErrors:
     rank_error: float                   # its standard error
     lead: float                         # accuracy over all, less the share of the most frequent class
     rise: float                         # accuracy of the newer half of the samples, less that of the older half
+    sureness: float                     # mean of the largest probability of each sample
 
     @classmethod
     def of(cls, answers: Answers) -> ConfidentErrors:
@@ -53,6 +55,7 @@ class ConfidentErrors:
             float(ranks.std() / math.sqrt(len(ranks))) if len(ranks) else math.inf,
             lead,
             float(right[middle:].mean() - right[:middle].mean()),
+            float(answers.probabilities.max(axis=1).mean()),
         )
 
     @property
@@ -87,6 +90,10 @@ class ConfidentErrors:
     def is_settled(self) -> bool:
         """The network did not learn much while the samples were answered."""
         return self.rise < SETTLED
+
+    def is_as_sure_as(self, other: ConfidentErrors) -> bool:
+        """The images are as clear to the network as others are; destroyed ones, or what dropout leaves, are not."""
+        return abs(math.log(self.sureness / other.sureness)) < AS_SURE
 
     def exceed(self, other: ConfidentErrors | None) -> bool:
         """Far more errors among the surest than `other` has."""

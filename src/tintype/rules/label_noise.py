@@ -54,7 +54,9 @@ class LabelNoise(Rule[LabelNoiseParameters]):
     - or the same fifth of the validation images contains far fewer errors (validation is clean), and those labels are
       not mostly the second guess (which is what a network does that training has made unsure).
 
-    A window in which the accuracy still rises is not judged: its older answers are worse for that reason alone.
+    A window in which the accuracy still rises is not judged: its older answers are worse for that reason alone. Where
+    most labels are wrong, so that training cannot show what the network has learned, validation may: the network is as
+    sure of the training images as of those, which it is not where augmentation or dropout hides what they show.
 
     Fires too when after 60 steps, in three passes in a row or the last of all, training images are learned, yet
     validation is answered no better than by always naming its most frequent class, with varied answers: the labels are
@@ -108,7 +110,8 @@ class LabelNoise(Rule[LabelNoiseParameters]):
         self._looks += 1
         errors = ConfidentErrors.of(answers)
         noisy = errors.at_least > self.parameters.threshold and errors.is_level
-        proven = self._valid is not None and self._valid.lead > PROVEN and errors.exceed(self._valid)
+        valid = self._valid
+        proven = valid is not None and valid.lead > PROVEN and errors.exceed(valid) and errors.is_as_sure_as(valid)
         noisy = noisy and (errors.is_competent or (proven and errors.labels_are_random)) and errors.is_settled
         noisy = noisy and (errors.labels_are_random or (errors.labels_are_spread and errors.exceed(self._valid)))
         self._in_a_row = self._in_a_row + 1 if noisy else 0
