@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
+from torchvision import models
 
 from tintype.old_names import OLD_NAMES, lend
 
@@ -36,6 +40,32 @@ def test_a_script_finds_them_and_is_told_once() -> None:
     assert done.stderr.count("numpy.Inf is gone; inf stands in for it") == 1
     assert "PIL.Image.ANTIALIAS is gone; LANCZOS stands in for it" in done.stderr
     assert "no_such_name" in done.stdout
+
+
+INCEPTION = """
+import sys
+import tintype.old_names as old_names
+if "warm" in sys.argv:
+    import torchvision
+old_names.lend_all()
+from torchvision import models
+network = models.inception_v3(pretrained=True, aux_logits=False)
+assert network.aux_logits is False and network.AuxLogits is None
+assert models.inception_v3(weights=None, aux_logits=True, init_weights=False).AuxLogits is not None
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("process", ["warm", "cold"])
+def test_a_network_without_its_training_heads_can_have_weights(process: str, tmp_path: Path) -> None:
+    file = tmp_path / "hub" / "checkpoints" / models.Inception_V3_Weights.IMAGENET1K_V1.url.rsplit("/", 1)[-1]
+    file.parent.mkdir(parents=True)
+    torch.save(models.inception_v3(init_weights=False).state_dict(), file)
+    done = subprocess.run(
+        [sys.executable, "-c", INCEPTION, process], capture_output=True, text=True, check=False,
+        env={**os.environ, "TORCH_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_they_stand_for_is_there() -> None:

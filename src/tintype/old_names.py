@@ -8,7 +8,8 @@ has is not touched.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import wraps
 from typing import Any
 
 from tintype.after_import import after_import
@@ -38,6 +39,12 @@ OLD_NAMES: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 ITERATORS = "torch.utils.data.dataloader"       # whose iterators had `next()` until torch 1.13
 
+# makers of networks -> the heads that training alone needs: with weights, `aux_logits=False` left them out
+AUXILIARY: Mapping[str, Sequence[str]] = {
+    "torchvision.models.inception.inception_v3": ("AuxLogits",),
+    "torchvision.models.googlenet.googlenet": ("aux1", "aux2"),
+}
+
 
 def start_from_environment(environ: Mapping[str, str]) -> bool:
     """Lend the names in this process, if `environ` asks for it; True when it does."""
@@ -52,6 +59,8 @@ def lend_all() -> None:
     for module, names in OLD_NAMES.items():
         after_import(module, lambda module=module, names=names: lend(module, names))
     after_import(ITERATORS, _lend_next)
+    for maker, heads in AUXILIARY.items():
+        after_import(maker.rpartition(".")[0], lambda maker=maker, heads=heads: _lend_aux_logits(maker, heads))
 
 
 def lend(module: str, names: Mapping[str, Any]) -> None:
@@ -79,3 +88,24 @@ def _lend_next() -> None:
     iterator = sys.modules[ITERATORS]._BaseDataLoaderIter
     if not hasattr(iterator, "next"):
         iterator.next = iterator.__next__
+
+
+def _lend_aux_logits(maker: str, heads: Sequence[str]) -> None:
+    """`inception_v3(pretrained=True, aux_logits=False)`, which torchvision refuses since 0.13."""
+    module, _, name = maker.rpartition(".")
+    make = getattr(sys.modules[module], name)
+
+    @wraps(make)
+    def made(*given: Any, **named: Any) -> Any:
+        has_weights = named.get("weights") is not None or named.get("pretrained") or any(given[:1])
+        if named.get("aux_logits") is not False or not has_weights:
+            return make(*given, **named)
+        network = make(*given, **{key: value for key, value in named.items() if key != "aux_logits"})
+        network.aux_logits = False
+        for head in heads:
+            setattr(network, head, None)
+        return network
+
+    for place in (module, module.rpartition(".")[0]):           # the package has the name too, if it is loaded already
+        if getattr(sys.modules.get(place), name, None) is make:
+            setattr(sys.modules[place], name, made)

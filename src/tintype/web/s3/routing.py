@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import final
@@ -14,6 +15,9 @@ from tintype.web.message import Request
 from tintype.web.services import model
 
 COPIES = {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}        # with the header x-amz-copy-source
+IN_HOST = re.compile(
+    r"(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.(?:localhost|s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com)(?::\d+)?"
+)
 ELSEWHERE = frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse", "CreateSession", *COPIES.values()})
 
 
@@ -29,8 +33,12 @@ class Route:
 
 
 def find_operation(request: Request) -> tuple[OperationModel, Request]:
-    """The operation, and the request with its path as the model has it. Raises `AwsFault` when there is none."""
-    level, path = _level(request.path)
+    """The operation, and the request with its path as the model has it. Raises `AwsFault` when there is none.
+
+    A bucket in the host's name, as clients of Amazon's have it, is as one in the path.
+    """
+    named = IN_HOST.fullmatch(request.header("host"))
+    level, path = _level(f"/{named['bucket']}{request.path}" if named else request.path)
     given = request.parameters
     fitting = [
         route
