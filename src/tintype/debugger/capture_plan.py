@@ -171,7 +171,7 @@ class CapturePlan:
 
     def matched_nothing(self) -> list[Collection]:
         """The collections asked for by a person that no tensor belonged to."""
-        ours = BROAD - {"default"}
+        ours = BROAD - ({"default"} if self._base.include_regex else set())
         asked = [one for one in self.collections.values() if not (one.is_scalar or one.for_rule or one.name in ours)]
         return [one for one in asked if not (self.members[one.name] or one.tensor_names)]
 
