@@ -82,5 +82,5 @@ CASES: Mapping[str, Case] = {
     "workers with threads of their own": Case(
         "Oversubscription", workers=3, worker_threads=4, for_sample=faults.blur_with_torch),
     "two ranks, all cores each": Case("Oversubscription", ranks=2, torch_threads=2),
-    "a thread that holds the lock": Case("", None, threads=1, beside=faults.hold_the_lock),
+    "a thread that holds the lock": Case("", Limiter.WAITING, threads=1, beside=faults.hold_the_lock),
 }  # fmt: skip
