@@ -239,6 +239,9 @@ def test_many_deleted_at_once(s3: Any, bucket: str) -> None:
     assert [one["Key"] for one in found["Deleted"]] == [one["Key"] for one in wanted[:-1]]
     assert found["Errors"][0]["Code"] == "KeyTooLongError"
     assert [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["a/4"]
+    many = {"Objects": [{"Key": f"a/{number}"} for number in range(1001)]}
+    assert code_of(s3.delete_objects, Bucket=bucket, Delete=many) == "MalformedXML"
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
 
 
 @pytest.mark.parametrize("version", ["s3", "s3v4"])

@@ -24,6 +24,7 @@ from tintype.web.s3.spooled import Spooled
 SMALL_BYTES = 1 << 18       # sent whole, without asking threads
 KEPT = ("ContentType", "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "Expires")
 LONGEST_METADATA = 2048     # bytes of names and values together, as in S3
+MOST_DELETED = 1000         # keys of one request, as in S3
 
 
 def put_object(context: Context, request: Members) -> Members:
@@ -84,6 +85,8 @@ def delete_object(context: Context, request: Members) -> Members:
 def delete_objects(context: Context, request: Members) -> Members:
     """Many at once: each is deleted or has an error of its own."""
     context.buckets.directory(request["Bucket"])
+    if len(request["Delete"]["Objects"]) > MOST_DELETED:
+        raise AwsFault("MalformedXML", f"At most {MOST_DELETED} objects are deleted at once.")
     deleted, errors = [], []
     for one in request["Delete"]["Objects"]:
         key = one["Key"]
