@@ -231,7 +231,7 @@ def test_the_transfer_manager(s3: Any, bucket: str) -> None:
     assert head["ETag"] == f'"{digest}-3"'
 
 
-def test_many_deleted_at_once(s3: Any, bucket: str) -> None:
+def test_many_deleted_at_once(s3: Any, bucket: str, code_of: Code) -> None:
     for number in range(5):
         s3.put_object(Bucket=bucket, Key=f"a/{number}")
     wanted = [{"Key": f"a/{number}"} for number in range(4)] + [{"Key": "nothing"}, {"Key": "x" * 300}]
