@@ -18,7 +18,7 @@ from tintype.rules.rule import Profile
 
 SERIES = (PROCESS_RUNNABLE, PROCESS_THREADS, TOTAL_CPU, PROCESS_CPU, RUNNABLE_TASKS)
 FULL = 80.0                             # per cent of all cores: below it nobody waits for one
-OWN = 0.25                              # of the work of the machine that is the job's
+OWN = 0.1                               # of the work of the machine that is the job's
 
 
 @final
@@ -45,7 +45,7 @@ class Oversubscription(ProfilerRule[OversubscriptionParameters]):
     """More threads want to run than there are cores, and they take turns.
 
     Fires when during the training loop, in the mean, more than `threshold` threads of the job for each usable core run
-    or wait for a core, the processors are full, and at least a quarter of their work is the job's. It is the threads
+    or wait for a core, the processors are full, and at least a tenth of their work is the job's. It is the threads
     that want to run that count, not those that there are: a loader's workers that wait for something cost nothing.
 
     **Needs** 20 samples of the job's threads that want to run, which our sampler takes from the kernel's accounts of
