@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, final
 
@@ -28,6 +29,7 @@ from tintype.web.faults import AwsFault
 SCAN = 200                      # records that are read at once
 # Search's names for members that a description calls otherwise.
 ALIASES = {"Metrics": "FinalMetricDataList"}
+ELSEWHERE = frozenset({*ALIASES, *ALIASES.values(), "Tags"})      # in records of their own
 # Members of a description that a search result does not have.
 NOT_SHOWN = frozenset({
     *ALIASES, "ProfilingStatus", "ProfilerRuleConfigurations", "ProfilerRuleEvaluationStatuses", "RemoteDebugConfig",
@@ -40,13 +42,17 @@ Hits = tuple[list[Members], Members]        # those of the page and one more, an
 @final
 @dataclass(frozen=True)
 class Resource:
-    """What can be searched: its records, and how one is described; in brief it has the members `in_brief` only."""
+    """What can be searched: its records, and how one is described.
+
+    In brief it has the members `in_brief` only; plainly all but its metrics and tags, which are looked up elsewhere.
+    """
 
     kind: str
     columns: Columns
     arn: str
     describe: Callable[[Context, Record], Members]
-    summarise: Callable[[Context, Record], Members]
+    plainly: Callable[[Context, Record], Members]
+    briefly: Callable[[Context, Record], Members]
     in_brief: frozenset[str] = frozenset()
 
 
@@ -98,8 +104,11 @@ def _records(context: Context, kind: str, filters: Filters, order: SortBy, ascen
 
 
 def _passes(context: Context, resource: Resource, record: Record, expression: Members | None) -> bool:
-    if resource.in_brief.issuperset(mentioned(expression)):
-        return is_found(resource.summarise(context, record), expression)
+    members = frozenset(mentioned(expression))
+    if members <= resource.in_brief:
+        return is_found(resource.briefly(context, record), expression)
+    if members.isdisjoint(ELSEWHERE):
+        return is_found(resource.plainly(context, record), expression)
     return is_found(_described(context, resource, record), expression)
 
 
@@ -137,6 +146,7 @@ RESOURCES = {
         ),
         "TrainingJobArn",
         training_jobs.describe,
+        partial(training_jobs.describe, measured=False),
         _training_job_in_brief,
         SUMMARY,
     ),
@@ -149,6 +159,7 @@ RESOURCES = {
             {"CreationTime": SortBy.CREATION_TIME, "HyperParameterTuningJobName": SortBy.NAME},
         ),
         "HyperParameterTuningJobArn",
+        tuning_jobs.describe_record,
         tuning_jobs.describe_record,
         tuning_jobs.describe_record,
     ),

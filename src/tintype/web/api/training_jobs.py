@@ -67,8 +67,8 @@ def describe_training_job(context: Context, request: Members) -> Members:
     return describe(context, found(context, request["TrainingJobName"]))
 
 
-def describe(context: Context, record: Record) -> Members:
-    """The description of a job from its record."""
+def describe(context: Context, record: Record, *, measured: bool = True) -> Members:
+    """The description of a job from its record; without its metrics where nobody asks for them."""
     records, job = context.workspace.records, Job.from_json(record.document)
     request = training_request(records, context.account, job)
     return described(
@@ -76,7 +76,7 @@ def describe(context: Context, record: Record) -> Members:
         request,
         context.account,
         changed_at=record.updated_at,
-        metrics=records.latest(job.name),
+        metrics=records.latest(job.name) if measured else (),
         objective=_objective(job),
     )
 
