@@ -59,8 +59,10 @@ def test_why_trials_fail_is_said_once_in_full_and_at_once(terminal: bool) -> Non
     why = "the script ended with exit code 1: NameError: name 'tochvision' is not defined (hpo.py, line 12)"
     failed = [trial(number, FAILED, reason=why) for number in range(1, 5)]
     states = [TuningState(SETTINGS, trials=tuple(failed[:count])) for count in range(1, 5)]
+    later = [TuningState(SETTINGS, trials=(trial(1, RUNS), failed[1])), TuningState(SETTINGS, trials=tuple(failed[:2]))]
+    assert printed(*later, terminal=terminal).count("(hpo.py, line 12)") == 1       # the second ended first
     first = printed(states[0], terminal=terminal)
-    assert f"trial 1 failed: {why}  lr=0.001" in first
+    assert f"trial 1 (lr=0.001) failed: {why}" in first
     everything = printed(*states, terminal=terminal)
     assert everything.count("(hpo.py, line 12)") == 1
     if not terminal:

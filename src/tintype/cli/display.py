@@ -78,11 +78,11 @@ class Display:
         for text in state.notes:
             self.note(text)
         for kind in kinds_of_failure(state.trials):         # at once, and in full: the table has no room for a reason
-            first = kind[0]
+            first = next((trial for trial in kind if trial.name in self._told), kind[0])
             if first.name not in self._told:
                 self._told.add(first.name)
-                self.warning(f"trial {first.number} failed: {first.reason}  {settings_of(first)}")
-            for trial in kind[1:]:
+                self.warning(f"trial {first.number} ({settings_of(first)}) failed: {first.reason}")
+            for trial in kind:
                 self._tell_failure_like(first, trial)
         if self._console.is_terminal:
             self._draw()

@@ -90,7 +90,7 @@ class EventLoop:
             for key, _ in self._selector.select(self._patience()):
                 key.data()
             now = self.timer()
-            for name, (due, act) in list(self._alarms.items()):
+            for name, (due, act) in sorted(self._alarms.items(), key=lambda alarm: alarm[1][0]):
                 if due <= now and self._alarms.get(name) == (due, act):
                     del self._alarms[name]
                     act()
