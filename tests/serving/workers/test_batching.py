@@ -71,6 +71,11 @@ def test_nothing_is_held_against_a_size_before_it_was_seen_or_for_ever() -> None
     assert sizes.most(FORGOTTEN_SECONDS + 1) == 20      # all was forgotten, and one is not enough
 
 
+def test_a_backlog_is_worked_off_in_larger_batches_whatever_was_learned() -> None:
+    sizes = learned(32, lambda n: 1.0)
+    assert [sizes.most(0, waiting) for waiting in (0, 1, 7, 8, 40, 1000)] == [1, 1, 1, 2, 10, 32]
+
+
 @pytest.mark.parametrize("most", [1, 2, 3, 5, 32, 100])
 def test_never_more_than_may_be(most: int) -> None:
     sizes = learned(most, lambda n: 1 / n)

@@ -36,6 +36,7 @@ class BatchLimits:
 WORTH = 0.95                # of a smaller batch's time for each picture: what a larger one must not be above
 ENOUGH = 3                  # batches of about a size, before anything is made of them
 FORGOTTEN_SECONDS = 30.0    # after the last one of its size
+BACKLOG = 4                 # batches that wait: then larger ones are sent
 WEIGHT = 0.3                # of the newest batch in the mean
 
 
@@ -67,8 +68,15 @@ class BatchSizes:
         seen.per_picture += WEIGHT * (per_picture - seen.per_picture)
         seen.count, seen.at = seen.count + 1, now
 
-    def most(self, now: float) -> int:
-        """The most that the next batch should have: as many as pay, or a step more where that has not been tried."""
+    def most(self, now: float, waiting: int = 0) -> int:
+        """The most that the next batch should have, with so many `waiting`.
+
+        As many as pay, or a step more where that has not been tried; a quarter of those that wait when that is more: a
+        backlog says that these sizes do not keep up, whatever a busy machine made them look like.
+        """
+        return min(max(self._worth(now), waiting // BACKLOG), self._most)
+
+    def _worth(self, now: float) -> int:
         best, before = 0.0, 0
         for step in self._steps():
             seen = self._seen.get(step)

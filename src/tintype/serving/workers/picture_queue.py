@@ -114,7 +114,7 @@ class PictureQueue:
         if not self._waiting:
             return float("inf")
         waited = self.oldest_waits
-        limits = replace(self._limits, pictures=self.sizes.most(time.perf_counter()))
+        limits = replace(self._limits, pictures=self.sizes.most(time.perf_counter(), len(self._waiting)))
         reason = reason_to_release(limits, len(self._waiting), waited, on_their_way)
         if reason is None:
             return limits.wait_seconds - waited
