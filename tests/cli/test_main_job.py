@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.cli.shell import Answer, Shell
+from tintype.profiler.readers import open_profile
 
 
 @dataclass(frozen=True)
@@ -164,3 +165,11 @@ def test_train_and_tune_alone(done: Done) -> None:
     tuned = done.shell.json("tune", done.data, *small, *words)
     assert sorted(trial["hyperparameters"]["batch-size"] for trial in tuned["trials"]) == [8, 16]
     assert tuned["best"]["job"].startswith("grid-00")
+
+
+def test_a_run_without_a_search_is_profiled(done: Done) -> None:
+    words = ["--name", "unsearched", "--trials", "0", "--epochs", "3", "--model", "small_cnn", "--no-deploy"]
+    answer = done.shell.json("run", done.data, *words)
+    assert (answer["tuning_job"], answer["endpoint"]) == (None, None)
+    job = done.shell.json("jobs", "show", answer["training_job"])
+    assert len(open_profile(Path(job["directory"], "profiler-output")).steps()) > 3

@@ -19,6 +19,7 @@ from tintype.jobs.job import Job
 from tintype.jobs.names import TUNING_LENGTH, checked, stamped
 from tintype.pipeline import deployment, reporting, training_jobs, tuning_jobs
 from tintype.pipeline.following import run_job
+from tintype.pipeline.profiling import ProfilingRequest, profiled
 from tintype.pipeline.recipe import Recipe, choose_recipe
 from tintype.pipeline.stopwatch import Stopwatch
 from tintype.pipeline.training_jobs import TrainingRequest, absolute, spec_of, weights_finder
@@ -292,7 +293,8 @@ def _train(
     plan = training_jobs.base_plan(workspace, training)
     if tuning and tuning.best and training_jobs.take_over(plan, workspace.jobs.get(tuning.best.name)):
         watcher.note(f"{tuning.best.name} was trained with these settings and this seed; its weights are taken over")
-    job = run_job(workspace, engine, spec_of(plan, hyperparameters), plan.name, watcher)
+    spec = profiled(spec_of(plan, hyperparameters), ProfilingRequest(), plan.name, workspace.job_directory(plan.name))
+    job = run_job(workspace, engine, spec, plan.name, watcher)
     for split, metrics in job.result["metrics"].items():
         if metrics is not None:
             watcher.note(f"{split}: accuracy {metrics['accuracy']:.1%}, loss {metrics['loss']:.4f}")
