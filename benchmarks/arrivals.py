@@ -83,11 +83,21 @@ class _Callers:
         return Answered(sorted(self._milliseconds), dict(self._statuses), time.perf_counter() - began)
 
     async def _ask(self, request: bytes, due: float) -> None:
-        reader, writer = self._free.pop() if self._free else await asyncio.open_connection(self._host, self._port)
-        writer.write(request)
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        reader, writer, head = await self._sent(request)
         length = next(line for line in head.split("\r\n") if line.startswith("content-length:"))
         await reader.readexactly(int(length.partition(":")[2]))
         self._milliseconds.append(1e3 * (time.perf_counter() - due))
         self._statuses[head.split()[1]] += 1
         self._free.append((reader, writer))
+
+    async def _sent(self, request: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, str]:
+        """A connection on which the request was sent, and the head of its answer; one that has been shut is left."""
+        while True:
+            is_kept = bool(self._free)
+            reader, writer = self._free.pop() if is_kept else await asyncio.open_connection(self._host, self._port)
+            try:
+                writer.write(request)
+                return reader, writer, (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+            except (asyncio.IncompleteReadError, ConnectionError):
+                if not is_kept:
+                    raise

@@ -25,8 +25,8 @@ FOREIGN = """
 
 Other networks (recurrent, mixing, normalised otherwise, of torchvision and timm), other losses (of pixels, of several
 answers, of two opponents, by hand) and other loops (no loader, no validation, two optimisers, closures, folds). They
-were written when all rules were finished. As the rules were then, they named 46 of 54 faults (85.2 %), and cried wolf 16
-times over 43 healthy trainings (37.2 %): at GANs, regressions and several answers for an image (whose losses have no
+were written when all rules were finished. As the rules were then, they named 46 of 54 faults (85.2 %), and cried wolf
+16 times over 43 healthy trainings (37.2 %): at GANs, regressions and several answers for an image (whose losses have no
 classes), blocks that begin at zero, one batch learned by heart in five steps, a second training in one log, half of
 the units dropped out. The table is of the rules after that was mended. Of the trainings three were mended too: in two
 faults the loss was bound before anybody watched, and L-BFGS did overfit in twelve steps; it makes six now.

@@ -57,7 +57,6 @@ class BatchNews:
 class _Worker:
     child: Child
     is_leaving: bool = False
-    asked: float = 0.0              # when its batch went out; time.perf_counter()
     batch: list[Picture] = field(default_factory=list)
     timer: asyncio.TimerHandle | None = None
 
@@ -169,7 +168,7 @@ class Networks:
         for picture in batch:
             picture.request.waited = now - picture.request.arrived
         self._on_batch(BatchNews(release.reason, len(batch), now - batch[0].request.arrived))
-        worker.batch, worker.asked = batch, now
+        worker.batch = batch
         items = [(one.placed.region, one.placed.slot, one.placed.fill) for one in batch]
         answer = worker.child.channel.ask({"items": items})
         answer.add_done_callback(lambda done: self._answered(worker, done))
@@ -188,8 +187,6 @@ class Networks:
             self._queue.put_back(batch)
             self.pump()
             return
-        now = time.perf_counter()
-        self._queue.sizes.note(len(batch), now - worker.asked, now)
         header, body = answer.result()
         logits = np.frombuffer(body, np.float32).reshape(len(batch), -1)
         for picture, row in zip(batch, logits, strict=True):

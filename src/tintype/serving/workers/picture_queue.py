@@ -7,13 +7,13 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 
 from tintype.errors import JobFailed
-from tintype.serving.workers.batching import BatchLimits, BatchSizes, Reason, reason_to_release
+from tintype.serving.workers.batching import BatchLimits, Reason, reason_to_release
 from tintype.serving.workers.decoders import Placed
 
 MAX_DEATHS = 2                  # a request whose workers died so often is given up
@@ -80,7 +80,6 @@ class PictureQueue:
     def __init__(self, limits: BatchLimits, free: Callable[[Placed], None]) -> None:
         """`free` gives the slot of a picture back that nobody waits for any more."""
         self._limits = limits
-        self.sizes = BatchSizes(limits.pictures)
         self._free = free
         self._waiting: deque[Picture] = deque()
         self._retries: deque[list[Picture]] = deque()
@@ -114,12 +113,11 @@ class PictureQueue:
         if not self._waiting:
             return float("inf")
         waited = self.oldest_waits
-        limits = replace(self._limits, pictures=self.sizes.most(time.perf_counter(), len(self._waiting)))
-        reason = reason_to_release(limits, len(self._waiting), waited, on_their_way)
+        reason = reason_to_release(self._limits, len(self._waiting), waited, on_their_way)
         if reason is None:
-            return limits.wait_seconds - waited
+            return self._limits.wait_seconds - waited
         batch: list[Picture] = []
-        while self._waiting and len(batch) < limits.pictures:
+        while self._waiting and len(batch) < self._limits.pictures:
             picture = self._waiting.popleft()
             if not self._is_dropped(picture):
                 batch.append(picture)
