@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from benchmarks.fault_zoo.capture import captured
 from benchmarks.fault_zoo.judging import judge, totals
-from benchmarks.fault_zoo.page import page
+from benchmarks.fault_zoo.page import TITLES, page
 from benchmarks.fault_zoo.zoo import FAULTS, ZOO
 
 from tintype.rules.catalogue import RULES
@@ -45,4 +45,4 @@ def test_a_healthy_training_is_left_alone(name: str, tmp_path: Path) -> None:
     assert not verdict.crashed
     assert not verdict.fired
     assert totals([verdict]).alarm_percent == 0
-    assert f"| {name} |" in page([verdict], sorted(RULES))
+    assert f"| {name} |" in page([verdict], sorted(RULES), TITLES["chosen"])
