@@ -147,7 +147,7 @@ def test_ctrl_c_before_the_coordinator_has_begun_stops_it(
     monkeypatch.setattr(coordination.Coordinator, "_has_ended", interrupted)
     state = first.follow(Silent())
     assert (state.status, state.reason) == (TuningStatus.STOPPED, "stopped by its owner")
-    assert len(state.trials) <= 3
+    assert not state.trials
 
 
 def test_what_trials_have_shared_is_gone_afterwards(home: Home, name: str) -> None:

@@ -7,29 +7,26 @@ coordinator takes them up.
 
 from __future__ import annotations
 
-import argparse
-import os
+import math
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import final
 
-from tintype.errors import Conflict, LeaseLost, TintypeError
+from tintype.errors import Conflict
 from tintype.jobs import shared_inputs
 from tintype.jobs.instances import Machine
 from tintype.pipeline import decoding_ahead
 from tintype.pipeline.coordination import is_stop_requested
 from tintype.pipeline.engine_trials import EngineTrials, TrialEngine
+from tintype.pipeline.own_process import run_as_process
 from tintype.pipeline.trial_specs import room, spec_builder
 from tintype.pipeline.tuning_plan import load_plan
 from tintype.records import Lease, LeaseWatch, Owner, Records, is_known_dead
-from tintype.settings import Settings
 from tintype.tuning.store import TUNING_KIND, RecordTuningStore
 from tintype.tuning.tuner import Tuner
-from tintype.workspace import Workspace, open_workspace
+from tintype.workspace import Workspace
 
 TTL_SECONDS = 30.0              # a holder on another machine that was silent so long is taken for dead
 RENEW_SECONDS = 2.0
@@ -45,7 +42,8 @@ class Pulse:
         self._records = records
         self._lease = lease
         self._timer = timer
-        self._renewed_at = self._looked_at = timer()
+        self._renewed_at = timer()
+        self._looked_at = -math.inf         # somebody may have wished it before this process was there
         self.on_stop: Callable[[], None] = lambda: None
 
     def beat(self) -> None:
@@ -75,6 +73,7 @@ def coordinate(workspace: Workspace, engine: TrialEngine, name: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: tuner.stop())
     try:
+        pulse.beat()
         tuner.run()
     finally:
         shared_inputs.forget(workspace.home, name)
@@ -101,24 +100,12 @@ def take_lease(records: Records, name: str, here: Owner, timer: Callable[[], flo
 
 def main(arguments: list[str]) -> int:
     """The entry point: 0 when the tuning job has ended or was stopped in good order."""
-    parser = argparse.ArgumentParser(prog="python -m tintype.pipeline.coordinator")
-    parser.add_argument("--home", type=Path)
-    parser.add_argument("name")
-    given = parser.parse_args(arguments)
-    try:
-        settings = Settings.from_environment(os.environ, given.home)
-        with open_workspace(settings) as workspace, workspace.engine() as engine:
-            coordinate(workspace, engine, given.name)
-        return 0
-    except LeaseLost as error:
-        print(f"left to another coordinator: {error}", file=sys.stderr)
-        return 1
-    except TintypeError as error:
-        print(str(error), file=sys.stderr)
-        return error.exit_code
-    except Exception:
-        traceback.print_exc()
-        return 1
+
+    def work(workspace: Workspace, name: str) -> None:
+        with workspace.engine() as engine:
+            coordinate(workspace, engine, name)
+
+    return run_as_process("tintype.pipeline.coordinator", arguments, work)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,11 @@ says in the job's record how it stands. It holds the job's lease: two never writ
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from tintype.errors import Conflict, JobFailed, LeaseLost, TintypeError, TooLarg
 from tintype.jobs.job import Status
 from tintype.jobs.supervisor import ENVIRONMENTS
 from tintype.pipeline import transform_jobs
+from tintype.pipeline.own_process import run_as_process
 from tintype.pipeline.transform_jobs import KIND, TransformJob, change
 from tintype.records import Lease, Owner, Records, is_known_dead
 from tintype.serving.batch.transform import Input, Transformed, transform
@@ -31,8 +30,7 @@ from tintype.serving.settings import ServerSettings
 from tintype.serving.variants.replicas import Replicas, Surroundings
 from tintype.serving.watching.metrics import Metrics
 from tintype.serving.workers.nursery import Nursery
-from tintype.settings import Settings
-from tintype.workspace import Workspace, open_workspace
+from tintype.workspace import Workspace
 
 TOLD_SECONDS = 1.0                  # between two words about how far it is
 REASONS_SHOWN = 3
@@ -154,20 +152,7 @@ async def _transform(
 
 def main(arguments: list[str]) -> int:
     """The entry point: 0 when the job has come to an end that its record tells."""
-    parser = argparse.ArgumentParser(prog="python -m tintype.pipeline.transformer")
-    parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("name")
-    given = parser.parse_args(arguments)
-    try:
-        with open_workspace(Settings.from_environment(os.environ, given.home)) as workspace:
-            do(workspace, given.name)
-        return 0
-    except TintypeError as error:
-        print(str(error), file=sys.stderr)
-        return error.exit_code
-    except Exception:
-        traceback.print_exc()
-        return 1
+    return run_as_process("tintype.pipeline.transformer", arguments, do)
 
 
 if __name__ == "__main__":
