@@ -72,4 +72,8 @@ def shell(sdk: Path, torch_home: Path, tmp_path_factory: pytest.TempPathFactory)
             yield Shell(sdk, home, {**kept, **found["variables"]}, frozenset(found["variables"]))
         finally:
             server.terminate()
-            server.wait(STOP_SECONDS)
+            try:
+                server.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                server.kill()                           # else leaving `with` would wait for it for ever
+                raise

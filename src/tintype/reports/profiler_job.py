@@ -92,7 +92,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--job", default="training job", help="the name of the job")
     parser.add_argument("--once", action="store_true", help="judge what there is now, as if the training were over")
     given = parser.parse_args(arguments)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})      # waited for between reports, see _told
     directory = JobDirectory(given.job_directory)
     try:
         rules = parse_profiler_rules(read_json(directory.config / PROFILER_RULES_FILE))
@@ -107,7 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _follow(job: ProfilerJob) -> None:
-    """Until SIGTERM."""
+    """Until SIGTERM, which this process does not hear any more in another way."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})      # waited for between reports, see _told
     job.begin()
     pause = LEAST_PAUSE_SECONDS
     while not _told(pause):
