@@ -21,8 +21,8 @@ class Shell:
 
     def __call__(self, *words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-W", "ignore", "-m", "tintype", *map(str, words), "--home", str(self.home)]
-        # readline, which pytest imports, puts COLUMNS where only children see it: they get what Python itself sees
-        environ = dict(os.environ)
+        # readline, which pytest imports, says how wide the window is to children, and so to the tests that xdist runs
+        environ = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environ)
         assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
