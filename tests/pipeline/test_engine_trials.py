@@ -12,7 +12,7 @@ from tintype.errors import Conflict
 from tintype.jobs.job import Job, JobSpec, Phase, Source, Status
 from tintype.jobs.reconciliation import KILLED
 from tintype.jobs.store import KIND, JobStore
-from tintype.pipeline.coordination import UNTIDY, find_tuning
+from tintype.pipeline.coordination import UNTIDY, find_tuning, true_state
 from tintype.pipeline.coordinator import TTL_SECONDS, take_lease
 from tintype.pipeline.engine_trials import EngineTrials
 from tintype.records import Measurement, Owner, Records
@@ -214,3 +214,15 @@ class TestWhoCoordinates:
         assert state is not None
         assert state.status is TuningStatus.IN_PROGRESS
         assert find_tuning(records, "bees") is None
+
+    def test_one_that_ends_while_one_looks_is_not_taken_for_lost(self, records: Records) -> None:
+        """Its state is read; it ends, and its coordinator lets go of the lease; then the lease is looked for."""
+        space = Space((Continuous("lr", 0.0, 1.0),))
+        settings = TuningSettings(name="ants", space=space, objective="loss", direction=Direction.MINIMIZE)
+        lease = records.lease(TUNING_KIND, "ants", self.ME)
+        store = RecordTuningStore(records, lease)
+        store.save(under_way := TuningState(settings))
+        assert true_state(records, "ants", under_way) == under_way
+        store.save(done := replace(under_way, status=TuningStatus.COMPLETED))
+        records.release(lease)
+        assert true_state(records, "ants", under_way) == done

@@ -172,6 +172,10 @@ def true_state(records: Records, name: str, stored: TuningState | None) -> Tunin
         return found
     holder = records.holder(TUNING_KIND, name)
     if holder is None or is_known_dead(holder.owner, Owner.of()):
+        # Between the two looks it may have come to its end, and let go of the lease.
+        last = RecordTuningStore(records).find(name)
+        if last is not None and last.status is not TuningStatus.IN_PROGRESS:
+            return last
         return replace(found, status=TuningStatus.STOPPED, reason=f"{UNTIDY}; `tintype tuning resume {name}` goes on")
     if is_stop_requested(records, name):
         return replace(found, status=TuningStatus.STOPPING)
