@@ -1,4 +1,4 @@
-"""Requests at random moments, whatever becomes of those before: an open loop, as of callers who know nothing of others.
+"""Requests at given moments, whatever becomes of those before: an open loop, as of callers who know nothing of others.
 
 wrk sends only over connections that are free, and counts from when it sends; here each request has its moment, goes out
 then over a connection of its own if need be, and its latency is counted from that moment. Python is quick enough for
@@ -45,6 +45,11 @@ def moments(rate: float, seconds: float) -> list[float]:
     while (at := at + random_numbers.expovariate(rate)) < seconds:
         found.append(at)
     return found
+
+
+def even_moments(rate: float, seconds: float) -> list[float]:
+    """When to send, in seconds from the start: at equal distances, as generators of a constant rate do."""
+    return [number / rate for number in range(1, int(rate * seconds))]
 
 
 def one_after_another(due: Sequence[float], service: float) -> list[float]:

@@ -13,7 +13,8 @@ numbers a network may run is then for us to say (`--runtime int8`). Photographs 
   machine that is not quiet, the fairer figure. The bare rate is one process with a thread per core, each of which
   decodes a photograph, runs the network on it with one thread, and does the next.
 - latency: one client; then an open loop of requests at random moments, at 70 % of the rate measured just before. Beside
-  it what the same moments would cost a server that takes one after another at that rate, and nothing for itself.
+  it what the same moments would cost a server that takes one after another at that rate, and nothing for itself. And
+  the same load at even moments, which is how generators of a constant rate measure.
 - start: from the start of the process to the first 200 of its health check, and to the first answer.
 - soak: so many minutes of load; memory and open files of the tree.
 - overload: ten times the rate; how those that are served and those that are refused fare, what a refusal costs the
@@ -44,7 +45,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision import models
 
-from benchmarks.arrivals import arrive, moments, one_after_another, percentile
+from benchmarks.arrivals import arrive, even_moments, moments, one_after_another, percentile
 from benchmarks.load import Bodies, absence, fire, write_bodies
 from benchmarks.measuring import MIB, SHARED, TINTYPE, measure, ratio, table
 from benchmarks.servers import Model, Running, Side, running, sides
@@ -220,6 +221,7 @@ class Bench:
                     alone.append(fire(server.url, bodies, connections=1, seconds=self.options.seconds / 2))
                 due = moments(LOADED * most, 3 * self.options.seconds)
                 loaded = arrive(server.url, bodies, due)
+                even = arrive(server.url, bodies, even_moments(LOADED * most, 3 * self.options.seconds))
             p50 = statistics.median(one.milliseconds["50"] for one in alone)
             over = statistics.median(one.milliseconds["50"] - other for one, other in zip(alone, bare, strict=True))
             p99 = statistics.median(one.milliseconds["99"] for one in alone)
@@ -234,10 +236,13 @@ class Bench:
                     f"{loaded.percentile(99):.1f}",
                     f"{loaded.percentile(99) / p50:.2f}x",
                     f"{percentile(one_after_another(due, 1 / most), 99):.1f}",
+                    f"{even.percentile(50):.1f}",
+                    f"{even.percentile(99):.1f} ({even.percentile(99) / p50:.2f}x)",
                     f"{loaded.statuses.get('200', 0) / loaded.seconds:.0f}/s of {most:.0f}/s",
                 )
             )
-        header = ("ms", "bare", "p50", "above", "p99", "70 %, p50", "p99", "of p50 alone", "one by one, p99", "load")
+        header = ("ms", "bare", "p50", "above", "p99", "70 %, p50", "p99", "of p50 alone", "one by one, p99",
+                  "evenly, p50", "p99", "load")  # fmt: skip
         table(f"{self.model.network}: latency", header, rows)
 
     def start(self) -> None:

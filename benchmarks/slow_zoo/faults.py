@@ -32,7 +32,7 @@ def sleep(seconds: float, every: int = 1) -> SampleFault:
 
 def transform(_: int) -> None:
     """A sample that takes work."""
-    np.linalg.svd(np.random.default_rng(0).normal(size=(64, 64)))
+    np.linalg.svd(np.random.default_rng(0).normal(size=(128, 128)))
 
 
 def augment_in_python(_: int) -> None:

@@ -169,6 +169,31 @@ class TestBuiltIn:
         assert (told["name"], told["optimiser"]["learning_rate"], told["save"]) == ("ants-001-0", 0.05, "best")
         assert spec.resources.cores == max(1, Machine.here().cores // 2)
 
+    def test_heads_on_shared_features_are_trained_one_a_core(
+        self, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Machine, "here", lambda: Machine(cores=4, memory_bytes=1 << 36, gpus=0))
+        photos = str(write_colours(tmp_path / "photos", per_class=2))
+        frozen = {"model": "small_cnn", "weights": "none", "freeze": "backbone", "augmentation": "flip"}
+
+        def planned(fixed: dict[str, str] = frozen, **values: Any) -> tuple[int, list[int | None]]:
+            wanted = search(**{"objective": "valid:accuracy", "strategy": StrategyName.RANDOM, "max_jobs": 9, **values})
+            plan = built_in_plan(workspace, wanted, photos, fixed)
+            assert TuningPlan.from_json(plan.to_json()) == plan
+            spec_of = spec_builder(workspace, plan)
+            trials = (Trial(number, f"ants-{number}", {**fixed, "lr": 0.05}, ("lr",)) for number in (1, 2, 3))
+            return plan.settings.max_parallel_jobs, [spec_of(one).resources.cores for one in trials]
+
+        assert planned() == (4, [0, 1, 1])              # 0: all cores, so that the others wait for its features
+        assert planned(strategy=StrategyName.GRID, grid_points=3) == (4, [0, 1, 1])
+        assert planned(max_jobs=2) == (4, [0, 2, 2])    # there are never more at once
+        assert planned(max_parallel_jobs=2) == (2, [0, 2, 2])
+        assert planned(max_parallel_jobs=1) == (1, [0, 0, 0])
+        assert planned(strategy=StrategyName.BAYESIAN) == (1, [0, 0, 0])            # it learns from those before
+        assert planned(frozen | {"freeze": "none"}) == (1, [0, 0, 0])
+        assert planned(frozen | {"freeze": "none"}, max_parallel_jobs=4) == (4, [1, 1, 1])
+        assert planned(ranges=["lr=0.1:0.2", "augmentation=none,flip"]) == (1, [0, 0, 0])
+
     def test_a_range_with_a_bad_end_is_refused(self, workspace: Workspace, tmp_path: Path) -> None:
         wanted = search(objective="valid:loss", ranges=["label-smoothing=0.0:2.0"])
         with pytest.raises(InvalidRequest, match="label-smoothing"):

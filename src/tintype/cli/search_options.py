@@ -55,7 +55,15 @@ DirectionOption = Annotated[
     DirectionWord | None, typer.Option(help="Which way is better.", rich_help_panel=PANEL)
 ]
 MaxJobsOption = Annotated[int | None, typer.Option(min=1, help="Trials in all.", rich_help_panel=PANEL)]
-ParallelOption = Annotated[int, typer.Option(min=1, help="Trials at once.", rich_help_panel=PANEL)]
+ParallelOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Trials at once; one, but with random or grid over a frozen backbone one a core.",
+        show_default=False,
+        rich_help_panel=PANEL,
+    ),
+]
 StrategyOption = Annotated[StrategyWord, typer.Option(help="How the next trial is chosen.", rich_help_panel=PANEL)]
 StoppingOption = Annotated[StoppingWord, typer.Option(help="The median rule, or none.", rich_help_panel=PANEL)]
 GridPointsOption = Annotated[

@@ -101,7 +101,7 @@ def tune(
     objective: ObjectiveOption = DEFAULT_OBJECTIVE,
     direction: DirectionOption = None,
     max_jobs: MaxJobsOption = None,
-    max_parallel_jobs: ParallelOption = 1,
+    max_parallel_jobs: ParallelOption = None,
     strategy: StrategyOption = StrategyWord.BAYESIAN,
     early_stopping: StoppingOption = StoppingWord.OFF,
     grid_points: GridPointsOption = None,

@@ -127,6 +127,15 @@ def bury(*_: object) -> None:
             pass
 
 
+def has_children() -> bool:
+    """Whether a child of this process lives, or has not been buried."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def kill_descendants(spared: frozenset[int] = frozenset()) -> dict[int, int]:
     """SIGKILL everything below this process, again until nothing is left, as some may fork meanwhile.
 

@@ -29,6 +29,9 @@ from tintype.workspace import Workspace
 ALIKE = 3                   # trials that fail in the same way before they measure anything: no other will do better
 OBJECTIVES = ("valid:accuracy", "valid:loss")       # by which the built-in trainer can choose its best epoch
 
+UNGUIDED = (StrategyName.RANDOM, StrategyName.GRID)         # they choose the same trials whatever was measured
+MOST_AT_ONCE = 8                                            # unless more are asked for: each takes its memory
+
 # Parts of a metric's name that say which way is better, when nobody does.
 TELLING = {
     "loss": Direction.MINIMIZE, "error": Direction.MINIMIZE, "perplexity": Direction.MINIMIZE,
@@ -47,7 +50,7 @@ class Search:
     objective: str
     direction: Direction | None = None              # None: what the objective's name says
     max_jobs: int | None = 4
-    max_parallel_jobs: int = 1
+    max_parallel_jobs: int | None = None            # None: one, unless trials are cheap and learn nothing from others
     strategy: StrategyName = StrategyName.BAYESIAN
     early_stopping: EarlyStopping = EarlyStopping.OFF
     seed: int = 0
@@ -72,7 +75,7 @@ def search_settings(records: Records, search: Search, fixed: Mapping[str, Value]
         direction=search.direction or _told_by(search.objective),
         strategy=search.strategy,
         max_jobs=search.max_jobs,
-        max_parallel_jobs=search.max_parallel_jobs,
+        max_parallel_jobs=search.max_parallel_jobs or 1,
         early_stopping=search.early_stopping,
         counted=counted,
         give_up_alike=ALIKE,
@@ -114,18 +117,25 @@ def built_in_plan(
 ) -> TuningPlan:
     """A search over the built-in trainer. A trial is worth its best epoch, because its archive holds that one.
 
-    Every range's ends are tried on the plan, so that a bad one is refused at once.
+    Every range's ends are tried on the plan, so that a bad one is refused at once. Trials that only train a head on
+    features which the first computes for all run one a core, unless the strategy learns from those before or a number
+    was asked for.
     """
     settings = search_settings(workspace.records, search, fixed, Counted.BEST)
     training = TrainingRequest(search.name, data, fixed, strict=strict, seed=search.seed)
     base = base_plan(workspace, training)
     if search.objective in OBJECTIVES:
         base = TrainingPlan.model_validate({**base.model_dump(), "objective": search.objective})
-    taken = sharing.shared(resources_of(base), settings.most_at_once, Machine.here())
+    machine, plan = Machine.here(), TuningPlan(settings, BuiltInTrials(base))
+    are_cheap = base.uses_cached_features and plan.share_images
+    if are_cheap and search.max_parallel_jobs is None and settings.strategy in UNGUIDED:
+        settings = settings.model_copy(update={"max_parallel_jobs": min(machine.cores, MOST_AT_ONCE)})
+    taken = sharing.shared(resources_of(base), settings.most_at_once, machine)
+    first = base.compute.threads if are_cheap and taken.cores != base.compute.threads else None
     base = base.model_copy(update={"compute": base.compute.model_copy(update={"threads": taken.cores})})
     for end in (0.0, 1.0):
         plan_from(settings.space.from_unit(dict.fromkeys(settings.space.names, end)), base)
-    return TuningPlan(settings, BuiltInTrials(base))
+    return TuningPlan(settings, BuiltInTrials(base, first))
 
 
 def _told_by(objective: str) -> Direction:

@@ -44,4 +44,5 @@ def _of_trainer(workspace: Workspace, built_in: BuiltInTrials, trial: Trial) -> 
         # A trial keeps what its model needs beyond the starting weights; an archive is packed when asked for.
         "save": "best",
     }
-    return spec_of(plan_from(trial.hyperparameters, built_in.base.model_copy(update=own)), trial.hyperparameters)
+    plan = built_in.plan_of(trial.number).model_copy(update=own)
+    return spec_of(plan_from(trial.hyperparameters, plan), trial.hyperparameters)

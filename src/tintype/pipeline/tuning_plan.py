@@ -13,12 +13,14 @@ from typing import Any, final
 
 from tintype.jobs.job import JobSpec
 from tintype.records import Records
+from tintype.training.hyperparameters import find
 from tintype.training.plan import TrainingPlan
 from tintype.tuning.ranges import Categorical, Value
 from tintype.tuning.settings import TuningSettings
 from tintype.tuning.store import RecordTuningStore
 
 PLAN_KIND = "tuning-plan"
+DECIDING = ("network.", "augmentation.", "data.")           # fields of a plan that say how images are decoded
 OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"       # SageMaker gives it to every trial
 
 
@@ -47,9 +49,22 @@ class ScriptTrials:
 @final
 @dataclass(frozen=True)
 class BuiltInTrials:
-    """Trials of the built-in trainer: all are this plan, with other hyperparameters."""
+    """Trials of the built-in trainer: all are this plan, with other hyperparameters.
+
+    Where several are to run at once and share the features of a frozen backbone, the first computes them for all, with
+    `first_threads` (0: all cores) in place of the plan's; the others wait for room, and so for it.
+    """
 
     base: TrainingPlan
+    first_threads: int | None = None
+
+    def plan_of(self, number: int) -> TrainingPlan:
+        """The plan that trial `number`, from 1, begins with."""
+        if number > 1 or self.first_threads is None:
+            return self.base
+        return self.base.model_copy(
+            update={"compute": self.base.compute.model_copy(update={"threads": self.first_threads})}
+        )
 
 
 @final
@@ -65,14 +80,21 @@ class TuningPlan:
         """The tuning job's name."""
         return self.settings.name
 
+    @property
+    def share_images(self) -> bool:
+        """Whether all trials see the same decoded images, and through the same network: nothing of both is tuned."""
+        if isinstance(self.trials, ScriptTrials):
+            return False
+        return not any(find(name).path.startswith(DECIDING) for name in self.settings.space.names)
+
     def to_json(self) -> dict[str, Any]:
         """The document of it."""
         document: dict[str, Any] = {"settings": self.settings.to_json()}
         match self.trials:
             case ScriptTrials(spec, quoted):
                 document |= {"spec": spec.to_json(), "quoted": quoted}
-            case BuiltInTrials(base):
-                document |= {"base": base.model_dump(mode="json")}
+            case BuiltInTrials(base, first_threads):
+                document |= {"base": base.model_dump(mode="json"), "first_threads": first_threads}
         return document
 
     @classmethod
@@ -81,7 +103,8 @@ class TuningPlan:
         settings = TuningSettings.from_json(document["settings"])
         if "spec" in document:
             return cls(settings, ScriptTrials(JobSpec.from_json(document["spec"]), document["quoted"]))
-        return cls(settings, BuiltInTrials(TrainingPlan.model_validate(document["base"])))
+        base = TrainingPlan.model_validate(document["base"])
+        return cls(settings, BuiltInTrials(base, document.get("first_threads")))
 
 
 def save_plan(records: Records, plan: TuningPlan) -> None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from tintype.profiler.breakdown import Activity, break_down
+from tintype.profiler.limiter import LEAST_SHARE
 from tintype.profiler.readers import JobProfile
 from tintype.rules.finding import Finding, Remedy
 from tintype.rules.parameters import Parameters, parameter
@@ -16,7 +17,6 @@ from tintype.rules.profiler_rule import Judgement, ProfilerRule, scan_parameter
 from tintype.rules.rule import Profile
 
 FETCHES = ("DataLoaderWorker", "DataLoaderIter")
-WAITING_SHARE = 0.2                     # of the loop: less is no reason to change anything
 LEAST_STEPS = 10
 
 
@@ -35,9 +35,9 @@ class DataloaderParameters(Parameters):
 class Dataloader(ProfilerRule[DataloaderParameters]):
     """The training waits for its loader, or the loader has more processes than the machine can run.
 
-    Fires when the loop waits for data for at least a fifth of its time, and says by how many workers that would change:
-    none when it loads in its own process, and cores are free. Fires also when there are more workers than
-    `max_threshold` per cent of the usable cores.
+    Fires when the loop waits for data for at least 15 % of its time, as much as the limiter asks for, and says by how
+    many workers that would change: none when it loads in its own process, and cores are free. Fires also when there
+    are more workers than `max_threshold` per cent of the usable cores.
 
     **Needs** ten steps with their phases.
 
@@ -101,7 +101,7 @@ class Dataloader(ProfilerRule[DataloaderParameters]):
             message = f"the loader has {workers} workers, and the job {cores} cores"
             cause = "more processes than cores take turns, and each keeps a batch in memory"
             return self.finding(message, workers, most, cause, Remedy(f"set num_workers to {cores} or less"))
-        if share < WAITING_SHARE:
+        if share < LEAST_SHARE:
             return None
         message = f"the training waits for data for {share:.0%} of its time; its loader has {_workers(workers)}"
         spare = max(1, cores - 1) if cores else 4
@@ -109,7 +109,7 @@ class Dataloader(ProfilerRule[DataloaderParameters]):
             remedy = Remedy(f"set num_workers to {spare} and persistent_workers=True; then see what limits the rest")
         else:
             remedy = Remedy("workers are as many as cores: make each sample cheaper (cached, or smaller, images)")
-        return self.finding(message, share, WAITING_SHARE, "samples come more slowly than they are used", remedy)
+        return self.finding(message, share, LEAST_SHARE, "samples come more slowly than they are used", remedy)
 
 
 def _workers(count: int) -> str:
