@@ -32,9 +32,9 @@ class MemoryLeakParameters(Parameters):
 class MemoryLeak(ProfilerRule[MemoryLeakParameters]):
     """The memory of the job's processes grows as the training goes on, until the machine kills it.
 
-    Fires when the resident memory of the job, by the floors (10th percentiles) of sixths of the training loop, has grown
-    by more than `increase` per cent and `least_megabytes` since the second sixth, in at least four of five steps and the
-    last: large batches now and then lift the peaks, and only what is kept lifts the floor.
+    Fires when the resident memory of the job, by the floors (10th percentiles) of sixths of the training loop, has
+    grown by more than `increase` per cent and `least_megabytes` since the second sixth, in at least four of five steps
+    and the last: large batches now and then lift the peaks, and only what is kept lifts the floor.
 
     **Needs** 20 samples of the job's memory, which our sampler takes (SageMaker's files only have the machine's), and
     30 steps where steps are known: the first few of any training allocate what all others use.
