@@ -36,6 +36,8 @@ from tintype.cli.script_options import (
     WaitOption,
     WarmOption,
     data_or_script,
+    refuse_scripts,
+    refuse_trainers,
     script_request,
 )
 from tintype.cli.training_options import (
@@ -59,7 +61,7 @@ from tintype.pipeline.debugging import DebuggingRequest, debugged
 from tintype.pipeline.following import wait_for
 from tintype.pipeline.job_summary import described
 from tintype.pipeline.profiling import profiled, profiling_asked, split_rules
-from tintype.pipeline.recipe import choose_recipe
+from tintype.pipeline.recipe import recipe_asked
 from tintype.pipeline.script_jobs import script_spec
 from tintype.pipeline.training_jobs import TrainingRequest, base_plan, spec_of, weights_finder
 from tintype.training.hyperparameters import Value
@@ -100,6 +102,16 @@ def train(
 ) -> None:
     """Train one model with given hyperparameters, or run your own training script."""
     data, entry_point = data_or_script(data, entry_point)
+    if entry_point is not None:
+        refuse_trainers(
+            model=model, weights=weights, freeze=freeze, epochs=epochs, image_size=image_size, strict=strict
+        )
+    else:
+        refuse_scripts(
+            source_dir=source_dir, channel=channel, metric=metric, env=env, output=output, retries=retries
+        )
+        if on is Place.HERE:
+            refuse_scripts(instance_type=instance_type, instance_count=instance_count, max_runtime=max_runtime)
     job_name = checked("job", name) if name else stamped(_stem(data, entry_point), time.time())
     of_debugger, of_profiler = split_rules(rule or ())
     watch = DebuggingRequest(of_debugger, hook or ())
@@ -123,7 +135,7 @@ def train(
             spec, title = script_spec(request), f"{entry_point} as a training job"
         elif data is not None and on is Place.SAGEMAKER:
             asked = asked_of_trainer(weights, epochs, image_size, parameter)
-            recipe = recipe_there(model, weights, freeze)
+            recipe = recipe_there(asked, model, freeze)
             resources = Resources(instance_type=instance_type, instance_count=instance_count)
             spec, title = trainer_spec({**recipe.fixed, **asked}, resources, max_runtime), recipe.title
         elif data is not None:
@@ -159,12 +171,16 @@ def train(
 
 def _built_in(workspace: Workspace, asked: TrainingRequest, model: str, freeze: bool | None) -> tuple[JobSpec, str]:
     """The built-in trainer with the recipe for what was asked, and the recipe's title."""
-    weights = asked.hyperparameters.get("weights")
     finder = weights_finder(workspace.settings, os.environ)
-    recipe = choose_recipe(model, None if weights is None else str(weights), freeze, finder)
+    recipe = recipe_asked(asked.hyperparameters, model, freeze, finder)
     hyperparameters: dict[str, Value] = {**recipe.fixed, **asked.hyperparameters}
     request = TrainingRequest(asked.name, asked.data, hyperparameters, strict=asked.strict, seed=asked.seed)
-    return spec_of(base_plan(workspace, request), hyperparameters), recipe.title
+    plan = base_plan(workspace, request)
+    # Imported here: decoders and NumPy take a quarter of a second, which a script's job has no use for.
+    from tintype.pipeline import decoding_ahead
+
+    decoding_ahead.begin_for(plan)
+    return spec_of(plan, hyperparameters), recipe.title
 
 
 def _run(workspace: Workspace, engine: Engine, spec: JobSpec, name: str, display: Display, wait: bool) -> Job:

@@ -1,6 +1,6 @@
-"""The coordinator decodes images while the fork server loads torch, which takes seconds on one core.
+"""A coordinator, or a command, decodes images while the fork server loads torch, which takes seconds on one core.
 
-The first trial then finds them decoded, or waits for the rest, as two who build the same cache take turns.
+The first job then finds them decoded, or waits for the rest, as two who build the same cache take turns.
 """
 
 from __future__ import annotations
@@ -21,14 +21,19 @@ def begin(plan: TuningPlan) -> threading.Thread | None:
     """Decode, on a thread that ends with this process, what all trials will read; None when they differ in that."""
     match plan.trials:
         case BuiltInTrials(base) if plan.share_images:
-            thread = threading.Thread(target=_decode, args=(base,), name="decode ahead", daemon=True)
-            thread.start()
-            return thread
+            return begin_for(base)
         case _:
             return None
 
 
-def _decode(base: TrainingPlan) -> None:
-    with contextlib.suppress(TintypeError):         # the first trial meets the same, and says so
-        if Path(base.data.location).is_dir():
-            decode_ahead(base, MOST_IMAGES)
+def begin_for(plan: TrainingPlan) -> threading.Thread:
+    """The same for one job."""
+    thread = threading.Thread(target=_decode, args=(plan,), name="decode ahead", daemon=True)
+    thread.start()
+    return thread
+
+
+def _decode(plan: TrainingPlan) -> None:
+    with contextlib.suppress(TintypeError):         # the job meets the same, and says so
+        if Path(plan.data.location).is_dir():
+            decode_ahead(plan, MOST_IMAGES)
