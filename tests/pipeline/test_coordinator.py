@@ -190,6 +190,18 @@ class TestResuming:
         assert [step for step, _ in trial.history] == list(range(1, 9))
         assert workspace.jobs.get(trial.name).attempt == 1
 
+    def test_one_that_has_just_been_asked_for_is_not_called_stopped(
+        self, home: Home, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        workspace, _ = home
+        save_plan(workspace.records, plan(workspace, name=name, max_jobs=1))
+        assert coordination.tuning_state(workspace.records, name).status is TuningStatus.IN_PROGRESS
+        assert coordination.request_stop(workspace.records, name).status is TuningStatus.STOPPING
+        assert coordination.tuning_state(workspace.records, name).status is TuningStatus.STOPPING
+        monkeypatch.setattr(coordination, "USUAL_START_SECONDS", 1.0)
+        state = coordination.resume(workspace, name).follow(Silent())   # nobody has come, and it goes on
+        assert state.status is TuningStatus.COMPLETED
+
     def test_one_that_completed_meanwhile_is_taken_as_it_is(self, home: Home, name: str) -> None:
         workspace, engine = home
         wanted = plan(workspace, name=name, max_jobs=1, parameters={"epochs": "3", "seconds": "0.2"})

@@ -1,7 +1,8 @@
 """The coordinator of a tuning job, seen from outside: started, followed, asked to stop, found dead.
 
 A coordinator is a process of its own (`coordinator.py`), so the command that started it may be killed or hang up. Who
-holds the lease of the tuning job coordinates it. A tuning job in progress without a living holder reads as Stopped.
+holds the lease of the tuning job coordinates it. A tuning job in progress without a living holder reads as Stopped,
+unless it was asked for so recently that its coordinator is still on its way.
 Nobody but the coordinator writes the tuning job; a wish to stop it is a record beside it.
 """
 
@@ -28,8 +29,10 @@ from tintype.workspace import Workspace
 
 STOP_KIND = "tuning-stop"           # a wish to stop the tuning job of the name
 POLL_SECONDS = 0.1
-START_SECONDS = 60.0                # from starting a coordinator to its holding the lease
+START_SECONDS = 60.0                # from starting a coordinator to its holding the lease, at most
+USUAL_START_SECONDS = 10.0          # before that nobody is called gone who has not been there yet
 TAIL_LINES = 5
+UNDER_WAY = (TuningStatus.IN_PROGRESS, TuningStatus.STOPPING)
 UNTIDY = "its coordinator is gone (killed, or the machine was restarted)"
 
 
@@ -128,7 +131,8 @@ def begin(workspace: Workspace, plan: TuningPlan) -> Coordinator:
 
 def resume(workspace: Workspace, name: str) -> Coordinator:
     """Start a coordinator for a tuning job that was left. `Conflict` when it has ended or is looked after."""
-    state = tuning_state(workspace.records, name)
+    while (state := tuning_state(workspace.records, name)).status in UNDER_WAY and _is_unseen(workspace.records, name):
+        time.sleep(POLL_SECONDS)        # its first coordinator is on its way, or was killed there
     if state.status is not TuningStatus.STOPPED:
         reason = "it has ended" if state.is_finished else "it is under way; `tintype tuning stop` stops it"
         raise Conflict(f"tuning job {name!r} is {state.status.value}: {reason}")
@@ -139,7 +143,7 @@ def resume(workspace: Workspace, name: str) -> Coordinator:
 def request_stop(records: Records, name: str) -> TuningState:
     """Ask a tuning job to stop; its trials are stopped. Asking twice is fine. `Conflict` when it does not run."""
     state = tuning_state(records, name)
-    if state.status not in (TuningStatus.IN_PROGRESS, TuningStatus.STOPPING):
+    if state.status not in UNDER_WAY:
         raise Conflict(f"tuning job {name!r} is {state.status.value}; there is nothing to stop")
     _wish_to_stop(records, name)
     return replace(state, status=TuningStatus.STOPPING)
@@ -165,9 +169,10 @@ def find_tuning(records: Records, name: str) -> TuningState | None:
 
 def true_state(records: Records, name: str, stored: TuningState | None) -> TuningState | None:
     """`stored` is what the coordinator of a tuning job wrote last; whether it still lives is asked here."""
-    found = stored
-    if found is None and records.find(PLAN_KIND, name) is not None:
+    found, is_new = stored, False
+    if found is None and (plan := records.find(PLAN_KIND, name)) is not None:
         found = TuningState(load_plan(records, name).settings)      # its coordinator has not said a word yet
+        is_new = 0 <= time.time() - plan.created_at < USUAL_START_SECONDS
     if found is None or found.status is not TuningStatus.IN_PROGRESS:
         return found
     holder = records.holder(TUNING_KIND, name)
@@ -176,7 +181,9 @@ def true_state(records: Records, name: str, stored: TuningState | None) -> Tunin
         last = RecordTuningStore(records).find(name)
         if last is not None and last.status is not TuningStatus.IN_PROGRESS:
             return last
-        return replace(found, status=TuningStatus.STOPPED, reason=f"{UNTIDY}; `tintype tuning resume {name}` goes on")
+        if not is_new or holder is not None:
+            hint = f"`tintype tuning resume {name}` goes on"
+            return replace(found, status=TuningStatus.STOPPED, reason=f"{UNTIDY}; {hint}")
     if is_stop_requested(records, name):
         return replace(found, status=TuningStatus.STOPPING)
     return found
@@ -199,6 +206,11 @@ def completed(state: TuningState) -> TuningState:
         hint = "" if failed is None else f" (its log: tintype jobs logs {failed.name})"
         raise JobFailed(f"tuning job {state.name} failed: {state.reason}{hint}")
     return state
+
+
+def _is_unseen(records: Records, name: str) -> bool:
+    """Whether no coordinator has ever been there."""
+    return records.holder(TUNING_KIND, name) is None and records.find(TUNING_KIND, name) is None
 
 
 def _wish_to_stop(records: Records, name: str) -> None:

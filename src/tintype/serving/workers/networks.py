@@ -167,12 +167,12 @@ class Networks:
         now, batch = time.perf_counter(), release.pictures
         for picture in batch:
             picture.request.waited = now - picture.request.arrived
-        self._on_batch(BatchNews(release.reason, len(batch), now - batch[0].request.arrived))
         worker.batch = batch
         items = [(one.placed.region, one.placed.slot, one.placed.fill) for one in batch]
         answer = worker.child.channel.ask({"items": items})
         answer.add_done_callback(lambda done: self._answered(worker, done))
         worker.timer = asyncio.get_running_loop().call_later(self._limits.seconds, self._hung, worker)
+        self._on_batch(BatchNews(release.reason, len(batch), now - batch[0].request.arrived))   # the worker is at it
 
     def _hung(self, worker: _Worker) -> None:
         log.error("worker %d did not answer within %g s; it is replaced", worker.child.pid, self._limits.seconds)
