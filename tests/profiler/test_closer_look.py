@@ -6,6 +6,7 @@ import gzip
 import json
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,37 @@ def test_a_stack_that_ends_while_it_is_looked_at(tmp_path: Path) -> None:
     sampler.start()
     time.sleep(0.03)
     assert sampler.stop("0-algo-1", 0, 1).samples == 0
+
+
+class Held:
+    """Something that a function has."""
+
+
+def test_what_a_function_had_is_gone_with_it(tmp_path: Path) -> None:
+    """Else another thread would let go of it, which tensors that are being printed do not survive."""
+
+    def function() -> weakref.ref[Held]:
+        held = Held()
+        known = weakref.ref(held)
+        until = time.perf_counter() + 0.03              # as long as three looks
+        while time.perf_counter() < until:
+            pass
+        return known
+
+    sampler = StackSampler(threading.get_ident(), time.monotonic)
+    sampler.start()
+    outlived = [known() for known in (function() for _ in range(10)) if known() is not None]
+    assert sampler.stop("0-algo-1", 0, 1).samples > 10
+    assert outlived == []
+
+
+def test_tensors_are_printed_while_the_stack_is_looked_at(tmp_path: Path) -> None:
+    weights, images = nn.Parameter(torch.randn(16, 3, 3, 3)), torch.randn(16, 3, 32, 32)
+    sampler = StackSampler(threading.get_ident(), time.monotonic)
+    sampler.start()
+    for _ in range(30):                                 # it broke within a dozen
+        assert str(images) + str(weights)
+    sampler.stop("0-algo-1", 0, 1)
 
 
 def test_damaged_files_are_left_out(profile: JobProfile, tmp_path: Path) -> None:

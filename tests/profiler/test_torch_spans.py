@@ -4,7 +4,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset, dataloader
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, dataloader
+from torch.utils.data._utils import fetch
 
 from tests.profiler.recordings import START
 from tintype.profiler.breakdown import worker_fetches
@@ -148,13 +150,160 @@ def test_a_loop_without_a_loader(tmp_path: Path) -> None:
     assert (steps["forward"] > 0).all()
 
 
+def in_a_thread(network: nn.Module, batches: object) -> None:
+    thread = threading.Thread(target=train, args=(network, batches))
+    thread.start()
+    thread.join()
+
+
 def test_other_threads_are_left_alone(tmp_path: Path) -> None:
     with Watched(tmp_path) as watched:
-        thread = threading.Thread(target=train, args=(nn.Linear(8, 2), loader()))
-        thread.start()
-        thread.join()
         train(nn.Linear(8, 2), loader(16))
+        in_a_thread(nn.Linear(8, 2), loader())
     assert len(watched.found.steps) == 2
+
+
+def test_a_thread_that_trains_while_the_main_one_waits(tmp_path: Path) -> None:
+    with Watched(tmp_path) as watched:
+        in_a_thread(nn.Linear(8, 2), loader())
+    steps = watched.found.steps
+    assert steps["mode"].tolist() == [0] * 5
+    assert (steps["backward"][1:] > 0).all()                # of the first step only its end was seen
+
+
+def parts_of(steps: np.ndarray) -> np.ndarray:
+    return np.sum([steps[phase] for phase in ("data_wait", "forward", "loss", "backward", "optimizer")], axis=0)
+
+
+@pytest.mark.parametrize("has_eval", [True, False])
+@pytest.mark.parametrize("without_gradients", [True, False])
+@pytest.mark.parametrize("has_loader", [True, False])
+def test_an_evaluation_is_one_however_it_is_spelt(
+    tmp_path: Path, has_eval: bool, without_gradients: bool, has_loader: bool
+) -> None:
+    if not (has_loader or has_eval or without_gradients):
+        pytest.skip("without a loader nothing tells these batches from accumulated ones")
+    network, loss_of = nn.Linear(8, 2), nn.CrossEntropyLoss()
+    batches: Callable[[], object] = loader if has_loader else lambda: list(loader())
+    with Watched(tmp_path) as watched:
+        for _ in range(2):
+            train(network, batches())
+            network.train(not has_eval)
+            with torch.no_grad() if without_gradients else nullcontext():
+                for images, labels in batches():            # type: ignore[attr-defined]
+                    loss_of(network(images), labels)
+    steps = watched.found.steps
+    training = of_mode(steps, StepMode.TRAIN)
+    assert len(training) == 10
+    assert (parts_of(training) <= training["duration"] * 1.001).all()
+    evaluated = of_mode(steps, StepMode.EVAL)
+    assert len(evaluated) == 10
+    assert (evaluated["backward"] == 0).all()
+
+
+def test_a_loader_that_is_only_looked_into_is_no_part_of_a_step(tmp_path: Path) -> None:
+    with Watched(tmp_path) as watched:
+        torch.stack([images.mean() for images, _ in loader()]).mean()
+        next(iter(loader()))
+        time.sleep(0.2)
+        train(nn.Linear(8, 2), loader())
+    steps = watched.found.steps
+    assert steps["mode"].tolist() == [0] * 5
+    assert steps["duration"].max() < 0.2
+
+
+def test_one_batch_of_everything_is_the_batch_of_many_steps(tmp_path: Path) -> None:
+    with Watched(tmp_path) as watched:
+        images, labels = next(iter(loader(40, 40)))
+        time.sleep(0.6)
+        train(nn.Linear(8, 2), [(images[n : n + 4], labels[n : n + 4]) for n in range(0, 40, 4)])
+    steps = watched.found.steps
+    assert steps["mode"].tolist() == [0] * 9                # the second tells, and is one with the first
+    assert steps["duration"].max() < 0.5
+
+
+def test_a_teacher_is_part_of_the_step(tmp_path: Path) -> None:
+    teacher, student = nn.Linear(8, 2).eval(), nn.Linear(8, 2)
+    with Watched(tmp_path) as watched:
+        optimizer = torch.optim.SGD(student.parameters(), 0.1)
+        for number, (images, _) in enumerate(loader(64), 1):
+            with torch.no_grad():
+                wanted = teacher(images)
+            (student(images) - wanted).square().mean().backward()
+            if number % 2 == 0:
+                optimizer.step()
+    assert watched.found.steps["mode"].tolist() == [0] * 4
+
+
+def test_a_frozen_body_without_a_loader_is_part_of_the_step(tmp_path: Path) -> None:
+    body, head = nn.Linear(8, 8).eval(), nn.Linear(8, 2)
+    optimizer = torch.optim.SGD(head.parameters(), 0.1)
+    with Watched(tmp_path) as watched:
+        for images, labels in list(loader()):
+            with torch.no_grad():
+                features = body(images)
+            nn.functional.cross_entropy(head(features), labels).backward()
+            optimizer.step()
+    assert watched.found.steps["mode"].tolist() == [0] * 5
+
+
+def test_a_network_may_learn_in_evaluation_mode(tmp_path: Path) -> None:
+    network = nn.Linear(8, 2).eval()
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    with Watched(tmp_path) as watched:
+        for images, labels in loader():
+            nn.functional.cross_entropy(network(images), labels).backward()
+            optimizer.step()
+    assert watched.found.steps["mode"].tolist() == [0] * 5
+
+
+def test_an_optimizer_that_is_given_the_forward(tmp_path: Path) -> None:
+    network, loss_of = nn.Linear(8, 2), nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    with Watched(tmp_path) as watched:
+        for images, labels in loader():
+
+            def closure(images: torch.Tensor = images, labels: torch.Tensor = labels) -> torch.Tensor:
+                optimizer.zero_grad()
+                time.sleep(0.002)
+                loss = loss_of(network(images), labels)
+                loss.backward()
+                return loss
+
+            optimizer.step(closure)
+    steps = watched.found.steps
+    assert steps["mode"].tolist() == [0] * 5
+    for phase in ("forward", "loss", "backward", "optimizer"):
+        assert (steps[phase] > 0).all(), phase
+    assert (parts_of(steps) <= steps["duration"] * 1.001).all()
+
+
+def test_optimizers_that_move_inside_of_the_backward_pass(tmp_path: Path) -> None:
+    network = nn.Linear(8, 2)
+    movers = {one: torch.optim.SGD([one], 0.1) for one in network.parameters()}
+    for one in network.parameters():
+        one.register_post_accumulate_grad_hook(lambda moved: movers[moved].step())
+    with Watched(tmp_path) as watched:
+        for images, labels in loader():
+            nn.functional.cross_entropy(network(images), labels).backward()
+    steps = watched.found.steps
+    assert steps["mode"].tolist() == [0] * 5
+    assert (steps["optimizer"] > 0).all()
+    assert (parts_of(steps) <= steps["duration"] * 1.001).all()
+
+
+def test_weights_that_are_moved_by_hand(tmp_path: Path) -> None:
+    network = nn.Linear(8, 2)
+    with Watched(tmp_path) as watched:
+        for images, labels in loader():
+            loss = nn.functional.cross_entropy(network(images), labels)
+            gradients = torch.autograd.grad(loss, list(network.parameters()))
+            with torch.no_grad():
+                for one, gradient in zip(network.parameters(), gradients, strict=True):
+                    one -= 0.1 * gradient
+    steps = watched.found.steps
+    assert steps["mode"].tolist() == [0] * 5
+    assert (steps["backward"] > 0).all()
 
 
 def test_an_error_of_the_script_stays_its_own(tmp_path: Path) -> None:
@@ -171,13 +320,16 @@ def test_an_error_of_the_script_stays_its_own(tmp_path: Path) -> None:
 
 
 def test_torch_is_left_as_it_was(tmp_path: Path) -> None:
-    before = (
-        dataloader._BaseDataLoaderIter.__next__, DataLoader.__iter__, torch.autograd.backward,
-    )  # fmt: skip
+    def watched_parts() -> tuple[object, ...]:
+        return (
+            dataloader._BaseDataLoaderIter.__next__, DataLoader.__iter__, torch.autograd.backward, torch.autograd.grad,
+            torch.optim.Optimizer.__init__, fetch._MapDatasetFetcher.fetch, fetch._IterableDatasetFetcher.fetch,
+        )  # fmt: skip
+
+    before = watched_parts()
     with Watched(tmp_path):
         train(nn.Linear(8, 2), loader())
-    after = (dataloader._BaseDataLoaderIter.__next__, DataLoader.__iter__, torch.autograd.backward)
-    assert after == before
+    assert watched_parts() == before
     assert not nn.modules.module._global_forward_pre_hooks
 
 
@@ -209,6 +361,22 @@ def test_a_loaders_workers_tell_what_they_fetch(tmp_path: Path) -> None:
     workers = {found.nodes[one] for one in fetches["node"]}
     assert len(workers) == 1
     assert next(iter(workers)).startswith("0-algo-1-loader")
+
+
+class Stream(IterableDataset[tuple[torch.Tensor, int]]):
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, int]]:
+        for number in range(32):
+            time.sleep(0.002)
+            yield torch.zeros(8), number % 2
+
+
+def test_workers_of_a_stream_tell_what_they_fetch(tmp_path: Path) -> None:
+    with Watched(tmp_path) as watched:
+        train(nn.Linear(8, 2), DataLoader(Stream(), batch_size=8, num_workers=1))
+    fetches = worker_fetches(watched.found)
+    assert len(fetches) == 4
+    assert (fetches["duration"] >= 0.016).all()
+    assert len(of_mode(watched.found.steps, StepMode.TRAIN)) == 4
 
 
 def test_saving_is_no_part_of_a_step(tmp_path: Path) -> None:

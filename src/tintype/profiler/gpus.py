@@ -49,18 +49,27 @@ class NvmlGpus:
     def __init__(self, library: Any) -> None:
         self._library = library
         library.nvmlInit()
-        self._handles = [library.nvmlDeviceGetHandleByIndex(n) for n in range(library.nvmlDeviceGetCount())]
-        self.devices = tuple(self._describe(handle) for handle in self._handles)
-        self.note = "" if self._handles else "this machine has no GPU"
+        self._handles: dict[int, Any] = {}
+        refused: dict[int, str] = {}
+        for index in range(library.nvmlDeviceGetCount()):
+            try:
+                self._handles[index] = library.nvmlDeviceGetHandleByIndex(index)
+            except library.NVMLError as error:          # one of another container, say
+                refused[index] = str(error)
+        self.devices = tuple(self._describe(handle) for handle in self._handles.values())
+        self.note = _note(len(self._handles), refused)
 
     def _describe(self, handle: Any) -> Gpu:
-        name = self._library.nvmlDeviceGetName(handle)
-        memory = self._library.nvmlDeviceGetMemoryInfo(handle).total
-        return Gpu(name.decode() if isinstance(name, bytes) else str(name), int(memory))
+        name, memory = "", 0
+        with suppress(self._library.NVMLError):
+            name = self._library.nvmlDeviceGetName(handle)
+        with suppress(self._library.NVMLError):         # a device that shares the machine's memory has none of its own
+            memory = self._library.nvmlDeviceGetMemoryInfo(handle).total
+        return Gpu(name.decode(errors="replace") if isinstance(name, bytes) else str(name), int(memory))
 
     def read(self) -> Iterator[tuple[int, Mapping[str, float]]]:
         """The readings of all devices now."""
-        for index, handle in enumerate(self._handles):
+        for index, handle in self._handles.items():
             yield index, self._read_one(handle)
 
     def _read_one(self, handle: Any) -> Mapping[str, float]:
@@ -80,6 +89,13 @@ class NvmlGpus:
         measure(GPU_CLOCK, lambda: library.nvmlDeviceGetClockInfo(handle, library.NVML_CLOCK_SM))
         measure(GPU_THROTTLED, lambda: bool(library.nvmlDeviceGetCurrentClocksThrottleReasons(handle) & HELD_BACK))
         return readings
+
+
+def _note(measured: int, refused: Mapping[int, str]) -> str:
+    if not refused:
+        return "" if measured else "this machine has no GPU"
+    which = "no GPU was measured" if not measured else f"not measured: {', '.join(f'gpu{one}' for one in refused)}"
+    return f"{which}: {next(iter(refused.values()))}"
 
 
 def find_gpus() -> Gpus:

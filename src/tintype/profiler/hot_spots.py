@@ -60,12 +60,14 @@ class StackSampler:
 
     def _work(self) -> None:
         while not self._over.wait(PAUSE_SECONDS) and self._steady() - self._begun < LONGEST_SECONDS:
-            frame = sys._current_frames().get(self._thread_id)
-            if frame is not None:
-                self._look(frame)
+            self._look()
 
-    def _look(self, frame: FrameType) -> None:
-        stack = list(islice(_outwards(frame), DEEPEST))
+    def _look(self) -> None:
+        # A frame that is held when its function returns keeps what the function had, and torch breaks where a tensor
+        # goes on another thread than it came: nothing of it may outlive this call, in which no other thread runs.
+        stack = list(islice(_outwards(sys._current_frames().get(self._thread_id)), DEEPEST))
+        if not stack:
+            return
         if any(file == OURS for (file, _), _ in stack):
             return                                      # the other window is being written down
         self._samples += 1

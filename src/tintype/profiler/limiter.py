@@ -68,7 +68,8 @@ CHANGES: Mapping[Limiter, str] = {
     Limiter.CHECKPOINTING: "save less often, in the background, or only the best weights",
     Limiter.INITIALIZATION: "keep the data beside the machine, download weights once, and start workers only once "
     "(persistent_workers=True)",
-    Limiter.BETWEEN: "look at what the script does between two steps: logging, .item(), plotting, saving",
+    Limiter.BETWEEN: "look at what the script does between two steps: logging, .item(), plotting, saving, and reading "
+    "its batches, where it has no DataLoader",
 }
 
 

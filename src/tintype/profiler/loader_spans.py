@@ -59,23 +59,28 @@ class WorkerSpans:
 
 def watch_workers(parent: SpanWriter) -> Callable[[], None]:
     """Watch the workers that will be forked from this process; returns what undoes it."""
-    original = fetch._MapDatasetFetcher.fetch
     mine: dict[int, WorkerSpans] = {}
+    originals = {one: one.fetch for one in (fetch._MapDatasetFetcher, fetch._IterableDatasetFetcher)}
 
-    def timed(fetcher: Any, indices: Any) -> Any:
-        worker = get_worker_info()
-        if worker is None:
-            return original(fetcher, indices)
-        spans = mine.get(os.getpid())
-        if spans is None:
-            spans = mine[os.getpid()] = WorkerSpans(parent)
-        start, cpu = time.perf_counter_ns(), time.thread_time_ns()
-        found = original(fetcher, indices)
-        spans.add(start, time.perf_counter_ns(), time.thread_time_ns() - cpu, worker.id)
-        return found
+    def watched(original: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(fetcher: Any, indices: Any) -> Any:
+            worker = get_worker_info()
+            if worker is None:
+                return original(fetcher, indices)
+            spans = mine.get(os.getpid())
+            if spans is None:
+                spans = mine[os.getpid()] = WorkerSpans(parent)
+            start, cpu = time.perf_counter_ns(), time.thread_time_ns()
+            found = original(fetcher, indices)
+            spans.add(start, time.perf_counter_ns(), time.thread_time_ns() - cpu, worker.id)
+            return found
+
+        return timed
 
     def undo() -> None:
-        setattr(fetch._MapDatasetFetcher, "fetch", original)  # noqa: B010
+        for fetcher, original in originals.items():
+            setattr(fetcher, "fetch", original)  # noqa: B010
 
-    setattr(fetch._MapDatasetFetcher, "fetch", timed)  # noqa: B010
+    for fetcher, original in originals.items():
+        setattr(fetcher, "fetch", watched(original))  # noqa: B010
     return undo

@@ -22,6 +22,7 @@ MOST_SERIES = 1 << 16
 VALUE_TAG = b'"Value":'
 VALUE_WIDTH, TIME_WIDTH = 24, 18        # characters that a value and a timestamp may have
 FARTHEST = 86_400.0                     # seconds that a row may be from the minute that its file is named after
+BACKWARDS = 1.0                         # seconds by which a row may be earlier than the one before it in its file
 LARGEST = 1e18                          # of a value: bytes of a whole data centre
 LONGEST_TEXT = 400                      # before a value
 MIXER, WORD = 0x9E3779B97F4A7C15, (1 << 64) - 1
@@ -71,9 +72,25 @@ def _read_file(path: Path, numbers: dict[Series, int]) -> tuple[NDArray[Any], in
     rows, damaged = _read_canonical(content, numbers), 0
     if rows is None:
         rows, damaged = _read_lines(content, numbers)
+    rows["time"] = _going_on(rows["time"])
     # A broken digit must not make a job of years, or a mean of nothing.
     possible = (np.abs(rows["time"] - int(path.name[:10])) <= FARTHEST) & (np.abs(rows["value"]) <= LARGEST)
     return rows[possible], damaged + int((~possible).sum())
+
+
+def _going_on(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The times of a file's rows as written, by a clock that was not put back meanwhile.
+
+    A single row that is out of its place is a damaged one, and says nothing of the clock.
+    """
+    if len(times) < 3 or not np.any(np.diff(times) < -BACKWARDS):
+        return times
+    middle = np.clip(np.arange(len(times)), 1, len(times) - 2)
+    smooth = np.median([times[middle - 1], times[middle], times[middle + 1]], axis=0)
+    passed = np.diff(smooth)
+    usual = float(np.median(passed[passed > 0])) if np.any(passed > 0) else 0.0
+    back = np.where((passed < -BACKWARDS) & (passed > -FARTHEST), usual - passed, 0.0)
+    return times + np.concatenate(([0.0], np.cumsum(back)))
 
 
 # ------------------------------------------------------------------------------------------- any spelling

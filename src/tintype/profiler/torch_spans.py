@@ -1,9 +1,11 @@
 """Spans of any training with torch, without a change of its script.
 
 What is watched: the loaders' `__next__` (data wait), the forward of the modules that the script calls itself (forward;
-loss, for a module of `torch.nn.modules.loss`), `torch.autograd.backward`, the optimisers' `step`, and `torch.save`. On
-a device, the time between having a batch and the forward is that of its copy. A step is over when the script asks for
-its next batch after an optimiser has moved; accumulated gradients are one step, and so is a GAN's batch.
+loss, for a module of `torch.nn.modules.loss`), `torch.autograd.backward` and `grad`, the optimisers' `step`, and
+`torch.save`. On a device, the time between having a batch and the forward is that of its copy. A step is over when the
+script asks for its next batch after an optimiser has moved; accumulated gradients are one step, so is a GAN's batch.
+A batch is evaluated when it goes through a module that is in evaluation mode, or without gradients, and nothing is
+learnt from it: scripts forget the one or the other.
 
 Times are those of the Python thread: on a GPU a phase is the time to *launch* its kernels, until something waits.
 """
@@ -33,6 +35,7 @@ from tintype.profiler.span_writer import SpanWriter
 from tintype.profiler.step_spans import StepSpans
 
 DISCOVERY_STEPS = 20                    # steps after which no new module is looked for: hooks on all of them cost
+LONG_START = 500_000_000                # nanoseconds from a batch to the first step: it is not for that step alone
 
 
 @final
@@ -46,12 +49,21 @@ class TorchSpans:
         self._mode: StepMode | None = None              # of the step, once it could be over
         self._end = 0                                   # when it could be over
         self._steps = 0
-        self._has_loader = False
+        self._has_loader = False                        # asking for a batch tells where a step begins
+        self._is_used = False                           # of the batches of the last loader some went into a module
+        self._moved: set[int] = set()                   # optimisers that moved in the current step, by id
+        self._moves_again = False                       # one moved twice for a batch: it is the batch of many steps
+        self._has_optimizer = False                     # else a script moves its weights by hand, after a backward pass
+        self._loader = 0                                # the iterator of the last batch, by id
+        self._forwarded = self._learnt = False          # in the current step
+        self._evaluated: set[int] = set()               # modules that went without learning in the current step, by id
         self._inside = 0                                # depth of modules, loaders and backward passes
         self._fetched = 0                               # end of the last wait for data; 0: used up
         self._decoding = 0                              # in the image decoder since the wait began
         self._cpu = 0                                   # of this thread, when the work of the step began
-        self._begun: dict[int, int] = {}                # of modules and optimisers, by id
+        self._told = 0                                  # time of all phases so far
+        self._begun: dict[int, int] = {}                # of modules, by id
+        self._moving: dict[int, tuple[int, int]] = {}   # of optimisers, by id: when, and what was told by then
         self._known: WeakSet[nn.Module] = WeakSet()      # a new module may have the id of an old one
         self._undo: list[Callable[[], object]] = []
         self._install()
@@ -69,6 +81,8 @@ class TorchSpans:
         self._replace(dataloader._BaseDataLoaderIter, "__next__", self._timed_next)
         self._replace(dataloader.DataLoader, "__iter__", self._timed_iter)
         self._replace(torch.autograd, "backward", self._timed_backward)
+        self._replace(torch.autograd, "grad", self._timed_backward)
+        self._replace(torch.optim.Optimizer, "__init__", self._noticed_optimizer)
         self._replace(torch, "save", self._timed_save)
         self._replace(ImageFile.ImageFile, "load", self._timed_decode)
         self._undo.append(watch_workers(self.spans.writer))
@@ -95,6 +109,9 @@ class TorchSpans:
             return
         self.spans.finish(self._mode, self._end)
         self._mode, self._cpu = None, 0
+        self._forwarded = self._learnt = False
+        self._evaluated.clear()
+        self._moved.clear()
         self._steps += 1
         if self._steps == DISCOVERY_STEPS:
             self._stop_discovery()
@@ -102,31 +119,57 @@ class TorchSpans:
     def _could_end(self, mode: StepMode, at: int) -> None:
         self._mode, self._end = mode, at
 
+    def _add(self, phase: Phase, start: int, end: int, inside: int = 0) -> None:
+        """A phase without what was told of others `inside` of it: optimisers call forward, and are called backward."""
+        start = min(end, start + inside)
+        self._told += end - start
+        self.spans.add(phase, start, end)
+
     # ------------------------------------------------------------------------------------------------- data
 
     def _timed_next(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def timed(iterator: Any) -> Any:
             if self._inside or not self._mine():
                 return original(iterator)
-            self._settle()
+            self._take_leave(id(iterator))
             self._has_loader, self._decoding = True, 0
             start, cpu = self._steady(), time.thread_time_ns()
             self._inside += 1
             try:
                 batch = original(iterator)
+            except StopIteration:
+                self._pass_ends()
+                raise
             finally:
                 self._inside -= 1
             self._fetched = self._steady()
-            self.spans.add(Phase.DATA_WAIT, start, self._fetched)
+            self._add(Phase.DATA_WAIT, start, self._fetched)
             self._cpu = self._cpu or time.thread_time_ns()
             self.spans.add_loading(time.thread_time_ns() - cpu, self._decoding)
             return batch
 
         return timed
 
+    def _take_leave(self, loader: int) -> None:
+        """The script asks for its next batch: what became of the last one is known now."""
+        if self._mode is None and self._forwarded and not self._learnt and loader == self._loader:
+            self._could_end(StepMode.EVAL, self._end)   # of a script that knows neither eval() nor no_grad()
+        self._loader = loader
+        self._settle()
+
+    def _pass_ends(self) -> None:
+        """There are no more batches. If none was used, they were only looked at, or are kept for later."""
+        if not self._is_used:
+            self.spans.drop()
+            self._has_loader = False
+
     def _timed_iter(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def timed(loader: Any) -> Any:
             start = self._steady()
+            if self._mine():
+                self._is_used = False
+                if self._mode is None and not self._forwarded:
+                    self.spans.drop()                   # a batch that was only looked at
             if loader.num_workers:
                 self._name_worker()                     # before it is forked: its loaders are named after it
             iterator = original(loader)
@@ -172,16 +215,25 @@ class TorchSpans:
         self._inside += 1
         if self._inside > 1:
             return
-        judged = not module.training and not torch.is_grad_enabled()
-        if not self._has_loader or (self._mode is StepMode.TRAIN and judged):
-            self._settle()                              # an evaluation may come between two batches of a training
+        if self._begins_another(module):
+            self._settle()
         now = self._steady()
+        if not self._steps and self._fetched and now - self._fetched > LONG_START:
+            self.spans.drop()                           # of a batch that all steps are made from, or none
         self._cpu = self._cpu or time.thread_time_ns()
         if self._fetched and not isinstance(module, _Loss):
             if _on_device(module):
-                self.spans.add(Phase.HOST_TO_DEVICE, self._fetched, now)
+                self._add(Phase.HOST_TO_DEVICE, self._fetched, now)
             self._fetched = 0
         self._begun[id(module)] = now
+
+    def _begins_another(self, module: nn.Module) -> bool:
+        """Whether this forward is of another step than the one that could be over, though no batch was asked for."""
+        if self._mode is StepMode.TRAIN:                # an evaluation may come between two batches of a training
+            return not self._has_loader or self._moves_again or not torch.is_grad_enabled()
+        if self._mode is None or self._has_loader:
+            return False
+        return id(module) in self._evaluated            # another would be the student of a teacher, or a head
 
     def _forward_ends(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
         if not self._mine() or not self._inside:
@@ -192,23 +244,29 @@ class TorchSpans:
             return
         now = self._steady()
         phase = Phase.LOSS if isinstance(module, _Loss) else Phase.FORWARD
-        self.spans.add(phase, start, now)
-        if not module.training and not torch.is_grad_enabled():
+        self._add(phase, start, now)
+        self._forwarded, self._is_used, self._end = True, True, now
+        if phase is Phase.FORWARD and self._mode is not StepMode.TRAIN and _is_judged(module):
             self._could_end(StepMode.EVAL, now)
-        elif self._mode is StepMode.EVAL:
-            self._could_end(StepMode.EVAL, now)         # the loss of an evaluated batch
+            self._evaluated.add(id(module))
 
     def _timed_backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*given: Any, **named: Any) -> Any:
             if self._inside or not self._mine():
                 return original(*given, **named)
-            start = self._steady()
+            start, told = self._steady(), self._told
             self._inside += 1
             try:
                 return original(*given, **named)
             finally:
                 self._inside -= 1
-                self.spans.add(Phase.BACKWARD, start, self._steady())
+                self._end = self._steady()
+                self._add(Phase.BACKWARD, start, self._end, self._told - told)
+                self._learnt = True
+                if self._mode is StepMode.EVAL:         # a teacher's answer, or learning in evaluation mode
+                    self._mode = None
+                if not self._has_optimizer:
+                    self._mode = StepMode.TRAIN
 
         return timed
 
@@ -224,18 +282,35 @@ class TorchSpans:
 
         return timed
 
+    def _noticed_optimizer(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def noticed(optimizer: Any, *given: Any, **named: Any) -> None:
+            self._has_optimizer = True
+            original(optimizer, *given, **named)
+
+        return noticed
+
     def _optimizer_starts(self, optimizer: Any, given: Any, named: Any) -> None:
+        if not self._mine() and not self._told:
+            self._thread = self._thread_id()            # the main thread only waits for the one that trains
+        self._has_optimizer = True                      # one that was made before anybody looked
         if self._mine():
-            self._begun[id(optimizer)] = self._steady()
+            self._moving[id(optimizer)] = self._steady(), self._told
 
     def _optimizer_ends(self, optimizer: Any, given: Any, named: Any) -> None:
-        start = self._begun.pop(id(optimizer), 0)
+        start, told = self._moving.pop(id(optimizer), (0, 0))
         if start and self._mine():
             now = self._steady()
-            self.spans.add(Phase.OPTIMIZER, start, now)
+            self._add(Phase.OPTIMIZER, start, now, self._told - told)
             if self._cpu:
                 self.spans.set_working(time.thread_time_ns() - self._cpu)
+            self._moves_again |= id(optimizer) in self._moved
+            self._moved.add(id(optimizer))
             self._could_end(StepMode.TRAIN, now)
+
+
+def _is_judged(module: nn.Module) -> bool:
+    """Whether what goes through it now is not to be learnt from, as it seems."""
+    return not module.training or not torch.is_grad_enabled()
 
 
 def _on_device(module: nn.Module) -> bool:
