@@ -77,6 +77,8 @@ def test_a_job_above_its_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
             assert ended.status is Status.COMPLETED
             return
         assert ended.status is Status.FAILED
-        said = r"took 3\d\d MiB of memory, more than the 50 MiB .* has only 100 MiB left"
-        assert re.search(said, ended.failure_reason), ended.failure_reason
+        said = r"took (\d+) MiB of memory, more than the 50 MiB .* has only 100 MiB left"
+        found = re.search(said, ended.failure_reason)
+        assert found is not None, ended.failure_reason
+        assert int(found[1]) > 50               # perhaps not all of it yet: a crowded machine gives memory slowly
         assert home.processes_of(job) == []

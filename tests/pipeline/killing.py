@@ -73,7 +73,8 @@ def main(directory: Path, kills: int, seed: int) -> dict[str, object]:
             state = coordination.tuning_state(workspace.records, NAME)
             if state.is_finished:
                 break
-            if os.WIFEXITED(status) or state.status is not TuningStatus.STOPPED:
+            # One that was killed before it held its first lease is still awaited.
+            if os.WIFEXITED(status) or state.status not in (TuningStatus.STOPPED, TuningStatus.IN_PROGRESS):
                 raise SystemExit(f"a coordinator ended with status {status}, its tuning job is {state.status.value}")
         jobs = workspace.jobs.list(parent=NAME)
     begun = starts.read_text().split()
