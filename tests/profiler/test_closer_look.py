@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch._dynamo.utils import counters
 
 from tintype.profiler.breakdown import Activity, break_down
 from tintype.profiler.capture_settings import CaptureSettings, Window
@@ -169,6 +170,35 @@ def test_tensors_are_printed_while_the_stack_is_looked_at(tmp_path: Path) -> Non
     for _ in range(30):                                 # it broke within a dozen
         assert str(images) + str(weights)
     sampler.stop("0-algo-1", 0, 1)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.filterwarnings("error")
+def test_what_is_compiled_is_compiled_once(tmp_path: Path, in_place: bool) -> None:
+    torch._dynamo.reset()
+    counters.clear()
+    writer = SpanWriter(tmp_path, "0-algo-1", time.time, time.perf_counter_ns, threaded=False)
+    look = CloserLook(CaptureSettings(tmp_path, Window(10, 3), Window(10, 3)), lambda: writer.node)
+    spans = StepSpans(writer, look)
+    watch = TorchSpans(spans, threading.get_ident)
+    network = Net()
+    if in_place:
+        network.compile(backend="eager", fullgraph=True)
+        compiled = network
+    else:
+        compiled = torch.compile(network, backend="eager", fullgraph=True)
+    optimizer, loss_of = torch.optim.SGD(network.parameters(), 0.1), nn.CrossEntropyLoss()
+    for _ in range(30):                                 # past the window, and past the looking for new modules
+        loss_of(compiled(torch.zeros(4, 3, 8, 8)), torch.zeros(4).long()).backward()
+        optimizer.step()
+    watch.remove()
+    look.close(spans.train_steps)
+    writer.close()
+    job = open_profile(tmp_path)
+    assert counters["stats"]["unique_graphs"] == 1
+    assert len(job.steps()) == 30
+    assert job.operators[0].operators
+    assert job.operators[0].layers == ()                # they are no modules any more
 
 
 def test_damaged_files_are_left_out(profile: JobProfile, tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ from typing import Any, final
 import torch
 from torch import nn
 from torch._C._autograd import DeviceType
+from torch.compiler import is_compiling
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from tintype.profiler.compiled import has_compiled
 from tintype.profiler.detail_files import Layer, Operator, Operators
 from tintype.profiler.phase_memory import PhaseMemory
 
@@ -47,10 +49,11 @@ class OperatorWindow:
     def start(self) -> None:
         """Begin. What the library has to say of itself stays out of the script's output."""
         os.environ.setdefault("KINETO_LOG_LEVEL", "99")
-        self._undo = [
-            register_module_forward_pre_hook(self._enter).remove,
-            register_module_forward_hook(self._leave, always_call=True).remove,
-        ]
+        if not has_compiled():                          # else there are no layers, and new hooks compile all anew
+            self._undo = [
+                register_module_forward_pre_hook(self._enter).remove,
+                register_module_forward_hook(self._leave, always_call=True).remove,
+            ]
         if (module := _running()) is not None:
             self._name(module)                          # it was entered before anybody looked
         self.memory.start()
@@ -73,6 +76,8 @@ class OperatorWindow:
         return Operators(worker, first_step, steps, seconds, operators, layers, peaks, whose)
 
     def _enter(self, module: nn.Module, inputs: Any) -> None:
+        if is_compiling():
+            return
         if module not in self._names:
             self._name(module)
         if next(module.children(), None) is not None:
@@ -88,7 +93,7 @@ class OperatorWindow:
             self._names.setdefault(one, name or type(one).__name__)
 
     def _leave(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
-        if self._ranges and self._ranges[-1][0] is module:
+        if not is_compiling() and self._ranges and self._ranges[-1][0] is module:
             self._ranges.pop()[1].__exit__(None, None, None)
 
 

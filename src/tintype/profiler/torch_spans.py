@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any, final
 from weakref import WeakSet
@@ -21,6 +22,7 @@ from weakref import WeakSet
 import torch
 from PIL import ImageFile
 from torch import nn
+from torch.compiler import is_compiling
 from torch.nn.modules.loss import _Loss
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
@@ -28,12 +30,14 @@ from torch.utils.data import dataloader
 
 from tintype.errors import StorageFailed
 from tintype.hidden_hooks import HiddenHook
+from tintype.profiler.compiled import has_compiled
 from tintype.profiler.loader_spans import watch_workers
 from tintype.profiler.phases import Outside, Phase, StepMode
 from tintype.profiler.span_files import Span
 from tintype.profiler.span_writer import SpanWriter
 from tintype.profiler.step_spans import StepSpans
 
+OURS_ALONE = r"Using `torch\.compile\(module\)` when there are global hooks on modules"
 DISCOVERY_STEPS = 20                    # steps after which no new module is looked for: hooks on all of them cost
 LONG_START = 500_000_000                # nanoseconds from a batch to the first step: it is not for that step alone
 
@@ -71,6 +75,7 @@ class TorchSpans:
     # ------------------------------------------------------------------------------------------- installing
 
     def _install(self) -> None:
+        warnings.filterwarnings("ignore", OURS_ALONE)    # said once by torch.compile, of the next line's hook
         discovery = register_module_forward_pre_hook(self._discover)
         self._stop_discovery = discovery.remove
         self._undo += [
@@ -113,7 +118,7 @@ class TorchSpans:
         self._evaluated.clear()
         self._moved.clear()
         self._steps += 1
-        if self._steps == DISCOVERY_STEPS:
+        if self._steps == DISCOVERY_STEPS and not has_compiled():   # without the hook it would be compiled again
             self._stop_discovery()
 
     def _could_end(self, mode: StepMode, at: int) -> None:
@@ -200,7 +205,7 @@ class TorchSpans:
 
     def _discover(self, module: nn.Module, inputs: Any) -> None:
         """A module that the script calls itself gets hooks of its own; those inside of one do not."""
-        if self._inside or module in self._known or not self._mine():
+        if is_compiling() or self._inside or module in self._known or not self._mine():
             return
         self._known.add(module)
         before = HiddenHook(module, "_forward_pre_hooks", self._forward_starts)         # a saved module is without them
@@ -210,7 +215,7 @@ class TorchSpans:
         self._forward_starts(module, inputs)
 
     def _forward_starts(self, module: nn.Module, inputs: Any) -> None:
-        if not self._mine():
+        if is_compiling() or not self._mine():
             return
         self._inside += 1
         if self._inside > 1:
@@ -236,7 +241,7 @@ class TorchSpans:
         return id(module) in self._evaluated            # another would be the student of a teacher, or a head
 
     def _forward_ends(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
-        if not self._mine() or not self._inside:
+        if is_compiling() or not self._mine() or not self._inside:
             return
         self._inside -= 1
         start = self._begun.pop(id(module), 0)
@@ -252,7 +257,7 @@ class TorchSpans:
 
     def _timed_backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*given: Any, **named: Any) -> Any:
-            if self._inside or not self._mine():
+            if is_compiling() or self._inside or not self._mine():
                 return original(*given, **named)
             start, told = self._steady(), self._told
             self._inside += 1
@@ -290,6 +295,8 @@ class TorchSpans:
         return noticed
 
     def _optimizer_starts(self, optimizer: Any, given: Any, named: Any) -> None:
+        if is_compiling():
+            return
         if not self._mine() and not self._told:
             self._thread = self._thread_id()            # the main thread only waits for the one that trains
         self._has_optimizer = True                      # one that was made before anybody looked
@@ -297,6 +304,8 @@ class TorchSpans:
             self._moving[id(optimizer)] = self._steady(), self._told
 
     def _optimizer_ends(self, optimizer: Any, given: Any, named: Any) -> None:
+        if is_compiling():
+            return
         start, told = self._moving.pop(id(optimizer), (0, 0))
         if start and self._mine():
             now = self._steady()
