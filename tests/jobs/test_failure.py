@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tintype.jobs import failure
 from tintype.jobs.failure import Ending, failure_reason, out_of_memory_kills, was_out_of_memory
 
 SCRIPT = """import json
@@ -50,6 +51,17 @@ def test_lines_of_a_log_with_their_stamps() -> None:
         "the script ended with exit code 1: RuntimeError: mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5) "
         "(hpo.py, line 12)"
     )
+
+
+def test_a_watched_scripts_own_line_is_told_and_not_the_watchers() -> None:
+    watcher = Path(failure.__file__).parents[1] / "profiler" / "torch_spans.py"
+    lines = [
+        "Traceback (most recent call last):",
+        '  File "/home/x/code/hpo.py", line 12, in main',
+        f'  File "{watcher}", line 265, in timed',
+        "RuntimeError: no",
+    ]
+    assert failure_reason(Ending(1, lines), Path("/nowhere")).endswith("RuntimeError: no (hpo.py, line 12)")
 
 
 def test_a_syntax_error(tmp_path: Path) -> None:

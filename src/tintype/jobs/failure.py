@@ -37,6 +37,7 @@ NO_CHANNEL = re.compile(r"KeyError: 'SM_CHANNEL_(?P<name>[^']+)'")
 STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ")
 FRAME = re.compile(r'^\s+File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')
 LIBRARY = re.compile(r"site-packages|/lib/python\d\.\d+/|^<frozen")
+OURS = f"{Path(__file__).parents[1]}/"
 EXCEPTION = re.compile(r"^(?P<name>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
 ARGPARSE = re.compile(r"^\S+: error: .+$")
 LAUNCH_FAILED = re.compile(r"^(?:/bin/)?(?:ba|da|z)?sh: .+: (?:not found|command not found|Permission denied)$")
@@ -136,6 +137,7 @@ def _exception(said: list[str]) -> str:
     if end is None:
         return ""
     own = [one for one in frames if not LIBRARY.search(one["file"])]
+    own = [one for one in own if not one["file"].startswith(OURS)] or own       # we only looked on
     where = f" ({Path(own[-1]['file']).name}, line {own[-1]['line']})" if own else ""
     return said[end] + where
 
