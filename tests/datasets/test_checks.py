@@ -310,8 +310,8 @@ def test_a_class_that_is_misspelt_in_a_split(root: Path) -> None:
 
 def test_every_kind_has_advice_and_a_test() -> None:
     tested = {kind for _, _, kind in BROKEN.values()} | set(PECULIAR) | {
-        "missing-file", "unusual-format", "single-class", "missing-class", "imbalance", "few-images", "label-conflict",
-        "duplicate", "duplicate-across-splits", "near-duplicate", "near-duplicate-across-splits",
+        "missing-file", "unusual-format", "single-class", "missing-class", "similar-classes", "imbalance", "few-images",
+        "label-conflict", "duplicate", "duplicate-across-splits", "near-duplicate", "near-duplicate-across-splits",
     }  # fmt: skip
     assert tested == set(KINDS)
     assert all(len(kind.advice) > 60 and kind.advice.endswith(".") for kind in KINDS.values())
@@ -374,3 +374,15 @@ def test_ants_and_bees(shared_data: Callable[[str], Path], tmp_path: Path) -> No
 def test_cifar(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
     report = check(open_dataset(shared_data("cifar10-small"), workdir=tmp_path))
     assert (report.images, report.usable, report.problems) == (3000, 3000, ())
+
+
+def test_classes_that_are_one_written_twice(root: Path) -> None:
+    for split, count in (("train", PER_CLASS), ("valid", 4)):
+        for offset, name in enumerate(("Ants", "black ant", "black_Ant", "-1", "1")):
+            (root / split / name).mkdir()
+            for position in range(count):
+                number = 1000 + 100 * offset + 50 * (split == "valid") + position
+                picture(number).save(root / split / name / f"{position}.jpg", quality=90)
+    problem = only(checked(root))
+    assert (problem.kind, problem.count) == ("similar-classes", 2)
+    assert problem.details == ("the classes 'Ants' and 'ants'", "the classes 'black ant' and 'black_Ant'")

@@ -323,7 +323,7 @@ def test_a_file_that_is_no_data_set(root: Path, workdir: Path) -> None:
 
 
 def test_an_archive_in_the_folder_is_pointed_out(root: Path, workdir: Path) -> None:
-    with pytest.raises(BadData, match=r"no images but photos.zip; give the archive itself"):
+    with pytest.raises(BadData, match=r"no images but photos.zip; give that archive"):
         open_dataset(make(root, "photos.zip"), workdir=workdir)
 
 

@@ -452,3 +452,21 @@ def test_photographs_decode_as_pillow_decodes_them() -> None:
         content = path.read_bytes()
         pillow = np.asarray(Image.open(path).convert("RGB")).astype(int)
         assert abs(decode(content).rgb - pillow).max() <= 1
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "GIF"])
+def test_the_beginning_of_a_file_tells_its_size(form: str) -> None:
+    noise = np.random.default_rng(2).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    content = encoded(Image.fromarray(noise), form)
+    start = content[: len(content) // 2]
+    assert probe(start, whole=False) == probe(content)
+    if form in ("JPEG", "PNG"):                         # of these the end is seen without decoding
+        with pytest.raises(BadImage, match="truncated"):
+            probe(start)
+
+
+def test_a_large_tiff_is_a_tiff() -> None:
+    content = encoded(Image.fromarray(quadrants()), "TIFF", big_tiff=True)
+    assert content.startswith(b"II+\0")
+    assert decode(content).format == "TIFF"
+    assert near(decode(content).rgb, quadrants())

@@ -53,11 +53,13 @@ EXPECTED = {"a/1.jpg": "ant", "b/3.jpg": "bee"}
         "filename\tcategory\textra\na/1.jpg\tant\t1\nb/3.jpg\tbee\t2\n",
         "id,image,target\n7,a/1.jpg,ant\n8,b/3.jpg,bee\n",
         'path,label\n"a/1.jpg","ant"\n\n"./b//3.jpg"," bee "\n',
+        'path, label\na/1.jpg, "ant"\nb/3.jpg, bee\n',
         "path,label\na\\1.jpg,ant\nb\\3.jpg,bee\n",
         "a/1.jpg,ant\nb/3.jpg,bee\n",
         "path,label\na/1.jpg,ant\nb/3.jpg,bee\n".encode("utf-16"),
     ],
-    ids=["plain", "order", "windows", "semicolon", "tab", "image-or-id", "quotes", "backslash", "headless", "utf16"],
+    ids=["plain", "order", "windows", "semicolon",
+         "tab", "image-or-id", "quotes", "spaces", "backslash", "headless", "utf16"],
 )
 def test_csv_as_it_comes(root: Path, text: str | bytes) -> None:
     assert labels(written(root, text)) == EXPECTED

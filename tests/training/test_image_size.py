@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from tintype.datasets.folder import open_dataset
-from tintype.training.image_size import automatic_size, source_side, typical_side
+from tintype.training.image_size import HEADER_BYTES, automatic_size, source_side, typical_side
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,14 @@ def test_the_typical_side_is_the_median_of_the_shorter_ones(tmp_path: Path) -> N
             Image.new("RGB", shape).save(folder / f"{number}.png")
     (tmp_path / "photos" / "train" / "a" / "bad.png").write_bytes(b"no picture")
     assert typical_side(open_dataset(tmp_path / "photos", workdir=tmp_path / "work")) == 35
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_large_files_count_too(tmp_path: Path, form: str) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (400, 600, 3), dtype=np.uint8)
+    for number, name in enumerate(("train/a", "train/b", "valid/a", "valid/b")):
+        folder = tmp_path / "photos" / name
+        folder.mkdir(parents=True)
+        Image.fromarray(noise).save(folder / f"{number}.{form.lower()}", form, quality=100)
+        assert (folder / f"{number}.{form.lower()}").stat().st_size > HEADER_BYTES
+    assert typical_side(open_dataset(tmp_path / "photos", workdir=tmp_path / "work")) == 400

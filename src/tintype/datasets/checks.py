@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tintype.datasets import duplicates
-from tintype.datasets.dataset import NO_LABEL, SPLITS, UNLABELLED, Dataset
+from tintype.datasets.dataset import NO_LABEL, SPLITS, TRAIN, UNLABELLED, VALID, Dataset
 from tintype.datasets.images import FORMATS, MAX_PIXELS
 from tintype.datasets.inspection import Inspection, Progress, Trait, inspect
 from tintype.datasets.problems import KINDS, MOST_NAMED, DataProblem
@@ -21,6 +21,7 @@ IMBALANCE = 3.0                    # largest class to smallest, in train
 UNUSUAL_SHARE = 0.01               # a format that so few files have ...
 USUAL_SHARE = 0.95                 # ... where so many have another
 PERCENTILES = (0, 5, 50, 95, 100)
+BETWEEN_WORDS = str.maketrans(" -", "__")
 
 
 @final
@@ -103,7 +104,8 @@ def _of_classes(dataset: Dataset, inspection: Inspection) -> Iterator[DataProble
         only = ", ".join(dataset.classes) or "none"
         yield DataProblem("single-class", len(dataset.classes), details=(f"classes found: {only}",))
     counts = dataset.subset(np.flatnonzero(inspection.readable)).counts()
-    present = [split for position, split in enumerate(SPLITS) if position != UNLABELLED and position in dataset.splits]
+    wanted = {TRAIN, VALID, *np.unique(dataset.splits).tolist()} - {UNLABELLED}     # training needs the first two
+    present = [SPLITS[position] for position in sorted(wanted)]
     holes = [
         f"the class {name!r} has no usable image in {split}"
         for split in present
@@ -112,6 +114,10 @@ def _of_classes(dataset: Dataset, inspection: Inspection) -> Iterator[DataProble
     ]
     if holes:
         yield DataProblem("missing-class", len(holes), details=tuple(holes[:MOST_NAMED]))
+    alike = [" and ".join(map(repr, names)) for names in _spelt_alike(dataset.classes)]
+    if alike:
+        details = tuple(f"the classes {one}" for one in alike[:MOST_NAMED])
+        yield DataProblem("similar-classes", len(alike), details=details)
     train = {name: count for name, count in counts.get("train", {}).items() if count}
     few = [f"the class {name!r} has {count} images to train on" for name, count in train.items() if count < FEW_IMAGES]
     if few:
@@ -121,6 +127,14 @@ def _of_classes(dataset: Dataset, inspection: Inspection) -> Iterator[DataProble
         detail = f"{most!r} has {train[most]} images to train on, {least!r} has {train[least]}"
         small = sum(IMBALANCE * count < train[most] for count in train.values())
         yield DataProblem("imbalance", small, details=(detail,))
+
+
+def _spelt_alike(classes: Iterable[str]) -> list[list[str]]:
+    """Groups of names that differ only in capitals, or in having blanks, hyphens or underscores between words."""
+    groups: dict[str, list[str]] = {}
+    for name in classes:
+        groups.setdefault(name.strip().casefold().translate(BETWEEN_WORDS), []).append(name)
+    return [names for names in groups.values() if len(names) > 1]
 
 
 def _of_duplicates(dataset: Dataset, inspection: Inspection) -> Iterator[DataProblem]:

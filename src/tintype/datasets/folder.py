@@ -56,6 +56,13 @@ def open_dataset(
     return complete(dataset, shares, SplitRecord(workdir / "splits" / f"{drawn}.csv", seed))
 
 
+def refuse_one_class(dataset: Dataset, location: str) -> None:
+    """`BadData` for a set that gives a classifier nothing to tell apart."""
+    if len(dataset.classes) < 2:
+        only = f"one class, {dataset.classes[0]!r}" if dataset.classes else "no class"
+        raise BadData(f"{location} has {only}; a classifier needs at least two, each in a folder of its own")
+
+
 @dataclass(frozen=True)
 class _Layout:
     """How a folder is to be read."""
@@ -190,7 +197,7 @@ def _without_classes(root: Path, files: list[str]) -> str:
     if images:
         return f"{root} holds {images} images but no class folders, so nothing says what they show"
     if archives:
-        return f"{root} holds no images but {_some(archives)}; give the archive itself, or"
+        return f"{root} holds no images but {_some(archives)}; give that archive, or unpack it"
     return f"{root} holds files but no images" if files else f"{root} is empty"
 
 

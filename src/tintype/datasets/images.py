@@ -40,6 +40,8 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"BM", "BMP"),
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),              # BigTIFF
+    (b"MM\0+", "TIFF"),
 )
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
@@ -75,15 +77,18 @@ def identify(content: bytes) -> str | None:
     return next((form for signature, form in SIGNATURES if content.startswith(signature)), None)
 
 
-def probe(content: bytes) -> Header:
-    """Read the header alone. `BadImage` when there is none that makes sense; the size is not judged."""
+def probe(content: bytes, *, whole: bool = True) -> Header:
+    """Read the header alone. `BadImage` when there is none that makes sense; the size is not judged.
+
+    Without `whole` the beginning of a file will do, where its format has the header there (some TIFFs have not).
+    """
     form = _format(content)
     if form == "JPEG":
-        jpeg = read_jpeg_header(content)
+        jpeg = read_jpeg_header(content, whole=whole)
         width, height = _seen(jpeg.width, jpeg.height, jpeg.orientation)
         return Header(form, width, height, MODES[jpeg.components], jpeg.bits, False, 1, jpeg.orientation)
     with reading(form):
-        image = open_image(content, form)
+        image = open_image(content, form, whole=whole)
         width, height = _seen(*image.size, orientation_of(image))
         return Header(
             form,

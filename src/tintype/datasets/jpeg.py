@@ -45,8 +45,8 @@ class JpegHeader:
     orientation: int
 
 
-def read_jpeg_header(content: bytes) -> JpegHeader:
-    """Walk the markers up to the first scan. `BadImage` when there is no frame, no scan, or no end."""
+def read_jpeg_header(content: bytes, *, whole: bool = True) -> JpegHeader:
+    """Walk the markers up to the first scan. `BadImage` when there is no frame or no scan; and no end, if `whole`."""
     frame: tuple[int, int, int, int] | None = None            # bits, height, width, components
     orientation, progressive = 1, False
     for marker, start, end in _segments(content):
@@ -56,7 +56,8 @@ def read_jpeg_header(content: bytes) -> JpegHeader:
         elif marker == APP1 and content.startswith(EXIF_PREFIX, start):
             orientation = exif_orientation(content[start:end])
         elif marker == START_OF_SCAN:
-            _check_end(content, start)
+            if whole:
+                _check_end(content, start)
             if progressive:
                 _check_scans(content, start)
             break

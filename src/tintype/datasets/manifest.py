@@ -127,7 +127,7 @@ def rows(file: Path) -> Iterator[Row]:
 def _csv_lines(file: Path, stream: IO[str]) -> Iterator[Row]:
     first = stream.readline()
     stream.seek(0)
-    reader = csv.reader(stream, delimiter=max(",;\t", key=first.count), strict=True)
+    reader = csv.reader(stream, delimiter=max(",;\t", key=first.count), strict=True, skipinitialspace=True)
     try:
         header = next(reader, [])
         columns = _columns(header)

@@ -54,9 +54,9 @@ def reading(form: str) -> Iterator[None]:
         raise BadImage(f"{word} {form}: {error or type(error).__name__}; get the file again") from error
 
 
-def open_image(content: bytes, form: str) -> ImageFile:
-    """Read the header. Use it within `reading`."""
-    if form == "PNG" and PNG_END not in content[-1024:] and PNG_END not in content:
+def open_image(content: bytes, form: str, *, whole: bool = True) -> ImageFile:
+    """Read the header; `whole` says that the file's end is there too. Use it within `reading`."""
+    if whole and form == "PNG" and PNG_END not in content[-1024:] and PNG_END not in content:
         raise BadImage("truncated PNG: the file ends before the picture does; get the file again")
     return PLUGINS[form](io.BytesIO(content))
 

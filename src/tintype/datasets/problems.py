@@ -95,6 +95,12 @@ KINDS: dict[str, Kind] = {
         "A class without images in train is never learnt; without images in valid or test nobody knows how well it is "
         "recognised. Add some images, correct a folder's name if it was misspelt, or let Tintype make the splits.",
     ),
+    "similar-classes": Kind(
+        Severity.WARNING,
+        "classes whose names hardly differ",
+        "They differ only in capitals, or in blanks, hyphens and underscores, and are trained as different classes. If "
+        "they mean the same, give them one name.",
+    ),
     "imbalance": Kind(
         Severity.WARNING,
         "some classes have far more images than others",
@@ -173,7 +179,7 @@ class DataProblem:
     """One kind of problem and where it is. All paths are relative to the root of the data set."""
 
     kind: str                                  # a name in KINDS
-    count: int                                 # files concerned; of "missing-class", "few-images": classes
+    count: int                                 # files concerned; of kinds that are about classes: so many of those
     files: tuple[str, ...] = ()                # the first MOST_NAMED of them
     details: tuple[str, ...] = ()              # the same, as sentences: "a.jpg: truncated JPEG: ..."
     groups: tuple[tuple[str, ...], ...] = ()   # of duplicates and conflicts: which files are the same

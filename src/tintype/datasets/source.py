@@ -41,27 +41,43 @@ def bring_here(location: str | Path, workdir: Path) -> Source:
     Raises `NotFound`, `BadData` for a file of another kind, `BadArchive` for one that must not be unpacked,
     `InvalidRequest` for a URL that cannot be read here, and `StorageFailed`.
     """
+    path = path_of(location)
+    if path is None:
+        return _fetched(str(location), workdir)
+    return _unpacked(Source(path, str(path), is_copy=False), workdir)
+
+
+def path_of(location: str | Path) -> Path | None:
+    """Where on this machine a data set is; None for a URL.
+
+    `NotFound`, with near names, when there is nothing; `BadData` for a file of another kind.
+    """
     name = str(location)
     if not name:
         raise InvalidRequest(f"no data set is named; give {ACCEPTED}")
     path = local_path(name)
     if path is None:
-        return _fetched(name, workdir)
+        return None
     if name.startswith("file://") and not path.exists():
         path = Path(unquote(str(path)))                 # as `Path.as_uri` writes a space
     path = path.absolute()
     if not path.exists():
         raise _nothing_at(path)
-    return _unpacked(Source(path, str(path), is_copy=False), workdir)
+    _refuse_other_files(path)
+    return path
+
+
+def _refuse_other_files(path: Path) -> None:
+    if path.is_file() and path.suffix.lower() not in MANIFEST_SUFFIXES and not is_archive(path):
+        suffixes = ", ".join((*ARCHIVE_SUFFIXES, *MANIFEST_SUFFIXES))
+        raise BadData(f"{path} is a file that is not read as a data set; give {ACCEPTED} ({suffixes})")
 
 
 def _unpacked(source: Source, workdir: Path) -> Source:
     path = source.path
     if path.is_dir() or path.suffix.lower() in MANIFEST_SUFFIXES:
         return source
-    if not is_archive(path):
-        suffixes = ", ".join((*ARCHIVE_SUFFIXES, *MANIFEST_SUFFIXES))
-        raise BadData(f"{path} is a file that is not read as a data set; give {ACCEPTED} ({suffixes})")
+    _refuse_other_files(path)               # what was fetched has not been looked at
     status = path.stat()
     key = _key(str(path), status.st_size, status.st_mtime_ns)
     destination = workdir / "unpacked" / f"{path.name.split('.')[0]}-{key}"

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from tintype.datasets.dataset import Dataset
-from tintype.datasets.images import probe
-from tintype.errors import TintypeError
+from tintype.datasets.images import Header, probe, read_image_file
+from tintype.errors import BadImage, TintypeError
 
 SMALL_CNN = "small_cnn"         # the one network that is not made for images of 64 pixels and more
 PROBED_FILES = 200              # spread evenly over the training images
-HEADER_BYTES = 1 << 18          # enough for the header of any format we read, EXIF thumbnails included
+HEADER_BYTES = 1 << 18          # enough for a header, EXIF thumbnails included, where the file begins with it
 LARGEST = {"pretrained": 224, "scratch": 128}       # pixels; pretrained weights expect about 224
 SMALLEST_STRIDED = 64           # a network of the zoo halves its input five times
 STEP = 16                       # sizes above this many pixels are multiples of it
@@ -46,8 +46,18 @@ def source_side(size: int, typical: int) -> int:
 
 def _short_side(file: Path) -> int | None:
     try:
-        with file.open("rb") as stream:
-            header = probe(stream.read(HEADER_BYTES))
+        header = _header(file)
     except (TintypeError, OSError):                     # the cache will say what is wrong with it
         return None
     return min(header.width, header.height)
+
+
+def _header(file: Path) -> Header:
+    with file.open("rb") as stream:
+        start = stream.read(HEADER_BYTES)
+    try:
+        return probe(start, whole=False)
+    except BadImage:
+        if len(start) < HEADER_BYTES:
+            raise
+        return probe(read_image_file(file))             # a TIFF may have its header at the end

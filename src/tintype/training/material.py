@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tintype.datasets import image_cache
 from tintype.datasets.dataset import Dataset
-from tintype.datasets.folder import open_dataset
+from tintype.datasets.folder import open_dataset, refuse_one_class
 from tintype.datasets.image_cache import ImageCache, View
 from tintype.datasets.transforms import Preprocessing
 from tintype.errors import BadData
@@ -144,8 +144,7 @@ def _open_dataset(plan: TrainingPlan) -> Dataset:
         valid_fraction=data.valid_fraction,
         test_fraction=data.test_fraction,
     )
-    if len(dataset.classes) < 2:
-        raise BadData(f"{data.location} has {len(dataset.classes)} class; a classifier needs at least two folders")
+    refuse_one_class(dataset, data.location)
     return dataset
 
 
