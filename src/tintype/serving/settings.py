@@ -36,7 +36,7 @@ class ServerSettings(BaseModel):
     start_seconds: float = Field(default=600.0, gt=0, description="how long a worker may take to start")
     drain_seconds: float = Field(default=20.0, ge=0, description="how long requests may take to end after SIGTERM")
     default_accept: str = Field(default="application/json", description="the answer when the caller names none")
-    runtime: str | None = Field(default=None, description="onnxruntime or torch; the first that can by default")
+    runtime: str | None = Field(default=None, description="a runtime, a precision or both; by itself the best that can")
     url_hosts: str = Field(default="", description="hosts that pictures may be fetched from, by commas; '*': any")
     url_seconds: float = Field(default=10.0, gt=0, description="how long fetching the pictures of a request may take")
     access_log: str = Field(default="", description="a file for one JSON line per request; none by default")

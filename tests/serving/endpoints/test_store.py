@@ -348,3 +348,12 @@ def until_in_service(endpoints: Endpoints) -> Endpoint:
         assert time.monotonic() < deadline, found
         time.sleep(0.02)
     return found
+
+
+def test_a_port_that_is_taken_is_said_at_once_and_leaves_nothing(endpoints: Endpoints, wanted: Deployment) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(InvalidRequest, match=f"port {port}: the port is taken"):
+            endpoints.create(replace(wanted, port=port))
+    assert endpoints.list() == []
+    assert not wanted.directory.exists()

@@ -14,12 +14,12 @@ from torch import nn
 
 from tintype.serving.scripts.defaults import (
     ModelLoadError,
-    UnsupportedFormatError,
     default_input_fn,
     default_model_fn,
     default_output_fn,
     default_predict_fn,
 )
+from tintype.serving.scripts.toolkit.errors import UnsupportedFormatError
 
 VALUES = [[1.0, 2.5], [3.0, -4.0]]
 

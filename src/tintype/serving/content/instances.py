@@ -80,7 +80,7 @@ def _image(value: Any, where: str) -> EncodedImage:
         raise InvalidRequest(f"{where} must be a base64 string, got {type(value).__name__}")
     text = value.partition(",")[2] if value.startswith("data:") else value
     try:
-        return EncodedImage(base64.b64decode(text, validate=True))
+        return EncodedImage(base64.b64decode("".join(text.split()), validate=True))    # many tools break it into lines
     except (ValueError, binascii.Error) as error:
         raise InvalidRequest(f"{where} is not base64: {error}; send the bytes of an image file in base64") from error
 

@@ -34,7 +34,7 @@ from tintype.serving.endpoints.deployment import (
 from tintype.serving.endpoints.endpoint import DOWN, Endpoint, Status
 from tintype.serving.endpoints.process import ProcessIdentity, abort, log_tail, reap, stop
 from tintype.serving.endpoints.status import as_seen, look
-from tintype.serving.front.listening import check_exposure
+from tintype.serving.front.listening import check_exposure, listen
 from tintype.storage import lock_if_free
 
 KIND = "endpoint"
@@ -62,6 +62,7 @@ class Endpoints:
         """
         checked("endpoint", wanted.name)
         check_exposure(wanted.host, wanted.token)
+        listen(wanted.host, wanted.port).close()        # a port that is taken is said now
         config = wanted.wanted
         check_models(config)
         endpoint = self._reserve(wanted, config)

@@ -8,32 +8,21 @@
 
 from __future__ import annotations
 
-import io
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-JSON, CSV, NPY, NPZ = "application/json", "text/csv", "application/x-npy", "application/x-npz"
-TEXT_TYPES = (JSON, CSV)
+from tintype.serving.scripts.toolkit.content_types import UTF8_TYPES
+from tintype.serving.scripts.toolkit.decoder import decode
+from tintype.serving.scripts.toolkit.encoder import encode
+
 MODEL_FILE = "model.pt"
 MODEL_SUFFIXES = (".pt", ".pth")
 
 
 class ModelLoadError(Exception):
     """The model file is no TorchScript."""
-
-
-class UnsupportedFormatError(Exception):
-    """A content type that the defaults do not know."""
-
-    def __init__(self, content_type: object) -> None:
-        super().__init__(
-            f"Content type {content_type} is not supported by this framework. Please implement input_fn to "
-            "deserialize the request data or an output_fn to serialize the response."
-        )
 
 
 def device() -> torch.device:
@@ -62,11 +51,8 @@ def default_model_fn(model_dir: str) -> Any:
 
 def default_input_fn(body: str | bytes, content_type: str | None) -> torch.Tensor:
     """The tensor that a body holds."""
-    decode = DECODERS.get(content_type or "")
-    if decode is None:
-        raise UnsupportedFormatError(content_type)
-    array = decode(body)
-    return (torch.FloatTensor(array) if content_type in TEXT_TYPES else torch.from_numpy(array)).to(device())
+    array = decode(body, content_type)
+    return (torch.FloatTensor(array) if content_type in UTF8_TYPES else torch.from_numpy(array)).to(device())
 
 
 def default_predict_fn(data: torch.Tensor, model: Any) -> Any:
@@ -81,51 +67,4 @@ def default_output_fn(prediction: Any, accept: str) -> str | bytes:
     """The prediction in the first format of `accept` that can be written."""
     if type(prediction) is torch.Tensor:
         prediction = prediction.detach().cpu().numpy().tolist()
-    for content_type in accept.replace(" ", "").split(","):
-        if content_type in ENCODERS:
-            return ENCODERS[content_type](prediction)
-    raise UnsupportedFormatError(accept)
-
-
-def _from_json(body: Any) -> np.ndarray:
-    return np.array(json.loads(body))
-
-
-def _from_csv(body: Any) -> np.ndarray:
-    text = body.decode() if isinstance(body, bytes) else body
-    return np.genfromtxt(io.StringIO(text), delimiter=",")
-
-
-def _from_npy(body: Any) -> np.ndarray:
-    return np.load(io.BytesIO(body), allow_pickle=True)         # as the toolkit does; this process is the script's own
-
-
-def _from_npz(body: Any) -> np.ndarray:
-    """The toolkit reads SciPy's sparse matrices; a plain file gives its first array."""
-    with np.load(io.BytesIO(body), allow_pickle=False) as bundle:
-        return bundle[bundle.files[0]]
-
-
-def _to_json(value: Any) -> str:
-    def plain(other: Any) -> Any:
-        if hasattr(other, "tolist"):
-            return other.tolist()
-        raise TypeError(f"Object of type {type(other).__name__} is not JSON serializable")
-
-    return json.dumps(value, default=plain)
-
-
-def _to_csv(value: Any) -> bytes:
-    stream = io.StringIO()
-    np.savetxt(stream, value, delimiter=",", fmt="%s")
-    return stream.getvalue().encode()
-
-
-def _to_npy(value: Any) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, value)
-    return stream.getvalue()
-
-
-DECODERS = {JSON: _from_json, CSV: _from_csv, NPY: _from_npy, NPZ: _from_npz}
-ENCODERS = {JSON: _to_json, CSV: _to_csv, NPY: _to_npy}
+    return encode(prediction, accept)

@@ -30,6 +30,7 @@ from tintype.serving.model_definition import (
     MODEL,
     PROGRAM_VARIABLE,
 )
+from tintype.serving.scripts import toolkit
 from tintype.serving.scripts.contract import Context, Defaults, Handler
 from tintype.serving.workers.frames import Json, Link
 from tintype.serving.workers.nursery_process import LINK_VARIABLE
@@ -44,6 +45,7 @@ def serve(link: Link, model_dir: str) -> None:
     """Load the script and its model, say so, and answer until the front hangs up."""
     try:
         old_names.lend_all()
+        toolkit.lend()
         program = os.environ.get(PROGRAM_VARIABLE) or DEFAULT_PROGRAM
         script = load_script(program)
         lend_classes(script)
