@@ -9,7 +9,7 @@
                   │   └─ TooLarge       413  over a stated limit
                   ├─ Unauthorised       401  the token is missing or wrong           exit 2
                   ├─ NotFound           404  no such thing; lists near names  exit 2
-                  ├─ Conflict           409  the name is taken, or somebody else changed it
+                  ├─ Conflict           409  the name is taken, or somebody else changed it   exit 2
                   │   └─ LeaseLost      409  another process has taken over what this one looked after
                   ├─ Busy               429  the queue is full; come again later
                   ├─ TimedOut           504  not answered before its deadline
@@ -89,6 +89,7 @@ class Conflict(TintypeError):
     """The name is taken, or the record changed since it was read."""
 
     http_status = 409
+    exit_code = 2
 
 
 class LeaseLost(Conflict):

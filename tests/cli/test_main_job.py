@@ -142,7 +142,27 @@ def test_wrong_use_is_one_readable_line(done: Done, words: tuple[str, ...], says
 
 
 def test_a_name_is_used_once(done: Done) -> None:
-    assert "is there already" in done.shell("run", done.data, "--name", "colours", code=1).stderr
+    assert "is there already" in done.shell("run", done.data, "--name", "colours", code=2).stderr
+
+
+def test_a_run_that_is_refused_leaves_its_name_free(done: Done, tmp_path: Path) -> None:
+    (tmp_path / "one" / "amber").mkdir(parents=True)
+    (tmp_path / "one" / "amber" / "1.png").write_bytes((done.data / "amber" / "001.png").read_bytes())
+    words = ("--name", "refused", "--no-deploy")
+    for data, more, says in (
+        (tmp_path / "one", (), "one class, 'amber'"),
+        (done.data, ("--predict", tmp_path / "no.jpg"), "no.jpg"),
+        (done.data, ("--image-size", "5000"), "'image-size'"),
+        (done.data, ("--weights", "no.pth"), "no weights file"),
+    ):
+        assert says in done.shell("run", data, *words, *more, code=2).stderr.splitlines()[-1]
+        assert "refused" not in done.shell("jobs", "list").stdout
+        assert "no run" in done.shell("deploy", "refused", code=2).stderr
+
+
+def test_a_folder_that_is_not_there_is_no_failed_job(done: Done) -> None:
+    for command in ("train", "tune"):
+        assert "/no/such/folder" in done.shell(command, "/no/such/folder", code=2).stderr
 
 
 def test_settings_are_checked_before_anything_runs(done: Done) -> None:

@@ -13,7 +13,7 @@ from tintype.cli.display import Display
 from tintype.cli.invocation import Invocation
 from tintype.errors import InvalidRequest
 from tintype.jobs.job import Job, JobSpec, MetricDefinition, Resources, Source
-from tintype.pipeline.recipe import Recipe, choose_recipe
+from tintype.pipeline.recipe import Recipe, recipe_asked
 from tintype.pipeline.searching import Search, search_settings
 from tintype.pipeline.training_jobs import wire
 from tintype.training.hyperparameters import Value
@@ -66,9 +66,9 @@ def trainer_spec(fixed: Mapping[str, Value], resources: Resources, max_runtime: 
     )
 
 
-def recipe_there(model: str, weights: str | None, freeze: bool | None) -> Recipe:
+def recipe_there(asked: Mapping[str, Value], model: str, freeze: bool | None) -> Recipe:
     """The recipe; there the weights can be had."""
-    return choose_recipe(model, weights, freeze, lambda _: True)
+    return recipe_asked(asked, model, freeze, lambda _: True)
 
 
 def train_there(

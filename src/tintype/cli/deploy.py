@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from tintype.cli.endpoints import facts_of, numbers_of
 from tintype.cli.invocation import Invocation
+from tintype.jobs.names import JOB_LENGTH, stem_of
 from tintype.jobs.supervisor import ENVIRONMENTS
 from tintype.pipeline.endpoint_plan import Wanted, config_of
 from tintype.serving.endpoints.deployment import Deployment
@@ -68,4 +69,4 @@ def deploy(
 
 def name_of(archive: str) -> str:
     """An endpoint's name from the name of a run, or from that of an archive file."""
-    return archive.rstrip("/").rsplit("/", 1)[-1].split(".")[0]
+    return stem_of(archive.rstrip("/").rsplit("/", 1)[-1].split(".")[0], JOB_LENGTH)

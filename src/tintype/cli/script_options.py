@@ -67,6 +67,33 @@ def data_or_script(data: str | None, entry_point: str | None) -> tuple[str | Non
     return data, entry_point
 
 
+# What one of the two ways to train has no use for -> its value when it is not given.
+OF_TRAINER = {"model": "auto", "weights": None, "freeze": None, "epochs": None, "image_size": None, "strict": False}
+OF_SCRIPT = {
+    "source_dir": "", "channel": None, "metric": None, "env": None, "output": "", "retries": 0,
+    "instance_type": "", "instance_count": 1, "max_runtime": 86400,
+}  # fmt: skip
+
+
+def refuse_trainers(**given: object) -> None:
+    """`InvalidRequest` for an option of the built-in trainer beside a script, which would never hear of it."""
+    for name, value in given.items():
+        if value != OF_TRAINER[name]:
+            why = "is for the built-in trainer; a script gets what it needs by -p NAME=VALUE, such as -p epochs=3"
+            raise InvalidRequest(f"{_option(name, value)} {why}")
+
+
+def refuse_scripts(**given: object) -> None:
+    """`InvalidRequest` for an option of scripts where the built-in trainer trains."""
+    for name, value in given.items():
+        if value != OF_SCRIPT[name]:
+            raise InvalidRequest(f"{_option(name, value)} is for a script of your own, given by --entry-point")
+
+
+def _option(name: str, value: object) -> str:
+    return f"--{'no-' if value is False else ''}{name.replace('_', '-')}"
+
+
 def channels_read(script: str) -> tuple[str, ...]:
     """The channels whose folders a script looks up by their variables; none when it cannot be read."""
     try:

@@ -52,7 +52,13 @@ from tintype.cli.training_options import (
     WeightsOption,
     asked_of_trainer,
 )
-from tintype.cli.watch_options import HookOption, ProfilerIntervalOption, ProfileStepsOption, RuleOption
+from tintype.cli.watch_options import (
+    HookOption,
+    ProfilerIntervalOption,
+    ProfileStepsOption,
+    RuleOption,
+    refuse_watching,
+)
 from tintype.errors import InvalidRequest
 from tintype.jobs.client import Engine
 from tintype.jobs.job import Job, JobSpec, Resources
@@ -146,7 +152,7 @@ def train(
         else:
             raise InvalidRequest("say what to train on: a folder of images, or --entry-point SCRIPT with its channels")
         if on is Place.SAGEMAKER:
-            _refuse_watching(rule, hook, profiler_interval)
+            refuse_watching(rule, hook, profiler_interval, profile_steps)
             display.stage(f"Training {job_name} on SageMaker")
             remote = connected(role, bucket)
             found = train_there(workspace, remote, job_name, spec, display, data=data or "", wait=wait)
@@ -201,11 +207,6 @@ def _say(call: Invocation, job: Job, document: dict[str, Any]) -> None:
         call.say(f"rule {one['name']}: {one['status']}")
     if document["archive"]:
         call.say(f"archive: {escape(str(document['archive']))}")
-
-
-def _refuse_watching(rule: list[str] | None, hook: list[str] | None, profiler_interval: int | None) -> None:
-    if rule or hook or profiler_interval:
-        raise InvalidRequest("--rule, --hook and --profiler-interval are for jobs on this machine")
 
 
 def _stem(data: str | None, entry_point: str | None) -> str:

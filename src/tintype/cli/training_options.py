@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tintype.pipeline.training_jobs import parse_assignments
-from tintype.training.hyperparameters import Value
+from tintype.pipeline.training_jobs import parse_assignments, settled
+from tintype.training.hyperparameters import Value, by_first_names
 
 DataArgument = Annotated[
     str, typer.Argument(metavar="DATA", help="A folder of images, an archive, a CSV or JSONL manifest, or a URL.")
@@ -32,8 +32,7 @@ StrictOption = Annotated[bool, typer.Option("--strict", help="Fail on a file tha
 def asked_of_trainer(
     weights: str | None, epochs: int | None, image_size: int | None, parameters: list[str] | None
 ) -> dict[str, Value]:
-    """What the options say of the built-in trainer's hyperparameters; the `-p` ones win."""
+    """What the options say of the built-in trainer's hyperparameters, by their first names; the `-p` ones win."""
     named = {"weights": weights, "epochs": epochs, "image-size": image_size}
-    return {name: value for name, value in named.items() if value is not None} | parse_assignments(
-        "-p", parameters or []
-    )
+    given = {name: value for name, value in named.items() if value is not None}
+    return settled(given | by_first_names(parse_assignments("-p", parameters or [])))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +36,8 @@ from tintype.cli.script_options import (
     WaitOption,
     WarmOption,
     data_or_script,
+    refuse_scripts,
+    refuse_trainers,
     script_request,
 )
 from tintype.cli.search_options import (
@@ -73,17 +74,26 @@ from tintype.cli.training_options import (
     WeightsOption,
     asked_of_trainer,
 )
+from tintype.cli.watch_options import (
+    HookOption,
+    ProfilerIntervalOption,
+    ProfileStepsOption,
+    RuleOption,
+    refuse_watching,
+)
 from tintype.errors import InvalidRequest
 from tintype.jobs.job import Resources
 from tintype.jobs.names import TUNING_LENGTH, stamped
 from tintype.pipeline import coordination
 from tintype.pipeline.coordination import Coordinator, completed
-from tintype.pipeline.recipe import Recipe, choose_recipe
-from tintype.pipeline.searching import Search, built_in_plan, script_plan
+from tintype.pipeline.debugging import DebuggingRequest
+from tintype.pipeline.profiling import profiling_asked, split_rules
+from tintype.pipeline.recipe import recipe_asked
+from tintype.pipeline.searching import Search, built_in_plan, by_recipe, script_plan, with_trials
 from tintype.pipeline.training_jobs import weights_finder
 from tintype.pipeline.tuning_plan import ScriptTrials, TuningPlan
 from tintype.pipeline.tuning_summary import described
-from tintype.training.hyperparameters import Value
+from tintype.pipeline.watched_trials import with_watched_trials
 from tintype.tuning.objective import Direction
 from tintype.tuning.settings import EarlyStopping, StrategyName
 from tintype.tuning.state import TuningState
@@ -132,6 +142,10 @@ def tune(
     output: OutputOption = "",
     retries: RetriesOption = 0,
     warm: WarmOption = True,
+    rule: RuleOption = None,
+    hook: HookOption = None,
+    profiler_interval: ProfilerIntervalOption = None,
+    profile_steps: ProfileStepsOption = "",
     on: OnOption = Place.HERE,
     role: RoleOption = "",
     bucket: BucketOption = "",
@@ -139,6 +153,16 @@ def tune(
 ) -> None:
     """Search for the best hyperparameters; every trial is a training job."""
     data, entry_point = data_or_script(data, entry_point)
+    if entry_point is not None:
+        refuse_trainers(
+            model=model, weights=weights, freeze=freeze, epochs=epochs, image_size=image_size, strict=strict
+        )
+    else:
+        refuse_scripts(
+            source_dir=source_dir, channel=channel, metric=metric, env=env, output=output, retries=retries
+        )
+        if on is Place.HERE:
+            refuse_scripts(instance_type=instance_type, instance_count=instance_count, max_runtime=max_runtime)
     search = Search(
         name=name or stamped(Path((data or entry_point or "tuning").rstrip("/")).stem, time.time(), TUNING_LENGTH),
         ranges=tuple(ranges or ()),
@@ -159,6 +183,11 @@ def tune(
         warm_start=WARM_START_TYPES[warm_start_type],
         parents=tuple(warm_start or ()),
     )
+    of_debugger, of_profiler = split_rules(rule or ())
+    watch, measured = DebuggingRequest(of_debugger, hook or ()), bool(profiler_interval or of_profiler or profile_steps)
+    profiling = profiling_asked(profiler_interval, of_profiler, profile_steps) if measured else None
+    if on is Place.SAGEMAKER:
+        refuse_watching(rule, hook, profiler_interval, profile_steps)
     with call.workspace() as workspace, workspace.engine() as engine, Display(call.console) as display:
         if warm and on is Place.HERE:
             engine.warm_up()
@@ -177,7 +206,7 @@ def tune(
                 retries=retries,
                 warm=warm,
             )
-            plan = script_plan(workspace.records, _with_trials(search, DEFAULT_TRIALS), request)
+            plan = script_plan(workspace.records, with_trials(search, DEFAULT_TRIALS), request)
             title = f"{entry_point} as training jobs"
             if on is Place.SAGEMAKER and isinstance(plan.trials, ScriptTrials):
                 remote = connected(role, bucket)
@@ -186,20 +215,22 @@ def tune(
                 )
                 return
         elif data is not None and on is Place.SAGEMAKER:
-            recipe = recipe_there(model, weights, freeze)
             asked = asked_of_trainer(weights, epochs, image_size, parameter)
-            searched, fixed = _searched(search, recipe, asked)
+            recipe = recipe_there(asked, model, freeze)
+            searched, fixed = by_recipe(search, recipe, asked)
             resources = Resources(instance_type=instance_type, instance_count=instance_count)
             spec = trainer_spec(fixed, resources, max_runtime)
             settings = trainer_settings(workspace, searched, fixed)
             tune_there(call, workspace, connected(role, bucket), settings, spec, display, data=data, wait=wait)
             return
         elif data is not None:
-            recipe = choose_recipe(model, weights, freeze, weights_finder(workspace.settings, os.environ))
             asked = asked_of_trainer(weights, epochs, image_size, parameter)
-            plan, title = _built_in(workspace, search, recipe, data, asked, strict=strict), recipe.title
+            recipe = recipe_asked(asked, model, freeze, weights_finder(workspace.settings, os.environ))
+            searched, fixed = by_recipe(search, recipe, asked)
+            plan, title = built_in_plan(workspace, searched, data, fixed, strict=strict), recipe.title
         else:
             raise InvalidRequest("say what to train on: a folder of images, or --entry-point SCRIPT with its channels")
+        plan = with_watched_trials(plan, watch, profiling, workspace.home)
         display.stage(f"Tuning {plan.name}: {_extent(plan)}")
         display.note(title)
         coordinator = coordination.begin(workspace, plan)
@@ -227,33 +258,6 @@ def say_best(call: Invocation, state: TuningState) -> None:
     call.say(f"[dim]tintype deploy {state.best.name} serves it[/]")
 
 
-def _built_in(
-    workspace: Workspace, search: Search, recipe: Recipe, data: str, asked: dict[str, Value], *, strict: bool
-) -> TuningPlan:
-    searched, fixed = _searched(search, recipe, asked)
-    return built_in_plan(workspace, searched, data, fixed, strict=strict)
-
-
-def _searched(search: Search, recipe: Recipe, asked: dict[str, Value]) -> tuple[Search, dict[str, Value]]:
-    """The search with the recipe's ranges, and what is fixed."""
-    # What is given as a value is not searched by the recipe; what is given as a range is not held by it.
-    chosen = search.ranges or tuple(one for one in recipe.ranges if _name_of(one) not in asked)
-    ranged = {_name_of(text) for text in chosen}
-    fixed = {key: value for key, value in {**recipe.fixed, **asked}.items() if key not in ranged}
-    return replace(_with_trials(search, recipe.trials), ranges=chosen), fixed
-
-
-def _with_trials(search: Search, usual: int) -> Search:
-    """With a number of trials where none was given; a grid is tried to its end."""
-    if search.max_jobs is not None or search.strategy is StrategyName.GRID:
-        return search
-    return replace(search, max_jobs=usual)
-
-
 def _extent(plan: TuningPlan) -> str:
     ranges = ", ".join(str(one) for one in plan.settings.space.ranges)
     return f"{plan.settings.max_jobs or 'all'} trials over {ranges}"
-
-
-def _name_of(text: str) -> str:
-    return text.partition("=")[0].strip().replace("_", "-")

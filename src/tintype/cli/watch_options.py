@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+
+from tintype.errors import InvalidRequest
 
 PANEL = "Watched by"
 
@@ -38,3 +41,9 @@ ProfileStepsOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+def refuse_watching(rules: Sequence[str] | None, hook: Sequence[str] | None, interval: int | None, steps: str) -> None:
+    """On SageMaker nobody of ours looks on. Raises `InvalidRequest` when somebody was asked to."""
+    if rules or hook or interval or steps:
+        raise InvalidRequest("--rule, --hook, --profiler-interval and --profile-steps are for jobs on this machine")

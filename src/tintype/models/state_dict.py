@@ -61,7 +61,7 @@ def read(path: Path) -> StateDict:
             "have its author save the state_dict as safetensors"
         ) from error
     except DAMAGED as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"      # a lookup error is just a number
         raise BadArchive(f"{path} cannot be read as weights ({reason}); give a .safetensors or .pth file") from error
     return _unwrap(path, content)
 

@@ -18,9 +18,9 @@ from tintype.serving.batch.file_predictions import (
     FileProblem,
     Outcome,
     classify_locally,
-    image_files,
     predict_files,
 )
+from tintype.serving.batch.remote_files import files_of
 from tintype.serving.client import EndpointClient, predict
 from tintype.serving.endpoints.deployment import Deployment
 from tintype.serving.endpoints.endpoint import Endpoint
@@ -61,16 +61,15 @@ def archive_of(workspace: Workspace, name: str) -> Path:
 
 
 def ask(url: str, paths: Sequence[str], watcher: Watcher, token: str | None = None) -> list[dict[str, Any]]:
-    """Send files and folders to an endpoint; a bad file is warned of and is not in the list."""
-    return _said(predict(url, [Path(one) for one in paths], token=token), watcher)
+    """Send files, folders and URLs to an endpoint; a bad file is warned of and is not in the list."""
+    return _said(predict(url, paths, token=token), watcher)
 
 
 def classify(archive: Path, paths: Sequence[str], watcher: Watcher) -> list[dict[str, Any]]:
-    """Classify files and folders with the archive itself, in this process, with no server."""
+    """Classify files, folders and URLs with the archive itself, in this process, with no server."""
     with tempfile.TemporaryDirectory(prefix="tintype-") as scratch:
         predictor = Predictor.open(archive, Path(scratch) / "model")
-        files = image_files([Path(one) for one in paths])
-        return _said(list(predict_files(classify_locally(predictor), files)), watcher)
+        return _said(list(predict_files(classify_locally(predictor), files_of(paths))), watcher)
 
 
 @contextmanager

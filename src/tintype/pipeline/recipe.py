@@ -8,7 +8,7 @@ Two situations, told apart by whether pretrained weights can be had:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -19,6 +19,7 @@ AUTO = "auto"
 PRETRAINED_NETWORK = "resnet18"
 SCRATCH_NETWORK = "small_cnn"
 RANDOM = "none"
+FROZEN = ("backbone", "true")       # of the hyperparameter `freeze`: a number of stages trains some of the backbone
 
 Finder = Callable[[str], bool]      # a network -> whether pretrained weights of it exist; NotFound: not here
 
@@ -51,6 +52,14 @@ def choose_recipe(model: str, weights: str | None, freeze: bool | None, finder: 
         scratch = recipe_for(SCRATCH_NETWORK, pretrained=False, freeze=freeze)
         why = f"no weights of {PRETRAINED_NETWORK} were found; --model {PRETRAINED_NETWORK} lists where they may lie"
         return replace(scratch, title=f"{scratch.title} ({why})")
+
+
+def recipe_asked(asked: Mapping[str, Value], model: str, freeze: bool | None, finder: Finder) -> Recipe:
+    """The recipe for hyperparameters by their first names, which win over the options `model` and `freeze`."""
+    weights = str(asked.get("weights", AUTO))
+    if "freeze" in asked:
+        freeze = str(asked["freeze"]).strip().lower() in FROZEN
+    return choose_recipe(str(asked.get("model", model)), None if weights == AUTO else weights, freeze, finder)
 
 
 def recipe_for(model: str, *, pretrained: bool, freeze: bool | None) -> Recipe:

@@ -12,17 +12,19 @@ from typing import Any, final
 
 from tintype.datasets.checks import CheckReport, check
 from tintype.datasets.dataset import Dataset
-from tintype.datasets.folder import open_dataset
-from tintype.errors import InvalidRequest, TintypeError
+from tintype.datasets.folder import open_dataset, refuse_one_class
+from tintype.errors import InvalidRequest, NotFound, TintypeError
 from tintype.jobs.client import Engine
 from tintype.jobs.job import Job
 from tintype.jobs.names import TUNING_LENGTH, checked, stamped
 from tintype.pipeline import deployment, reporting, training_jobs, tuning_jobs
+from tintype.pipeline.coordination import find_tuning
 from tintype.pipeline.following import run_job
+from tintype.pipeline.foresight import foresee
 from tintype.pipeline.profiling import ProfilingRequest, profiled
 from tintype.pipeline.recipe import Recipe, choose_recipe
 from tintype.pipeline.stopwatch import Stopwatch
-from tintype.pipeline.training_jobs import TrainingRequest, absolute, spec_of, weights_finder
+from tintype.pipeline.training_jobs import TrainingRequest, absolute, settled, spec_of, weights_finder
 from tintype.pipeline.tuning_jobs import TuningRequest
 from tintype.pipeline.watching import Silent, Watcher
 from tintype.settings import Settings
@@ -101,7 +103,7 @@ def run(
     epochs: int | None = None,
     image_size: int | None = None,
     deploy: bool = False,
-    predict: Sequence[str | os.PathLike[str]] = (),
+    predict: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     seed: int = 0,
     strict: bool = False,
     home: str | os.PathLike[str] | None = None,
@@ -127,9 +129,10 @@ def run(
         watcher: told what happens; None for silence.
 
     Raises:
-        InvalidRequest, BadData, NotFound: something that was asked for cannot be; the message says what to do.
+        InvalidRequest, BadData, NotFound, Conflict: something that was asked for cannot be; the message says why.
         JobFailed: training went wrong; its `log_tail` holds the last lines.
     """
+    asked = (predict,) if isinstance(predict, str | os.PathLike) else predict
     request = RunRequest(
         data=os.fspath(data),
         name=name,
@@ -140,7 +143,7 @@ def run(
         epochs=epochs,
         image_size=image_size,
         deploy=deploy,
-        predict=tuple(os.fspath(one) for one in predict),
+        predict=tuple(os.fspath(one) for one in asked),
         seed=seed,
         strict=strict,
     )
@@ -150,12 +153,18 @@ def run(
 
 
 def execute(workspace: Workspace, request: RunRequest, watcher: Watcher) -> RunResult:
-    """Carry out a request in an open workspace; see `run`."""
-    name = _name(workspace, request)
+    """Carry out a request in an open workspace; see `run`. One that is refused before anything of it was begun leaves
+    its name free.
+    """
+    name = _name(request)
+    foresee(workspace, name, predict=request.predict, deploy=request.deploy)
     record = workspace.records.create(RUN_KIND, name, {"request": asdict(request)}, status="InProgress")
     try:
         result = _execute(workspace, request, name, watcher)
     except BaseException as error:
+        if isinstance(error, InvalidRequest | NotFound) and not _has_begun(workspace, name):
+            workspace.records.delete(RUN_KIND, name)
+            raise
         reason = str(error) or type(error).__name__
         workspace.records.replace(record, {**record.document, "failure_reason": reason}, status="Failed")
         raise
@@ -167,11 +176,12 @@ def _execute(workspace: Workspace, request: RunRequest, name: str, watcher: Watc
     stopwatch = Stopwatch()
     with workspace.engine() as engine:
         engine.warm_up()                    # torch loads while we look at the images
+        finder = weights_finder(workspace.settings, os.environ)
+        recipe = choose_recipe(request.model, request.weights, request.freeze, finder)
+        training_jobs.base_plan(workspace, _training(request, name, _fixed(request, recipe)))       # refuses a bad one
         with stopwatch("check the images"):
             watcher.stage("Looking at the images")
             dataset, checked_data = _look(workspace, request, watcher)
-        finder = weights_finder(workspace.settings, os.environ)
-        recipe = choose_recipe(request.model, request.weights, request.freeze, finder)
         watcher.note(recipe.title)
         tuning = None
         if request.trials != 0:
@@ -179,10 +189,14 @@ def _execute(workspace: Workspace, request: RunRequest, name: str, watcher: Watc
                 tuning = _tune(workspace, engine, request, recipe, name, watcher)
         with stopwatch("train"):
             job = _train(workspace, engine, request, recipe, name, tuning, watcher)
-    with stopwatch("deploy"):
-        endpoint, refusal = _deploy(workspace, request, name, job, watcher)
-    with stopwatch("predict"):
-        predictions = _predict(request, job, endpoint, watcher)
+    endpoint, predictions, refusal = None, [], None
+    try:
+        with stopwatch("deploy"):
+            endpoint = _deploy(workspace, request, name, job, watcher)
+        with stopwatch("predict"):
+            predictions = _predict(request, job, endpoint, watcher)
+    except TintypeError as error:
+        refusal = error                     # told when the report of what was trained is written
     watcher.stage("Writing the report")
     report = reporting.write(
         reporting.Story(
@@ -202,6 +216,7 @@ def _execute(workspace: Workspace, request: RunRequest, name: str, watcher: Watc
         max_pixels=workspace.settings.max_image_pixels,
     )
     if refusal is not None:
+        watcher.note(f"what was trained is in {job.result['archive']}, and its report in {report}")
         raise refusal
     result = RunResult(
         name=name,
@@ -219,12 +234,16 @@ def _execute(workspace: Workspace, request: RunRequest, name: str, watcher: Watc
     return result
 
 
-def _name(workspace: Workspace, request: RunRequest) -> str:
+def _name(request: RunRequest) -> str:
     # A run's name is its tuning job's too, hence the length; the final training and the endpoint bear it as well.
     if request.name is not None:
         return checked("run", request.name, TUNING_LENGTH)
-    folder = request.data.rstrip("/").rsplit("/", 1)[-1].split(".")[0]
+    folder = absolute(request.data).rstrip("/").rsplit("/", 1)[-1].split(".")[0]
     return stamped(folder, time.time(), TUNING_LENGTH)
+
+
+def _has_begun(workspace: Workspace, name: str) -> bool:
+    return find_tuning(workspace.records, name) is not None or workspace.jobs.exists(f"{name}-train")
 
 
 def _look(workspace: Workspace, request: RunRequest, watcher: Watcher) -> tuple[Dataset, CheckReport]:
@@ -240,6 +259,7 @@ def _look(workspace: Workspace, request: RunRequest, watcher: Watcher) -> tuple[
     for problem in document["problems"]:
         if problem["severity"] in WORST:
             watcher.warning(f"{problem['kind']}: {problem['count']} ({_first(problem['files'])}). {problem['advice']}")
+    refuse_one_class(dataset, request.data)
     return dataset, report
 
 
@@ -283,14 +303,7 @@ def _train(
 ) -> Job:
     watcher.stage("Training with the best hyperparameters" if tuning else "Training")
     hyperparameters = tuning.best_hyperparameters if tuning else _fixed(request, recipe)
-    training = TrainingRequest(
-        name=f"{name}-train",
-        data=request.data,
-        hyperparameters=hyperparameters,
-        strict=request.strict,
-        seed=request.seed,
-    )
-    plan = training_jobs.base_plan(workspace, training)
+    plan = training_jobs.base_plan(workspace, _training(request, name, hyperparameters))
     if tuning and tuning.best and training_jobs.take_over(plan, workspace.jobs.get(tuning.best.name)):
         watcher.note(f"{tuning.best.name} was trained with these settings and this seed; its weights are taken over")
     spec = profiled(spec_of(plan, hyperparameters), ProfilingRequest(), plan.name, workspace.job_directory(plan.name))
@@ -301,24 +314,29 @@ def _train(
     return job
 
 
+def _training(request: RunRequest, name: str, hyperparameters: Mapping[str, Any]) -> TrainingRequest:
+    return TrainingRequest(
+        name=f"{name}-train",
+        data=request.data,
+        hyperparameters=hyperparameters,
+        strict=request.strict,
+        seed=request.seed,
+    )
+
+
 def _fixed(request: RunRequest, recipe: Recipe) -> dict[str, Any]:
     given = {"weights": request.weights, "epochs": request.epochs, "image-size": request.image_size}
-    return {**recipe.fixed, **{name: value for name, value in given.items() if value is not None}}
+    return {**recipe.fixed, **settled({name: one for name, one in given.items() if one is not None})}
 
 
-def _deploy(
-    workspace: Workspace, request: RunRequest, name: str, job: Job, watcher: Watcher
-) -> tuple[str | None, TintypeError | None]:
-    """The endpoint's URL; or the reason that there is none, which is told after the report is written."""
+def _deploy(workspace: Workspace, request: RunRequest, name: str, job: Job, watcher: Watcher) -> str | None:
+    """The endpoint's URL."""
     if not request.deploy:
-        return None, None
+        return None
     watcher.stage("Deploying")
-    try:
-        url = deployment.deploy(workspace, endpoint=name, archive=Path(job.result["archive"])).url
-    except TintypeError as error:
-        return None, error
+    url = deployment.deploy(workspace, endpoint=name, archive=Path(job.result["archive"])).url
     watcher.note(f"{url}/invocations answers POSTed images")
-    return url, None
+    return url
 
 
 def _predict(request: RunRequest, job: Job, endpoint: str | None, watcher: Watcher) -> list[dict[str, Any]]:

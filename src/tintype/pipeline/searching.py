@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from tintype.errors import InvalidRequest
@@ -12,11 +12,12 @@ from tintype.jobs.instances import Machine
 from tintype.jobs.metric_scraper import MetricScraper
 from tintype.jobs.names import TUNING_LENGTH, checked
 from tintype.pipeline.coordination import tuning_state
+from tintype.pipeline.recipe import Recipe
 from tintype.pipeline.script_jobs import ScriptRequest, script_spec
 from tintype.pipeline.training_jobs import TrainingRequest, base_plan, resources_of
 from tintype.pipeline.tuning_plan import BuiltInTrials, ScriptTrials, TuningPlan
 from tintype.records import Records
-from tintype.training.hyperparameters import plan_from
+from tintype.training.hyperparameters import find, plan_from
 from tintype.training.plan import TrainingPlan
 from tintype.tuning.earlier import WarmStartType
 from tintype.tuning.objective import Counted, Direction
@@ -63,6 +64,34 @@ class Search:
     max_resource: int | None = None
     warm_start: WarmStartType = WarmStartType.IDENTICAL
     parents: Sequence[str] = ()                     # earlier tuning jobs to start from
+
+
+def by_recipe(search: Search, recipe: Recipe, asked: Mapping[str, Value]) -> tuple[Search, dict[str, Value]]:
+    """The search with the recipe's ranges where it has none, and what is fixed. `asked` has hyperparameters by their
+    first names. `InvalidRequest` for one that has a value and a range.
+    """
+    # What is given as a value is not searched by the recipe; what is given as a range is not held by it.
+    chosen = search.ranges or tuple(one for one in recipe.ranges if _name_of(one) not in asked)
+    ranged = {_name_of(text) for text in chosen}
+    if twice := sorted(ranged & asked.keys()):
+        raise InvalidRequest(f"{twice[0]} is given as a value and as a range; give one of them")
+    held = dict(recipe.fixed)
+    if "model" in ranged:
+        held.pop("weights", None)                   # of the recipe's own network; no other is to start from random ones
+    fixed = {key: value for key, value in {**held, **asked}.items() if key not in ranged}
+    return replace(with_trials(search, recipe.trials), ranges=chosen), fixed
+
+
+def with_trials(search: Search, usual: int) -> Search:
+    """With a number of trials where none was given; a grid is tried to its end."""
+    if search.max_jobs is not None or search.strategy is StrategyName.GRID:
+        return search
+    return replace(search, max_jobs=usual)
+
+
+def _name_of(text: str) -> str:
+    """The hyperparameter that a range is of."""
+    return find(text.partition("=")[0]).name
 
 
 def search_settings(records: Records, search: Search, fixed: Mapping[str, Value], counted: Counted) -> TuningSettings:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from tintype.datasets.source import path_of
 from tintype.errors import BadArchive, InvalidRequest, JobFailed, NotFound, TintypeError
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.instances import Machine
@@ -18,12 +19,14 @@ from tintype.models.at_hand import are_at_hand
 from tintype.pipeline.recipe import PRETRAINED_NETWORK, Finder
 from tintype.settings import Settings
 from tintype.storage import write_bytes, write_json
-from tintype.training.hyperparameters import Value, plan_from
+from tintype.training.hyperparameters import Value, by_first_names, plan_from
 from tintype.training.narration import metric_definitions
 from tintype.training.plan import DataPlan, TrainingPlan, parse_plan
 from tintype.workspace import Workspace
 
 PLAN_FILE = "plan.json"         # of a job's input/config
+WEIGHTS = "weights"
+NO_FILES = ("none", "auto", "")     # what weights may be beside a file
 RETRIES = 1                     # the trainer goes on from its checkpoint, bit for bit
 FINDING = "find-weights"
 ERRORS: dict[str, type[TintypeError]] = {one.__name__: one for one in (NotFound, InvalidRequest, BadArchive)}
@@ -97,7 +100,10 @@ def _ask(request: dict[str, Any]) -> bool:
 
 
 def base_plan(workspace: Workspace, request: TrainingRequest) -> TrainingPlan:
-    """The plan of a request. Raises `InvalidRequest` or `NotFound` naming the hyperparameter that is wrong."""
+    """The plan of a request. Raises `InvalidRequest` or `NotFound` naming the hyperparameter that is wrong, or a path
+    where no data are.
+    """
+    path_of(request.data)
     plan = TrainingPlan(
         name=request.name,
         directory=workspace.job_directory(request.name),
@@ -159,6 +165,24 @@ def parse_assignments(option: str, assignments: list[str]) -> dict[str, Value]:
     return found
 
 
+def settled(hyperparameters: Mapping[str, Value]) -> dict[str, Value]:
+    """The same by their first names, a file of weights by a path that means the same in every process.
+
+    Raises `NotFound` when that file is not there, `InvalidRequest` for names that are unknown or given twice.
+    """
+    found = by_first_names(hyperparameters)
+    if (weights := str(found.get(WEIGHTS, ""))) not in NO_FILES:
+        found[WEIGHTS] = _weights_file(weights)
+    return found
+
+
+def _weights_file(named: str) -> str:
+    path = Path(absolute(named))
+    if not path.is_file():
+        raise NotFound(f"there is no weights file {path}; give a .safetensors or .pth file, or none for random weights")
+    return str(path)
+
+
 def absolute(location: str) -> str:
-    """A location that means the same in every process: a URL as it is, a path made absolute."""
-    return location if "://" in location else str(Path(location).expanduser().absolute())
+    """A location that means the same in every process: a URL as it is, a path made absolute; "" stays nothing."""
+    return location if "://" in location or not location else str(Path(location).expanduser().absolute())

@@ -62,6 +62,18 @@ def plan_from(hyperparameters: Mapping[str, Value], base: TrainingPlan) -> Train
         raise _out_of_domain(error, given) from error
 
 
+def by_first_names(hyperparameters: Mapping[str, Value]) -> dict[str, Value]:
+    """The same, each under the name that its row has. Raises `InvalidRequest` as `plan_from` does for names."""
+    found: dict[str, Value] = {}
+    given: dict[str, str] = {}
+    for name, value in hyperparameters.items():
+        first = find(name).name
+        if first in found:
+            raise InvalidRequest(f"hyperparameters {given[first]!r} and {name!r} are the same one; give it once")
+        found[first], given[first] = value, name
+    return found
+
+
 def parse_words(words: Sequence[str]) -> dict[str, Value]:
     """`["--lr", "0.01", "--freeze", "backbone"]`, as a script gets its hyperparameters, by their names.
 

@@ -1,0 +1,31 @@
+"""What would stop a run after minutes of training, looked for before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tintype.errors import Conflict
+from tintype.serving.batch.remote_files import files_of
+from tintype.serving.endpoints.store import KIND as ENDPOINT_KIND
+from tintype.tuning.store import TUNING_KIND
+from tintype.workspace import RUN_KIND, Workspace
+
+
+def foresee(workspace: Workspace, name: str, *, predict: Sequence[str], deploy: bool) -> None:
+    """Raise `Conflict` when one of the names that run `name` will need is taken, `NotFound` for images to be asked
+    about that are not there.
+    """
+    records = workspace.records
+    taken = {
+        f"a run named {name!r}": records.find(RUN_KIND, name) is not None,
+        f"a tuning job named {name!r}": records.find(TUNING_KIND, name) is not None,
+        f"a training job named '{name}-train'": workspace.jobs.exists(f"{name}-train"),
+    }
+    for what, is_there in taken.items():
+        if is_there:
+            raise Conflict(f"{what} is there already; choose another name")
+    if deploy and records.find(ENDPOINT_KIND, name) is not None:
+        hint = f"delete it first (tintype endpoints delete {name}), or choose another name"
+        raise Conflict(f"there already is an endpoint named {name!r}; {hint}")
+    if predict:
+        files_of(predict)

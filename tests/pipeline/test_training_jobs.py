@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tintype.errors import InvalidRequest, NotFound
+from tintype.pipeline.training_jobs import TrainingRequest, absolute, base_plan, settled
+from tintype.settings import Settings
+from tintype.workspace import Workspace, open_workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    with open_workspace(Settings(home=tmp_path / "home")) as found:
+        yield found
+
+
+def test_a_file_of_weights_is_found_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.safetensors").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    assert settled({"Weights": "mine.safetensors", "bs": 8}) == {
+        "weights": str(tmp_path / "mine.safetensors"), "batch-size": 8,
+    }  # fmt: skip
+    assert settled({"weights": "none"}) == {"weights": "none"}
+    with pytest.raises(NotFound, match=r"no weights file .*/yours.pth"):
+        settled({"weights": "yours.pth"})
+
+
+def test_data_that_are_not_there_are_refused_at_once(workspace: Workspace, colours: Path) -> None:
+    assert base_plan(workspace, TrainingRequest("ants", str(colours), {})).data.location == str(colours)
+    with pytest.raises(NotFound, match=r"did you mean .*colours"):
+        base_plan(workspace, TrainingRequest("ants", f"{colours}s", {}))
+    with pytest.raises(InvalidRequest, match="no data set is named"):
+        base_plan(workspace, TrainingRequest("ants", absolute(""), {}))
