@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,16 +108,19 @@ def browsing(chromium: str, profile: Path) -> Iterator[Page]:
     from_read, from_write = os.pipe()
     # The protocol is on file descriptors 3 (in) and 4 (out); moved high first, so that neither is in the other's place.
     command = f'exec 8<&{to_read} 9>&{from_write} && exec 3<&8 4>&9 8<&- 9>&- && exec "$0" "$@"'
-    process = subprocess.Popen(
-        ["bash", "-c", command, chromium, *FLAGS, f"--user-data-dir={profile}"],
-        pass_fds=(to_read, from_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    os.close(to_read)
-    os.close(from_write)
-    try:
-        yield Page(to_write, from_read)
-    finally:
-        os.close(to_write)
-        os.close(from_read)
-        process.terminate()
-        process.wait(timeout=20)
+    # What a browser leaves behind goes away with the folder; the path of its socket must be short.
+    with tempfile.TemporaryDirectory(prefix="tintype-", ignore_cleanup_errors=True) as scratch:
+        process = subprocess.Popen(
+            ["bash", "-c", command, chromium, *FLAGS, f"--user-data-dir={profile}"],
+            pass_fds=(to_read, from_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": scratch},
+        )  # fmt: skip
+        os.close(to_read)
+        os.close(from_write)
+        try:
+            yield Page(to_write, from_read)
+        finally:
+            os.close(to_write)
+            os.close(from_read)
+            process.terminate()
+            process.wait(timeout=20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -30,7 +31,13 @@ def write_pdf(page: Path, path: Path) -> Path:
         printed = Path(scratch) / "report.pdf"
         words = (f"--user-data-dir={scratch}/profile", f"--print-to-pdf={printed}", page.absolute().as_uri())
         try:
-            done = subprocess.run([browser, *FLAGS, *words], capture_output=True, timeout=PATIENCE_SECONDS, check=False)
+            done = subprocess.run(
+                [browser, *FLAGS, *words],
+                capture_output=True,
+                timeout=PATIENCE_SECONDS,
+                check=False,
+                env={**os.environ, "TMPDIR": scratch},      # it leaves folders behind
+            )
         except subprocess.TimeoutExpired as error:
             raise StorageFailed(f"{browser} did not print {page} within {PATIENCE_SECONDS:g} seconds") from error
         if not printed.is_file():
