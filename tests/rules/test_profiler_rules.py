@@ -126,6 +126,9 @@ def test_slow_steps_are_not_the_trainings_when_other_programs_took_the_processor
     found = judged(replace(told, more=own), tmp_path / "others")["StepOutlier"]
     assert found.triggered == 0
     assert "but other programs took the processors: they used 1.8 cores" in found.missing
+    crowd = replace(told, more={(Kind.CPU, "job", PROCESS_CPU): 200.0})
+    crowded = judged(crowd, tmp_path / "crowd")["StepOutlier"]
+    assert "but other programs filled the processors all along" in crowded.missing
     waiting = replace(told, more=own, phases={**COMPUTING, Phase.DATA_WAIT: slow[Phase.BACKWARD]})
     assert "StepOutlier" in fired(judged(waiting, tmp_path / "a wait"))     # others use what a waiting job leaves
 

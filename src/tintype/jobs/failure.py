@@ -36,7 +36,7 @@ NO_CHANNEL = re.compile(r"KeyError: 'SM_CHANNEL_(?P<name>[^']+)'")
 # The log's own stamp: a line of training.log is looked at as well as a bare one.
 STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ")
 FRAME = re.compile(r'^\s+File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')
-LIBRARY = re.compile(r"site-packages|/lib/python\d\.\d+/|^<frozen")
+LIBRARY = re.compile(r"site-packages|/smdebug/smdebug/|/lib/python\d\.\d+/|^<frozen")
 OURS = f"{Path(__file__).parents[1]}/"
 EXCEPTION = re.compile(r"^(?P<name>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
 ARGPARSE = re.compile(r"^\S+: error: .+$")

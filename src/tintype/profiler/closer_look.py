@@ -88,7 +88,9 @@ class CloserLook:
         one = self._open.pop(name)
         try:
             worker, steps = self._worker(), step - one.first_step
-            if name == "operators":
+            if not steps:                               # the training ended before the step that was about to begin
+                one.recorder.stop(worker, one.first_step, 1)
+            elif name == "operators":
                 trace = detail_path(self._root, OPERATORS, worker, ".trace.json.gz")
                 write_operators(self._root, one.recorder.stop(worker, one.first_step, steps, trace))
             else:

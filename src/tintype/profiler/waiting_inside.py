@@ -11,18 +11,21 @@ from tintype.profiler.system_metrics import PROCESS_CPU, PROCESS_RUNNABLE
 LEAST_SHARE = 0.3                       # of a step without its wait for data; threads of a pool wait for each other too
 CROWDED = 1.4                           # threads that want to run for each core: the scheduler is what is waited for
 OTHERS_AT_WORK = 0.5                    # cores that other threads use meanwhile
+LEAST_STEPS = 20                        # the first few of any training wait for libraries and files
 
 
 def waiting_inside(profile: JobProfile, times: Breakdown) -> tuple[float, str]:
     """(the share of the steps, without data wait, in which the loop's thread wants no processor; what says so).
 
     (0.0, "") where it does, or where that cannot be told: with a GPU, for which a thread waits by right; with several
-    workers, which wait for each other; without the time that threads waited for a core; on a crowded machine.
+    workers, which wait for each other; without the time that threads waited for a core; on a crowded machine; of a few
+    steps.
     """
     node = times.worker.partition("-")[2]
     machine, system = profile.machines.get(node), profile.system()
     is_alone = len({name for name in profile.spans().nodes if "-loader" not in name}) == 1
-    if machine is None or profile.gpus(node) or not is_alone or not times.working:
+    is_told = len(times.train) >= LEAST_STEPS and times.working > 0
+    if machine is None or profile.gpus(node) or not is_alone or not is_told:
         return 0.0, ""
     percent, wanted = (_mean(table, times) for table in system.together(node, PROCESS_CPU, PROCESS_RUNNABLE))
     used = percent / 100

@@ -108,7 +108,8 @@ class Dataloader(ProfilerRule[DataloaderParameters]):
         if workers < spare:
             remedy = Remedy(f"set num_workers to {spare} and persistent_workers=True; then see what limits the rest")
         else:
-            remedy = Remedy("workers are as many as cores: make each sample cheaper (cached, or smaller, images)")
+            words = f"the training and its workers have the {cores} cores to themselves already"
+            remedy = Remedy(f"{words}: make each sample cheaper (cached, or smaller, images)")
         return self.finding(message, share, LEAST_SHARE, "samples come more slowly than they are used", remedy)
 
 

@@ -23,6 +23,7 @@ WARM_UP = 3                             # first steps: allocation, autotuning an
 LEAST_COST = 0.03                       # of the time of all steps: what the outliers took longer than the median
 NORMAL = 1.4826                         # standard deviations in the median absolute deviation of a normal distribution
 MORE_CORES = 0.25                       # of other programs
+FULL, MUCH = 90.0, 0.25                 # per cent of the processors in use; share of them that other programs use
 CLEARLY = 1.5                           # times the median: what is nearer is no outlier, however even the others are
 
 
@@ -46,7 +47,8 @@ class StepOutlier(ProfilerRule[StepOutlierParameters]):
     absolute deviation), and at least half as long again as the median, cost more than 3 % of the time of all steps, and
     there are more than `n_outliers` of them or one in fifty steps. The first three steps of a worker do not count.
     Says which phase it is that takes longer. Steps that compute for longer while other programs of the machine use a
-    quarter of a core more than else are these programs' matter: the rule then says so, and does not fire.
+    quarter of a core more than else, or fill its processors all along, are these programs' matter: the rule then says
+    so, and does not fire.
 
     **Needs** 20 steps.
 
@@ -134,8 +136,9 @@ class StepOutlier(ProfilerRule[StepOutlierParameters]):
         )
         others = _others(job, steps, outliers)
         if others and phase in COMPUTING:
-            return none, 0, f"{message}; but {OTHERS.format(others)}, which is no matter of this training"
-        cause, remedy = (OTHERS.format(others), ALONE) if others else (CAUSES.get(phase, CAUSES[""]), REMEDY)
+            return none, 0, f"{message}; but {others}, which is no matter of this training"
+        others = others if others != ALL_ALONG else ""
+        cause, remedy = (others, ALONE) if others else (CAUSES.get(phase, CAUSES[""]), REMEDY)
         findings.append(self.finding(message, cost, LEAST_COST, cause, remedy))
         return outliers, 1, ""
 
@@ -152,17 +155,21 @@ def _guilty(steps: Numbers, outliers: Numbers) -> tuple[str, float]:
     return (most.replace("_", " "), min(1.0, extra[most] / whole)) if most and extra[most] > 0.3 * whole else ("", 0.0)
 
 
-def _others(job: JobProfile, steps: Numbers, outliers: Numbers) -> float:
-    """Cores that other programs used during the outliers, when that is clearly more than else; 0.0 when it is not."""
+def _others(job: JobProfile, steps: Numbers, outliers: Numbers) -> str:
+    """That other programs held these steps up, in words: then more than else, or all along. "" when they did not."""
     node = job.spans().nodes[steps["node"][0]].partition("-")[2]
     total, own = job.system().together(node, TOTAL_CPU, PROCESS_CPU)
     if node not in job.machines or not total.names or not own.names:
-        return 0.0
+        return ""
     used = np.nan_to_num(job.machines[node].cores * total.values[:, 0] - own.values[:, 0]) / 100
     middles = steps["start"] + steps["duration"] / 2
     during = used[np.minimum(np.searchsorted(total.times, middles), len(used) - 1)]
     then, else_ = float(during[outliers].mean()), float(during[~outliers].mean())
-    return then if then > else_ + MORE_CORES else 0.0
+    if then > else_ + MORE_CORES:
+        return OTHERS.format(then)
+    inside = (total.times >= steps["start"][0]) & (total.times <= steps["start"][-1])
+    is_full = inside.any() and float(np.nanmedian(total.values[inside, 0])) > FULL
+    return ALL_ALONG if is_full and float(during.mean()) > MUCH * job.machines[node].cores else ""
 
 
 def _step_details(steps: Numbers, outliers: Numbers, mode: int) -> dict[str, Any]:
@@ -184,6 +191,7 @@ CAUSES = {
     "": "something else took the machine: another job, garbage collection, saving, a disk",
 }
 COMPUTING = {phase.value for phase in (Phase.FORWARD, Phase.LOSS, Phase.BACKWARD, Phase.OPTIMIZER)}
+ALL_ALONG = "other programs filled the processors all along"
 OTHERS = "other programs took the processors: they used {:.1f} cores during these steps, clearly more than else"
 ALONE = Remedy("run it on a machine, or in a container, that it has for itself")
 REMEDY = Remedy("look at these steps in the timeline; for slow samples, find and shrink them, or prefetch")
