@@ -95,6 +95,28 @@ def test_a_job_that_nobody_asked_about_is_sampled_and_nothing_else(
     ).stderr
 
 
+def test_trials_of_a_search_are_watched_when_that_is_asked_for(
+    profiled: tuple[Shell, Answer], tmp_path: Path
+) -> None:
+    shell, _ = profiled
+    lines = SCRIPT.replace("import torch\n", "import torch, sys\n", 1) + "\nprint('score:', 1 + len(sys.argv))\n"
+    (tmp_path / "train.py").write_text(lines)
+    search = ("tune", "--entry-point", tmp_path / "train.py", "--range", "lr=0.1:0.2", "--metric", "score=score: (.*)")
+    search += ("--objective", "score", "--direction", "maximize")
+    asked = ("--rule", "Dataloader", "--rule", "Overfit", "--profiler-interval", "100")
+    found = shell.json(*search, "--max-jobs", "2", "--name", "seen", *asked)
+    assert found["counts"]["Completed"] == 2
+    for trial in found["trials"]:
+        job = shell.json("jobs", "show", trial["job"])
+        assert {one["name"] for one in job["rules"]} == {"Dataloader", "Overfit"}
+        assert {one["name"]: one["status"] for one in job["rules"]}["Dataloader"] == "IssuesFound"
+        assert len(open_profile(Path(job["directory"]) / "profiler-output").steps()) == 40
+    assert shell.json("report", "seen", "--profile")["profile"].endswith("profiler.html")
+    unseen = shell.json(*search, "--max-jobs", "1", "--name", "unseen")
+    [trial] = unseen["trials"]
+    assert not list((Path(shell.json("jobs", "show", trial["job"])["directory"]) / "profiler-output").iterdir())
+
+
 def test_a_running_job_is_watched_until_it_ends(profiled: tuple[Shell, Answer], tmp_path: Path) -> None:
     shell, _ = profiled
     (tmp_path / "train.py").write_text(SCRIPT.replace("return 320", "return 1600"))

@@ -11,17 +11,17 @@ from tintype.errors import InvalidRequest, NotFound
 from tintype.jobs.configuration_files import write_configuration
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.job import JobSpec, Resources, Source
-from tintype.pipeline.debugging import watched
+from tintype.pipeline.debugging import rule_entries, watched
 from tintype.pipeline.profiling import (
     HOT_SPOTS,
     OPERATORS,
     ProfilingRequest,
     profiled,
-    profiled_anew,
     profiling_asked,
     profiling_of_sagemaker,
     split_rules,
 )
+from tintype.pipeline.watched_anew import ANY_JOB, watched_anew, watched_like
 from tintype.profiler.capture_settings import VARIABLE, CaptureSettings, Window
 from tintype.site_folder import site_folder
 
@@ -170,11 +170,16 @@ def test_rules_that_are_none(rules: list[object]) -> None:
 
 def test_a_new_job_is_profiled_in_its_own_folder(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
-    spec = watched(SCRIPT, {}, [], "old", old, tmp_path)
-    spec = profiled(spec, profiling_asked(None, ["ProfilerReport"]), "old", old)
-    moved = watched(profiled_anew(spec, str(old), "new", new), {}, [], "new", new, tmp_path)
-    assert moved == profiled(watched(SCRIPT, {}, [], "new", new, tmp_path),
-                             profiling_asked(None, ["ProfilerReport"]), "new", new)  # fmt: skip
+    home = tmp_path / "home"
+
+    def made(name: str, directory: Path) -> JobSpec:
+        seen = watched(SCRIPT, {}, rule_entries(["Overfit"]), name, directory, home)
+        return profiled(seen, profiling_asked(None, ["ProfilerReport"]), name, directory)
+
+    spec = made("old", old)
+    moved = watched_anew(spec, str(old), "new", new)
+    assert moved == made("new", new)
+    assert watched_like(SCRIPT, made("", Path(ANY_JOB)), "new", new) == moved
     assert moved.environment["PYTHONPATH"] == str(site_folder())
     assert str(old) not in json.dumps(moved.to_json())
     assert VARIABLE in moved.environment

@@ -11,8 +11,7 @@ from tintype.errors import InvalidRequest
 from tintype.jobs.job import Job, JobSpec
 from tintype.jobs.store import JobStore
 from tintype.pipeline.debug_view import DebugView, debug_view
-from tintype.pipeline.debugging import COMPANION, watched
-from tintype.pipeline.profiling import profiled_anew
+from tintype.pipeline.watched_anew import watched_anew
 from tintype.rules.finding import Finding
 from tintype.training.hyperparameters import plan_from
 from tintype.training.plan import parse_plan
@@ -54,9 +53,7 @@ def fixed_spec(job: Job, changes: Mapping[str, str], name: str, directory: Path,
     spec = replace(job.spec, hyperparameters={**job.spec.hyperparameters, **changes})
     if "plan.json" in spec.configuration:
         spec = _with_plan(spec, changes, name, directory, job.directory)
-    companions = tuple(one for one in spec.companions if one.name != COMPANION)
-    spec = profiled_anew(replace(spec, companions=companions), job.directory, name, directory)
-    return spec if spec.debugger is None else watched(spec, spec.debugger, spec.rules, name, directory, home)
+    return watched_anew(spec, job.directory, name, directory)
 
 
 def comparison(store: JobStore, before: Job, after: Job) -> list[dict[str, Any]]:

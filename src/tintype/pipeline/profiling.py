@@ -150,25 +150,6 @@ def profiled(spec: JobSpec, request: ProfilingRequest, name: str, directory: Pat
     )
 
 
-def profiled_anew(spec: JobSpec, old_directory: str, name: str, directory: Path) -> JobSpec:
-    """The specification of a job that is profiled, for a new job that is to be profiled in the same way."""
-    environment = {
-        key: value.replace(old_directory, str(directory)) if key == VARIABLE else value
-        for key, value in spec.environment.items()
-    }
-    companions = tuple(_anew(one, old_directory, name, directory) for one in spec.companions)
-    return replace(spec, environment=environment, companions=companions)
-
-
-def _anew(companion: Companion, old_directory: str, name: str, directory: Path) -> Companion:
-    if not companion.name.startswith(SAMPLER):
-        return companion
-    moved = [word.replace(old_directory, str(directory)) for word in companion.command]
-    if "--job" in moved:
-        moved[moved.index("--job") + 1] = name
-    return replace(companion, command=tuple(moved))
-
-
 def _environment(spec: JobSpec, request: ProfilingRequest, output: Path) -> dict[str, str]:
     ours = spec.source.kind == MODULE
     if not (ours or request.spans):

@@ -10,6 +10,7 @@ from tintype.jobs.job import JobSpec
 from tintype.pipeline.engine_trials import SpecOf
 from tintype.pipeline.training_jobs import resources_of, spec_of
 from tintype.pipeline.tuning_plan import BuiltInTrials, ScriptTrials, TuningPlan
+from tintype.pipeline.watched_anew import watched_like
 from tintype.training.hyperparameters import plan_from
 from tintype.tuning.trial import Trial
 from tintype.workspace import Workspace
@@ -17,11 +18,18 @@ from tintype.workspace import Workspace
 
 def spec_builder(workspace: Workspace, plan: TuningPlan) -> SpecOf:
     """From a trial of the tuning job to its job."""
-    match plan.trials:
-        case ScriptTrials() as script:
-            return lambda trial: _of_script(plan, script, trial)
-        case BuiltInTrials() as built_in:
-            return lambda trial: _of_trainer(workspace, built_in, trial)
+
+    def spec(trial: Trial) -> JobSpec:
+        match plan.trials:
+            case ScriptTrials() as script:
+                bare = _of_script(plan, script, trial)
+            case BuiltInTrials() as built_in:
+                bare = _of_trainer(workspace, built_in, trial)
+        if plan.watch is None:
+            return bare
+        return watched_like(bare, plan.watch, trial.name, workspace.job_directory(trial.name))
+
+    return spec
 
 
 def room(plan: TuningPlan, machine: Machine) -> int:

@@ -74,6 +74,7 @@ class TuningPlan:
 
     settings: TuningSettings
     trials: ScriptTrials | BuiltInTrials
+    watch: JobSpec | None = None        # with what each trial is watched: as a job in `watched_anew.ANY_JOB` would be
 
     @property
     def name(self) -> str:
@@ -90,6 +91,7 @@ class TuningPlan:
     def to_json(self) -> dict[str, Any]:
         """The document of it."""
         document: dict[str, Any] = {"settings": self.settings.to_json()}
+        document |= {"watch": self.watch.to_json()} if self.watch else {}
         match self.trials:
             case ScriptTrials(spec, quoted):
                 document |= {"spec": spec.to_json(), "quoted": quoted}
@@ -101,10 +103,11 @@ class TuningPlan:
     def from_json(cls, document: Mapping[str, Any]) -> TuningPlan:
         """The inverse of `to_json`."""
         settings = TuningSettings.from_json(document["settings"])
+        watch = JobSpec.from_json(document["watch"]) if "watch" in document else None
         if "spec" in document:
-            return cls(settings, ScriptTrials(JobSpec.from_json(document["spec"]), document["quoted"]))
+            return cls(settings, ScriptTrials(JobSpec.from_json(document["spec"]), document["quoted"]), watch)
         base = TrainingPlan.model_validate(document["base"])
-        return cls(settings, BuiltInTrials(base, document.get("first_threads")))
+        return cls(settings, BuiltInTrials(base, document.get("first_threads")), watch)
 
 
 def save_plan(records: Records, plan: TuningPlan) -> None:
