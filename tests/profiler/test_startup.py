@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,9 +61,10 @@ def test_nothing_is_loaded_until_the_script_imports_torch(tmp_path: Path) -> Non
 def test_profiler_debugger_and_the_environments_own_are_all_run(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "sitecustomize.py").write_text("print('theirs')")
+    shutil.copytree(site_folder(), tmp_path / "ours again")     # of another installation
     hook = {"LocalPath": str(tmp_path / "tensors"), "HookParameters": {"save_interval": "1"}}
     done = run(
-        tmp_path, TRAINING + "\nwork()\n", site_folder(), site_folder(), tmp_path / "other",
+        tmp_path, TRAINING + "\nwork()\n", site_folder(), site_folder(), tmp_path / "ours again", tmp_path / "other",
         TINTYPE_PROFILER=CaptureSettings(tmp_path / "profile").to_variable(),
         TINTYPE_DEBUGGER_CONFIG=json.dumps(hook), CURRENT_HOST="algo-2",
     )  # fmt: skip

@@ -15,6 +15,7 @@ STARTERS = (                            # variable that asks for it, what it is 
     ("TINTYPE_PROFILER", "profiler", "tintype.profiler.startup"),
     ("TINTYPE_DEBUGGER_CONFIG", "debugger", "tintype.debugger.startup"),
 )
+STARTED = "_tintype_started"            # on `sys`: two profilers in one process are its end
 
 
 def _start(name: str, module: str) -> None:
@@ -35,7 +36,9 @@ def _run_the_next() -> None:
         spec.loader.exec_module(module_from_spec(spec))
 
 
-for variable, name, module in STARTERS:
-    if os.environ.get(variable):
-        _start(name, module)
+if not hasattr(sys, STARTED):           # the next one may be that of another installation
+    setattr(sys, STARTED, True)
+    for variable, name, module in STARTERS:
+        if os.environ.get(variable):
+            _start(name, module)
 _run_the_next()
