@@ -71,3 +71,8 @@ def test_the_type_of_a_request() -> None:
     for content_type in READERS:
         with pytest.raises(InvalidRequest, match="no body"):
             read_request(content_type, b"")
+
+
+def test_curl_without_a_content_type_is_told_how_to_give_one() -> None:
+    with pytest.raises(Unsupported, match=r"curl says so unless told otherwise, by -H 'Content-Type: image/jpeg'"):
+        read_request("application/x-www-form-urlencoded", b"\xff\xd8\xff")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 SCRIPT = """
 import sagemaker_inference.content_types
-from sagemaker_inference import content_types, decoder, encoder, errors
+from sagemaker_inference import content_types, decoder, default_inference_handler, encoder, errors
 from sagemaker_inference.errors import GenericInferenceToolkitError
 
 def model_fn(model_dir): return 2
@@ -27,7 +27,9 @@ def input_fn(body, content_type): return decoder.decode(body, content_type)
 def predict_fn(data, model):
     if len(data) > 2: raise GenericInferenceToolkitError(422, "too many rows")
     return data * model
-def output_fn(prediction, accept): return encoder.encode(prediction, accept), accept
+class Handler(default_inference_handler.DefaultInferenceHandler): pass
+def output_fn(prediction, accept):
+    return Handler().default_output_fn(prediction, accept)
 """
 
 

@@ -17,6 +17,8 @@ from tintype.serving.content.instances import read_json
 from tintype.serving.content.multipart import read_multipart
 from tintype.serving.content.predictions import Predictions
 
+FORM = "application/x-www-form-urlencoded"              # never read: any site's page may send it
+
 Reader = Callable[[bytes, str], tuple[Input, ...]]      # the body, and its whole content type
 Writer = Callable[[Predictions, AnswerFormat], bytes]
 
@@ -30,7 +32,8 @@ def read_request(content_type: str | None, content: bytes) -> tuple[Input, ...]:
     media_type = (content_type or "application/octet-stream").partition(";")[0].strip().lower()
     reader = READERS.get(media_type)
     if reader is None:
-        raise Unsupported(f"requests of type {media_type!r} are not read; send {', '.join(READERS)}")
+        hint = "curl says so unless told otherwise, by -H 'Content-Type: image/jpeg'; " if media_type == FORM else ""
+        raise Unsupported(f"requests of type {media_type!r} are not read; {hint}send {', '.join(READERS)}")
     if not content:
         raise InvalidRequest("the request has no body; send a picture")
     return reader(content, content_type or "")

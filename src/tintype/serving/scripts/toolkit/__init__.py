@@ -1,6 +1,6 @@
 """What scripts import as `sagemaker_inference`, which SageMaker's containers have: formats both ways, and its errors.
 
-    from sagemaker_inference import content_types, decoder, encoder, errors
+    from sagemaker_inference import content_types, decoder, default_inference_handler, encoder, errors
 
 `lend` puts it there under that name when the real package is not installed. `defaults` reads and writes by it too.
 """
