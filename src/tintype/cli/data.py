@@ -18,6 +18,7 @@ from tintype.datasets.folder import open_dataset
 from tintype.errors import BadData
 from tintype.pipeline.job_summary import moment
 from tintype.pipeline.training_jobs import absolute
+from tintype.reports.wording import counted
 from tintype.storage import directory_bytes
 
 app = typer.Typer(help="Data sets: check, cache.", no_args_is_help=True)
@@ -37,7 +38,7 @@ def check(call: Invocation, data: DataArgument, strict: StrictOption = False) ->
             max_pixels=call.settings.max_image_pixels,
             progress=lambda done, total: display.progress("look at images", done, total),
         ).to_json()
-    size = f"{report['images']:,} images, {len(report['classes'])} classes"
+    size = f"{counted(report['images'], 'image')}, {counted(len(report['classes']), 'class')}"
     call.say(f"[bold]{escape(data)}[/]: {size}; {dataset.layout}")
     for note in dataset.notes:
         call.say(f"  [dim]{escape(note)}[/]")

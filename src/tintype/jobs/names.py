@@ -15,11 +15,10 @@ TUNING_LENGTH = 32          # a trial's name is its tuning job's name with 13 ch
 def checked(kind: str, name: str, longest: int = JOB_LENGTH) -> str:
     """`name` when it may be used; `InvalidRequest` says what is wrong with it."""
     if len(name) > longest:
-        raise InvalidRequest(f"a {kind} name has at most {longest} characters; {name!r} has {len(name)}")
+        raise InvalidRequest(f"{kind} names have at most {longest} characters; {name!r} has {len(name)}")
     if not PATTERN.fullmatch(name):
-        raise InvalidRequest(
-            f"a {kind} name is made of letters, digits and hyphens, with a letter or digit at both ends; got {name!r}"
-        )
+        rule = "letters, digits and hyphens, with a letter or digit at both ends"
+        raise InvalidRequest(f"{kind} name {name!r}: a name is made of {rule}")
     return name
 
 

@@ -102,7 +102,9 @@ def check_program(code: Path, entry_point: str) -> Program:
         named = code.joinpath(*entry_point.removesuffix(".py").split("."))      # `-m package.module`
         path = next((one for one in (named.with_suffix(".py"), named / "__main__.py") if one.is_file()), path)
     if not path.is_file():
-        here = (str(one.relative_to(code)) for one in [*code.glob("*.py"), *code.glob("*.sh"), *code.glob("*/*.py")])
+        here = [str(one.relative_to(code)) for one in [*code.glob("*.py"), *code.glob("*.sh"), *code.glob("*/*.py")]]
+        if not here:
+            raise NotFound(f"there is no entry point named {entry_point!r} in {code.absolute()}, nor any other script")
         raise not_found("entry point", entry_point, here)
     if path.suffix == ".py":
         check_python(path, path.relative_to(code).as_posix())

@@ -155,7 +155,8 @@ class Supervisor:
             launch.let_go_of_inputs(self._tenure.job, self._directory)
             if self._spec.debugger is not None:
                 self._end_tensors()
-        warnings = (*(self._scraper.unseen if host.was_started else ()), *self._notes)
+        ended = decided.status is Status.COMPLETED              # what failed has a better reason to tell
+        warnings = (*(self._scraper.unseen if ended else ()), *self._notes)
         for text in (*(f"warning: {one}" for one in warnings), f"{decided.status or Phase.RESTARTING}: {why}"):
             self._say(text.removesuffix(": "))
         facts: dict[str, Any] = {

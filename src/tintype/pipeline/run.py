@@ -27,6 +27,7 @@ from tintype.pipeline.stopwatch import Stopwatch
 from tintype.pipeline.training_jobs import TrainingRequest, absolute, settled, spec_of, weights_finder
 from tintype.pipeline.tuning_jobs import TuningRequest
 from tintype.pipeline.watching import Silent, Watcher
+from tintype.reports.wording import counted
 from tintype.settings import Settings
 from tintype.storage import write_json
 from tintype.tuning.state import TuningState
@@ -176,12 +177,12 @@ def _execute(workspace: Workspace, request: RunRequest, name: str, watcher: Watc
     stopwatch = Stopwatch()
     with workspace.engine() as engine:
         engine.warm_up()                    # torch loads while we look at the images
-        finder = weights_finder(workspace.settings, os.environ)
-        recipe = choose_recipe(request.model, request.weights, request.freeze, finder)
-        training_jobs.base_plan(workspace, _training(request, name, _fixed(request, recipe)))       # refuses a bad one
+        training_jobs.base_plan(workspace, _training(request, name, _given(request)))       # refuses what cannot be
         with stopwatch("check the images"):
             watcher.stage("Looking at the images")
             dataset, checked_data = _look(workspace, request, watcher)
+        finder = weights_finder(workspace.settings, os.environ)
+        recipe = choose_recipe(request.model, request.weights, request.freeze, finder)
         watcher.note(recipe.title)
         tuning = None
         if request.trials != 0:
@@ -255,7 +256,8 @@ def _look(workspace: Workspace, request: RunRequest, watcher: Watcher) -> tuple[
     )
     document = report.to_json()
     counts = ", ".join(f"{split} {sum(classes.values()):,}" for split, classes in document["splits"].items())
-    watcher.note(f"{len(dataset):,} images of {len(dataset.classes)} classes ({counts}); {dataset.layout}")
+    images, classes = counted(len(dataset), "image"), counted(len(dataset.classes), "class")
+    watcher.note(f"{images} of {classes} ({counts}); {dataset.layout}")
     for problem in document["problems"]:
         if problem["severity"] in WORST:
             watcher.warning(f"{problem['kind']}: {problem['count']} ({_first(problem['files'])}). {problem['advice']}")
@@ -324,9 +326,13 @@ def _training(request: RunRequest, name: str, hyperparameters: Mapping[str, Any]
     )
 
 
-def _fixed(request: RunRequest, recipe: Recipe) -> dict[str, Any]:
+def _given(request: RunRequest) -> dict[str, Any]:
     given = {"weights": request.weights, "epochs": request.epochs, "image-size": request.image_size}
-    return {**recipe.fixed, **settled({name: one for name, one in given.items() if one is not None})}
+    return settled({name: one for name, one in given.items() if one is not None})
+
+
+def _fixed(request: RunRequest, recipe: Recipe) -> dict[str, Any]:
+    return {**recipe.fixed, **_given(request)}
 
 
 def _deploy(workspace: Workspace, request: RunRequest, name: str, job: Job, watcher: Watcher) -> str | None:
