@@ -50,6 +50,16 @@ def test_the_bound_is_amdahls(tmp_path: Path) -> None:
     assert found.limiter.bound == pytest.approx(1 / (1 - share), rel=0.02)
 
 
+def test_computing_that_is_mostly_the_optimizer_says_so(tmp_path: Path) -> None:
+    found = diagnose(replace(JOB, phases={**COMPUTING, Phase.OPTIMIZER: 200.0}).write(tmp_path / "optimizer"))
+    assert found is not None
+    assert found.limiter.limiter is Limiter.COMPUTE
+    assert "of it is the optimizer" in found.limiter.evidence
+    plain = diagnose(JOB.write(tmp_path / "plain"))
+    assert plain is not None
+    assert plain.limiter.evidence == "forward, loss, backward and optimizer"
+
+
 BETWEEN = {Outside.EVALUATION: 300.0, Outside.CHECKPOINT: 20.0}
 
 

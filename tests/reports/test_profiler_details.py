@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.rules.profiles import Told
+from tests.rules.profiles import COMPUTING, Told
 from tintype.profiler.breakdown import break_down
 from tintype.profiler.detail_files import (
     Function,
@@ -18,7 +18,7 @@ from tintype.profiler.detail_files import (
 from tintype.profiler.phases import Outside, Phase
 from tintype.profiler.readers import JobProfile, open_profile
 from tintype.reports.profiler_details import memory, operators, python
-from tintype.reports.profiler_parts import Section
+from tintype.reports.profiler_parts import Lacking, Section
 from tintype.rules.profiler_catalogue import judge_profile, make_profiler_rule
 from tintype.rules.profiler_rule import Judgement
 
@@ -76,6 +76,13 @@ def test_memory_by_phase_and_by_part_of_the_job(tmp_path: Path) -> None:
 def test_python_lines(tmp_path: Path) -> None:
     said = words(python(profile(tmp_path, looked=True)))
     assert "Most often, 60.0%, it was in Dogs.__getitem__ (code/hpo.py:31)" in said
+
+
+def test_a_training_that_was_over_before_the_window_is_told_so(tmp_path: Path) -> None:
+    job = Told(10, steps=9, phases=COMPUTING).write(tmp_path)
+    for section in (operators(job, None), memory(job, None), python(job)):
+        reasons = [one.missing.reason for one in section.figures if isinstance(one, Lacking)]
+        assert any("the training had 9 steps, and windows begin at step 10" in one for one in reasons)
 
 
 def test_where_nobody_looked_it_says_how_to(tmp_path: Path) -> None:

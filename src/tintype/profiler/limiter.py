@@ -47,6 +47,8 @@ WAITING_CORE = 25.0                     # per cent of one core in I/O wait, in t
 SMALL_STEP = 0.010                      # seconds; the fixed cost of a step in Python and torch is about a millisecond
 TINY_STEP = 0.002                       # seconds; such a step is calls of the framework, whatever they compute
 FIXED_SHARE = 0.35                      # of a step: optimiser and the rest, which do not grow with the batch
+MOSTLY = 0.5                            # of the computing
+OF_OPTIMIZER = "which takes as long for a larger batch, and less when it is fused or has fewer weights to move"
 IDLE_GPU = 50.0                         # per cent; below it, a loop that does not wait is one that launches
 
 CHANGES: Mapping[Limiter, str] = {
@@ -129,7 +131,7 @@ def diagnose(profile: JobProfile) -> Diagnosis | None:
     found = [
         (*_wait(profile, times), waiting),
         (Limiter.TRANSFER, "copying batches to the device", seconds[Activity.HOST_TO_DEVICE]),
-        (Limiter.LAUNCH if launch else Limiter.COMPUTE, launch or "forward, loss, backward and optimizer",
+        (Limiter.LAUNCH if launch else Limiter.COMPUTE, launch or _computing(seconds),
          (1 - blocked) * computing),
         (Limiter.WAITING, why, blocked * computing),
         (Limiter.EVALUATION, "batches that are evaluated, and passes over a whole set", seconds[Activity.EVALUATION]),
@@ -142,6 +144,13 @@ def diagnose(profile: JobProfile) -> Diagnosis | None:
         words = "from the start of the job to its first step"
         candidates.append(Candidate(Limiter.INITIALIZATION, start, start / times.total, words))
     return Diagnosis(tuple(sorted(candidates, key=lambda one: -one.share)))
+
+
+def _computing(seconds: Mapping[Activity, float]) -> str:
+    """What computes; and that it is mostly the optimizer, where it is."""
+    words = "forward, loss, backward and optimizer"
+    share = seconds[Activity.OPTIMIZER] / max(1e-9, sum(seconds[one] for one in COMPUTING))
+    return f"{words}; {share:.0%} of it is the optimizer, {OF_OPTIMIZER}" if share > MOSTLY else words
 
 
 def _wait(profile: JobProfile, times: Breakdown) -> tuple[Limiter, str]:

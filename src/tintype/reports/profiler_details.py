@@ -10,8 +10,9 @@ from markupsafe import Markup
 
 from tintype.profiler.breakdown import Breakdown
 from tintype.profiler.detail_files import HotSpots, Operators
-from tintype.profiler.phases import Outside
+from tintype.profiler.phases import Outside, StepMode
 from tintype.profiler.readers import JobProfile
+from tintype.profiler.span_reader import of_mode
 from tintype.profiler.system_metrics import MEMORY_USED_BYTES, PROCESS_MEMORY
 from tintype.reports.figures.bars import bar, keyed
 from tintype.reports.profiler_parts import Figure, Lacking, Section, Table, lacking
@@ -19,9 +20,15 @@ from tintype.reports.wording import counted, number, percent, seconds
 from tintype.rules.profiler_rule import Judgement
 
 ASK = "“tintype train --profile-steps 10:3” records steps 10 to 12; so does a profiler rule, by itself."
+FEW_STEPS = 15                          # a window that nobody placed begins at step 10, that of the stack at step 15
+TOO_SHORT = (
+    "No window was opened: the training had {}, and windows begin at step 10 unless told otherwise; "
+    "“--profile-steps 2:2” looks at steps 2 and 3."
+)
 NO_OPERATORS = f"No operators were recorded. They need a window of torch.profiler, which slows its steps down: {ASK}"
 NO_GPU_OPERATORS = "No operators of a GPU were recorded: the training used none in that window."
 NO_LAYERS = f"No times of layers were recorded; they come with the operators. {ASK}"
+COMPILED = "None of the operators is in a layer: what torch.compile has compiled has none."
 NO_SPOTS = f"The Python stack was not sampled. {ASK}"
 NO_MEMORY = "The memory of the job was not sampled."
 NO_PHASE_MEMORY = f"The memory of phases comes with the operators, and none were recorded. {ASK}"
@@ -34,13 +41,15 @@ def operators(job: JobProfile, judgement: Judgement | None) -> Section:
     """Top operators and layers, where a window of them was recorded."""
     details: Mapping[str, Any] = judgement.details if judgement else {}
     figures: list[Figure | Lacking] = []
-    reasons = {"CPU": NO_OPERATORS, "GPU": NO_GPU_OPERATORS if details.get("CPU") else NO_OPERATORS}
+    without = _too_short(job) or NO_OPERATORS
+    reasons = {"CPU": without, "GPU": NO_GPU_OPERATORS if details.get("CPU") else without}
     for key, title in (("CPU", "Operators on processors"), ("GPU", "Operators on GPUs")):
         shares = details.get(key) or {}
         figures.append(Figure(title, _shares(shares)) if shares else lacking(title, reasons[key]))
     if not any(one.layers for one in job.operators):
         shares = details.get("forward_backward") or {}
-        figures.append(Figure("Layers", _shares(shares)) if shares else lacking("Layers", NO_LAYERS))
+        reason = COMPILED if job.operators else _too_short(job) or NO_LAYERS
+        figures.append(Figure("Layers", _shares(shares)) if shares else lacking("Layers", reason))
     said: list[str] = []
     tables: list[Table] = []
     for window in job.operators:
@@ -55,7 +64,7 @@ def python(job: JobProfile) -> Section:
     """Which Python functions the training's thread was in."""
     title = "Functions that the training was in"
     if not job.hot_spots:
-        return Section("python", "Python", (), (lacking(title, NO_SPOTS),))
+        return Section("python", "Python", (), (lacking(title, _too_short(job) or NO_SPOTS),))
     said, tables = [], []
     for one in job.hot_spots:
         steps = f"{seconds(one.seconds)}, {counted(one.steps, 'step')} from step {one.first_step:,} on"
@@ -86,8 +95,14 @@ def memory(job: JobProfile, times: Breakdown | None) -> Section:
         heads = ("Phase", f"At most, of {window.memory_of}", "")
         tables.append(Table(f"Memory by phase of a step, {window.worker}", heads, peaks, frozenset({1})))
     if not job.operators:
-        figures.append(lacking("Memory by phase of a step", NO_PHASE_MEMORY))
+        figures.append(lacking("Memory by phase of a step", _too_short(job) or NO_PHASE_MEMORY))
     return Section("memory", "Memory", (), tuple(figures), tuple(tables))
+
+
+def _too_short(job: JobProfile) -> str:
+    """That a training had too few steps to be looked at more closely; "" when it had enough, or none."""
+    steps = len(of_mode(job.spans().steps, StepMode.TRAIN))
+    return TOO_SHORT.format(counted(steps, "step")) if 0 < steps <= FEW_STEPS else ""
 
 
 def _window(window: Operators) -> str:

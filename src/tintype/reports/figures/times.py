@@ -20,6 +20,9 @@ MOMENTS = 240                                               # a longer series is
 LONG_GAP, FAR = 0.05, 4.0               # of the job, and times the usual distance: a line is broken where both are met
 LINES = ("s-train", "s-valid", "s-test", "s-other")         # one style for each line; more lines share the last
 RIGHT, BOTTOM = 828.0, 190.0
+KEY = Markup(
+    '<span><svg class="key" viewBox="0 0 10 10" aria-hidden="true"><path d="M0 5H10" class="curve {}"/></svg>{}</span>'
+)
 UNITS = ((7200.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 
 
@@ -44,10 +47,9 @@ def over_time(series: Sequence[TimeSeries], duration: float, quantity: str, ceil
     drawn = [_band(plane, reduced[0], divisor)] if reduced else []
     for place, one in enumerate(reduced):
         drawn += _lines(plane, one, divisor, _style(place))
-    legend = plane.legend([(one.name, f"curve {_style(place)}") for place, one in enumerate(series[: len(LINES)])])
     label = f"{quantity} over {seconds(duration)}: {listed([one.name for one in series])}"
     axes = plane.axes(f"time since the job began, {unit}", quantity)
-    return drawing(RIGHT + 12, BOTTOM + 44, label, (axes, *([legend] if len(series) > 1 else []), *drawn))
+    return drawing(RIGHT + 12, BOTTOM + 44, label, (axes, *drawn)) + _keys(series)
 
 
 def thin(one: TimeSeries, duration: float) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -64,6 +66,14 @@ def thin(one: TimeSeries, duration: float) -> tuple[NDArray[Any], NDArray[Any], 
     np.maximum.at(highs, which, values)
     lows[counts == 0], highs[counts == 0] = np.nan, np.nan
     return (edges[:-1] + edges[1:]) / 2, means, lows, highs
+
+
+def _keys(series: Sequence[TimeSeries]) -> Markup:
+    """What each line stands for, below the drawing: a narrow screen shows only a part of that at once."""
+    if len(series) < 2:
+        return Markup("")
+    keys = [KEY.format(_style(place), one.name) for place, one in enumerate(series[: len(LINES)])]
+    return Markup('<div class="keys">{}</div>').format(Markup("").join(keys))
 
 
 def _style(place: int) -> str:
