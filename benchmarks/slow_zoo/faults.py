@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import os
 import threading
@@ -17,12 +18,19 @@ from torch.nn import functional
 
 SampleFault = Callable[[int], None]
 StepFault = Callable[[nn.Module, torch.Tensor, Path], None]     # the network, the loss, the root of the profile
+LayerFault = Callable[..., None]
 ThreadFault = Callable[[float], None]                           # until when, of the monotonic clock
 
 KEPT: list[Any] = []
+FILES = [(f"image-{number}.jpg", number % 4) for number in range(20_000)]
 
 
 # ------------------------------------------------------------------------------------------ for each sample
+
+
+def look_up(index: int) -> None:
+    """The label of a sample, looked for in a list of all files."""
+    next(label for name, label in FILES if name == f"image-{19_000 + index % 1000}.jpg")
 
 
 def sleep(seconds: float, every: int = 1) -> SampleFault:
@@ -45,6 +53,14 @@ def blur_with_torch(_: int) -> None:
     picture = torch.rand(1, 3, 224, 224)
     for _ in range(4):
         picture = functional.avg_pool2d(picture, 5, 1, 2)
+
+
+# ---------------------------------------------------------------------------------------- inside of a layer
+
+
+def pause(*_: object) -> None:
+    """A hook that waits for something."""
+    time.sleep(0.05)
 
 
 # ------------------------------------------------------------------------------------------ after each step
@@ -73,6 +89,17 @@ def save(network: nn.Module, _: torch.Tensor, root: Path) -> None:
 def plot(*_: object) -> None:
     """Something that takes a tenth of a second."""
     time.sleep(0.1)
+
+
+def inspect(network: nn.Module, *_: object) -> None:
+    """Numbers of each parameter for a log, one `.item()` after the other."""
+    for _again in range(200):
+        KEPT[:] = [(one.mean().item(), one.std().item(), one.norm().item()) for one in network.parameters()]
+
+
+def copy_best(network: nn.Module, *_: object) -> None:
+    """The best weights so far, which after each step are these, with much beside them."""
+    KEPT[:] = [copy.deepcopy(network), torch.zeros(20_000_000).clone()]
 
 
 def log_to_disk(_network: nn.Module, _loss: torch.Tensor, root: Path) -> None:

@@ -9,14 +9,15 @@ import io
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from benchmarks.slow_zoo.cases import CASES, Case
 from benchmarks.slow_zoo.faults import start_threads
@@ -55,12 +56,23 @@ class Samples(Dataset[tuple[torch.Tensor, int]]):
         return torch.zeros(3, self.case.side, self.case.side), index % CLASSES
 
 
+class Stream(IterableDataset[tuple[torch.Tensor, int]]):
+    """The same samples, one after the other."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, int]]:
+        return (self.samples[index] for index in range(len(self.samples)))
+
+
 def batches_of(case: Case, sample_seconds: float) -> Iterable[Batch]:
     """An epoch."""
     if case.in_memory:
         return [_made(case, number) for number in range(200)]
+    samples = Samples(case, sample_seconds)
     return DataLoader(
-        Samples(case, sample_seconds), case.batch, num_workers=case.workers,
+        Stream(samples) if case.streamed else samples, case.batch, num_workers=case.workers,
         worker_init_fn=lambda _: torch.set_num_threads(case.worker_threads),
     )  # fmt: skip
 
@@ -71,13 +83,39 @@ def _made(case: Case, number: int) -> Batch:
     return torch.zeros(case.batch, 3, side, side), torch.zeros(case.batch).long()
 
 
-def evaluate(network: nn.Module, batches: list[torch.Tensor]) -> None:
-    """A pass without gradients."""
+def evaluate(network: nn.Module, batches: Iterable[torch.Tensor], *, with_gradients: bool) -> None:
+    """A pass that nothing is learnt from."""
     network.eval()
-    with torch.no_grad():
+    with torch.set_grad_enabled(with_gradients):
         for images in batches:
             network(images)
     network.train()
+
+
+@dataclass
+class Learner:
+    """What moves the weights."""
+
+    case: Case
+    network: nn.Module
+    loss_of: nn.Module
+    optimizer: torch.optim.Optimizer
+
+    def learn(self, images: torch.Tensor, labels: torch.Tensor, number: int) -> torch.Tensor:
+        """The loss of a batch, from which the weights have learnt; `number` counts batches from 1."""
+        if self.case.given_to_optimizer:
+            self.optimizer.zero_grad()
+            return self.optimizer.step(lambda: self._look(images, labels))      # type: ignore[return-value]
+        loss = self._look(images, labels)
+        if number % self.case.accumulate == 0:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        return loss
+
+    def _look(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        loss = self.loss_of(self.network(images), labels)
+        loss.backward()
+        return loss
 
 
 def train(case: Case, root: Path, rank: int) -> None:
@@ -90,23 +128,24 @@ def train(case: Case, root: Path, rank: int) -> None:
     if case.slow_rank and is_last:
         next(network.children()).register_forward_hook(lambda *_: time.sleep(case.slow_rank))
     optimizer = torch.optim.SGD(network.parameters(), 0.01)
-    held = [torch.zeros(32, 3, case.side, case.side)] * 4
+    if case.hook:
+        next(network.children()).register_forward_hook(case.hook)
+    learner = Learner(case, network, loss_of, optimizer)
+    held: Iterable[torch.Tensor] = [torch.zeros(32, 3, case.side, case.side)] * 4
+    if case.evaluates_like_a_beginner:
+        held = DataLoader(list(held), None)             # type: ignore[arg-type]
     batches = batches_of(case, case.slow_loading_rank if is_last else 0.0)
     begun = time.monotonic()
     start_threads(case.beside, case.threads, begun + MOST_SECONDS)
     number = 0
     while not _is_over(begun, number):
         for images, labels in batches:
-            loss = loss_of(network(images), labels)
-            loss.backward()
             number += 1
-            if number % case.accumulate == 0:
-                optimizer.step()
-                optimizer.zero_grad()
+            loss = learner.learn(images, labels, number)
             if case.after_step:
                 case.after_step(network, loss, root)
             if case.evaluate_every and number % case.evaluate_every == 0:
-                evaluate(network, held)
+                evaluate(network, held, with_gradients=case.evaluates_like_a_beginner)
             if _is_over(begun, number):
                 break
     del capture
