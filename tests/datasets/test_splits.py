@@ -215,3 +215,15 @@ def test_two_processes_draw_the_same(tmp_path: Path) -> None:
             merged.setdefault(path, set()).add(split)
     assert len(merged) == 40
     assert all(len(splits) == 1 for splits in merged.values())
+
+
+def test_what_could_not_be_set_aside_is_not_said_to_be(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "1.jpg").write_text(name)
+    (note,) = open_dataset(tmp_path / "photos", workdir=tmp_path / "work").notes
+    assert note == "no class has 3 images, so none could be set aside to validate with"
+    for number in "23":
+        (tmp_path / "photos" / "a" / f"{number}.jpg").write_text(f"a{number}")
+    (note,) = open_dataset(tmp_path / "photos", workdir=tmp_path / "work").notes
+    assert note.startswith("set aside of each class: 15% as valid (seed 0")

@@ -96,7 +96,7 @@ def _tell(call: Invocation, found: list[Outcome], written: list[Path]) -> None:
     bad = [one for one in found if isinstance(one, FileProblem)]
     table = Table(box=None, padding=(0, 2))
     for column in ("file", "label", "probability"):
-        table.add_column(column, justify="right" if column == "probability" else "left")
+        table.add_column(column, justify="right" if column == "probability" else "left", overflow="fold")
     for one in good[:SHOWN]:
         table.add_row(escape(one.file), escape(one.label), f"{one.probability:.1%}")
     call.say(table)

@@ -23,6 +23,8 @@ from tintype.cli.training_options import (
 )
 from tintype.pipeline.run import RunRequest, RunResult, execute
 
+SHOWN = 20                  # predictions; --json has all of them
+
 ModelOption = Annotated[
     str, typer.Option(help="A timm network or small_cnn; auto: resnet18 when its weights are at hand, else small_cnn.")
 ]
@@ -73,9 +75,11 @@ def summary(result: RunResult) -> Panel:
         if metrics is not None:
             figures = f"[bold]{metrics['accuracy']:.1%}[/] accuracy, loss {metrics['loss']:.4f}"
             table.add_row(split, figures)
-    for one in result.predictions:
+    for one in result.predictions[:SHOWN]:
         answer = f"{one['label']} ({one['probability']:.1%})" if one.get("label") is not None else one.get("error", "")
         table.add_row("prediction", f"{escape(Path(one['file']).name)} → {escape(str(answer))}")
+    if (more := len(result.predictions) - SHOWN) > 0:
+        table.add_row("", f"and {more:,} more; `tintype predict {result.name} FOLDER --csv FILE` writes all")
     table.add_row("report", escape(str(result.report)))
     table.add_row("archive", escape(str(result.archive)))
     if result.endpoint:

@@ -82,9 +82,11 @@ def complete(dataset: Dataset, shares: Shares, record: SplitRecord) -> Dataset:
             record.write(replace(trained, splits=decided), keys)
     splits = dataset.splits.copy()
     splits[dataset.indices("train")] = decided
-    carved = [f"{share:.0%} as {name}" for name, share in (("valid", shares.valid), ("test", shares.test)) if share]
+    asked = ((VALID, shares.valid), (TEST, shares.test))
+    carved = [f"{share:.0%} as {SPLITS[split]}" for split, share in asked if (decided == split).any()]
     note = f"set aside of each class: {' and '.join(carved)} (seed {record.seed}; recorded in {record.path})"
-    return replace(dataset, splits=splits, notes=(*dataset.notes, note))
+    none = f"no class has {FEWEST_FOR_VALID} images, so none could be set aside to validate with"
+    return replace(dataset, splits=splits, notes=(*dataset.notes, note if carved else none))
 
 
 def carve(
