@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import final
 
+from rich.ansi import AnsiDecoder
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
@@ -104,8 +105,8 @@ class Display:
         self._console.print(f"  [yellow]![/] {escape(text)}", highlight=False)
 
     def line(self, text: str) -> None:
-        """What a script printed, as it is."""
-        self._console.print(Text(text), highlight=False)
+        """What a script printed, with its colours."""
+        self._console.print(AnsiDecoder().decode_line(text), highlight=False)
 
     def _tell_failure_like(self, first: Trial, trial: Trial) -> None:
         if trial.name not in self._told and not self._console.is_terminal:

@@ -15,11 +15,11 @@ from typing import Annotated, Any, final, get_type_hints
 import typer
 from rich.console import Console
 
+from tintype.cli.terminal import console
 from tintype.settings import Settings
 from tintype.workspace import Workspace, open_workspace
 
 PANEL = "Everywhere"
-PIPE_COLUMNS = 200
 
 HomeOption = Annotated[
     Path | None,
@@ -70,7 +70,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
         @functools.wraps(function)
         def call(*, home: Path | None, as_json: bool, debug: bool, **own: Any) -> None:
             settings = Settings.from_environment(os.environ, home)
-            function(Invocation(settings, as_json, _console(stderr=as_json)), **own)
+            function(Invocation(settings, as_json, console(stderr=as_json)), **own)
 
         hints = get_type_hints(function, include_extras=True)
         own = list(inspect.signature(function).parameters.values())[1:]
@@ -84,11 +84,3 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
         return app.command(name)(call)
 
     return register
-
-
-def _console(*, stderr: bool) -> Console:
-    """What people read. In a file or a pipe nothing has an edge, so that names and reasons are whole there."""
-    console = Console(stderr=stderr, soft_wrap=True)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = PIPE_COLUMNS
-    return console

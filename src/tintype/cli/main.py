@@ -12,6 +12,7 @@ import typer
 
 from tintype import __version__
 from tintype.cli.invocation import command
+from tintype.cli.terminal import plain
 from tintype.errors import JobFailed, TintypeError
 
 INTERRUPTED = 130           # what a shell expects after Ctrl-C
@@ -82,7 +83,7 @@ def run() -> None:
         if isinstance(error, JobFailed):
             for line in error.log_tail:
                 print(f"  {line}", file=sys.stderr)
-        print(f"tintype: {error}", file=sys.stderr)
+        print(f"tintype: {plain(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except Terminated:
         print("tintype: terminated", file=sys.stderr)

@@ -1,0 +1,35 @@
+"""Where people read: a console on which the names of strangers' files are text, and nothing that a terminal obeys."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+PIPE_COLUMNS = 200
+OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")        # control characters but tabs and ends of lines
+
+
+def plain(text: str) -> str:
+    """The text with a mark for each character that would move the cursor, change colours or name the window."""
+    return OBEYED.sub("�", text)
+
+
+class PlainConsole(Console):
+    """A console that draws what rich asks for and obeys nothing that is in the text itself."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich does it, every piece of text made plain."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=plain(segment.text))
+
+
+def console(*, stderr: bool) -> Console:
+    """What people read. In a file or a pipe nothing has an edge, so that names and reasons are whole there."""
+    made = PlainConsole(stderr=stderr, soft_wrap=True)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = PIPE_COLUMNS
+    return made
