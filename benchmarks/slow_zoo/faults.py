@@ -60,7 +60,7 @@ def blur_with_torch(_: int) -> None:
 
 def pause(*_: object) -> None:
     """A hook that waits for something."""
-    time.sleep(0.05)
+    time.sleep(0.15)
 
 
 # ------------------------------------------------------------------------------------------ after each step

@@ -2,10 +2,8 @@
 
 What is watched: the loaders' `__next__` (data wait), the forward of the modules that the script calls itself (forward;
 loss, for a module of `torch.nn.modules.loss`), `torch.autograd.backward` and `grad`, the optimisers' `step`, and
-`torch.save`. On a device, the time between having a batch and the forward is that of its copy. A step is over when the
-script asks for its next batch after an optimiser has moved; accumulated gradients are one step, so is a GAN's batch.
-A batch is evaluated when it goes through a module that is in evaluation mode, or without gradients, and nothing is
-learnt from it: scripts forget the one or the other.
+`torch.save`. On a device, the time between having a batch and the forward is that of its copy. Where a step ends, and
+what it was, is for `step_bounds.py` to tell.
 
 Times are those of the Python thread: on a GPU a phase is the time to *launch* its kernels, until something waits.
 """
@@ -32,9 +30,10 @@ from tintype.errors import StorageFailed
 from tintype.hidden_hooks import HiddenHook
 from tintype.profiler.compiled import has_compiled
 from tintype.profiler.loader_spans import watch_workers
-from tintype.profiler.phases import Outside, Phase, StepMode
+from tintype.profiler.phases import Outside, Phase
 from tintype.profiler.span_files import Span
 from tintype.profiler.span_writer import SpanWriter
+from tintype.profiler.step_bounds import StepBounds
 from tintype.profiler.step_spans import StepSpans
 
 OURS_ALONE = r"Using `torch\.compile\(module\)` when there are global hooks on modules"
@@ -50,17 +49,8 @@ class TorchSpans:
         self.spans = spans
         self._steady = spans.writer.steady
         self._thread_id, self._thread = thread_id, thread_id()
-        self._mode: StepMode | None = None              # of the step, once it could be over
-        self._end = 0                                   # when it could be over
+        self._bounds = StepBounds()
         self._steps = 0
-        self._has_loader = False                        # asking for a batch tells where a step begins
-        self._is_used = False                           # of the batches of the last loader some went into a module
-        self._moved: set[int] = set()                   # optimisers that moved in the current step, by id
-        self._moves_again = False                       # one moved twice for a batch: it is the batch of many steps
-        self._has_optimizer = False                     # else a script moves its weights by hand, after a backward pass
-        self._loader = 0                                # the iterator of the last batch, by id
-        self._forwarded = self._learnt = False          # in the current step
-        self._evaluated: set[int] = set()               # modules that went without learning in the current step, by id
         self._inside = 0                                # depth of modules, loaders and backward passes
         self._fetched = 0                               # end of the last wait for data; 0: used up
         self._decoding = 0                              # in the image decoder since the wait began
@@ -110,19 +100,14 @@ class TorchSpans:
 
     def _settle(self) -> None:
         """Write the step that could be over, if there is one."""
-        if self._mode is None:
+        if self._bounds.mode is None:
             return
-        self.spans.finish(self._mode, self._end)
-        self._mode, self._cpu = None, 0
-        self._forwarded = self._learnt = False
-        self._evaluated.clear()
-        self._moved.clear()
+        self.spans.finish(self._bounds.mode, self._bounds.end)
+        self._bounds.settled()
+        self._cpu = 0
         self._steps += 1
         if self._steps == DISCOVERY_STEPS and not has_compiled():   # without the hook it would be compiled again
             self._stop_discovery()
-
-    def _could_end(self, mode: StepMode, at: int) -> None:
-        self._mode, self._end = mode, at
 
     def _add(self, phase: Phase, start: int, end: int, inside: int = 0) -> None:
         """A phase without what was told of others `inside` of it: optimisers call forward, and are called backward."""
@@ -136,14 +121,16 @@ class TorchSpans:
         def timed(iterator: Any) -> Any:
             if self._inside or not self._mine():
                 return original(iterator)
-            self._take_leave(id(iterator))
-            self._has_loader, self._decoding = True, 0
+            self._bounds.batch_wanted(id(iterator))
+            self._settle()
+            self._decoding = 0
             start, cpu = self._steady(), time.thread_time_ns()
             self._inside += 1
             try:
                 batch = original(iterator)
             except StopIteration:
-                self._pass_ends()
+                if self._bounds.loader_ends():
+                    self.spans.drop()
                 raise
             finally:
                 self._inside -= 1
@@ -155,26 +142,11 @@ class TorchSpans:
 
         return timed
 
-    def _take_leave(self, loader: int) -> None:
-        """The script asks for its next batch: what became of the last one is known now."""
-        if self._mode is None and self._forwarded and not self._learnt and loader == self._loader:
-            self._could_end(StepMode.EVAL, self._end)   # of a script that knows neither eval() nor no_grad()
-        self._loader = loader
-        self._settle()
-
-    def _pass_ends(self) -> None:
-        """There are no more batches. If none was used, they were only looked at, or are kept for later."""
-        if not self._is_used:
-            self.spans.drop()
-            self._has_loader = False
-
     def _timed_iter(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def timed(loader: Any) -> Any:
             start = self._steady()
-            if self._mine():
-                self._is_used = False
-                if self._mode is None and not self._forwarded:
-                    self.spans.drop()                   # a batch that was only looked at
+            if self._mine() and self._bounds.loader_starts():
+                self.spans.drop()
             if loader.num_workers:
                 self._name_worker()                     # before it is forked: its loaders are named after it
             iterator = original(loader)
@@ -220,7 +192,7 @@ class TorchSpans:
         self._inside += 1
         if self._inside > 1:
             return
-        if self._begins_another(module):
+        if self._bounds.is_another(id(module), with_gradients=torch.is_grad_enabled()):
             self._settle()
         now = self._steady()
         if not self._steps and self._fetched and now - self._fetched > LONG_START:
@@ -232,14 +204,6 @@ class TorchSpans:
             self._fetched = 0
         self._begun[id(module)] = now
 
-    def _begins_another(self, module: nn.Module) -> bool:
-        """Whether this forward is of another step than the one that could be over, though no batch was asked for."""
-        if self._mode is StepMode.TRAIN:                # an evaluation may come between two batches of a training
-            return not self._has_loader or self._moves_again or not torch.is_grad_enabled()
-        if self._mode is None or self._has_loader:
-            return False
-        return id(module) in self._evaluated            # another would be the student of a teacher, or a head
-
     def _forward_ends(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
         if is_compiling() or not self._mine() or not self._inside:
             return
@@ -250,10 +214,8 @@ class TorchSpans:
         now = self._steady()
         phase = Phase.LOSS if isinstance(module, _Loss) else Phase.FORWARD
         self._add(phase, start, now)
-        self._forwarded, self._is_used, self._end = True, True, now
-        if phase is Phase.FORWARD and self._mode is not StepMode.TRAIN and _is_judged(module):
-            self._could_end(StepMode.EVAL, now)
-            self._evaluated.add(id(module))
+        judged = phase is Phase.FORWARD and not (module.training and torch.is_grad_enabled())
+        self._bounds.forward_ended(now, id(module), seems_evaluated=judged)
 
     def _timed_backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*given: Any, **named: Any) -> Any:
@@ -265,13 +227,9 @@ class TorchSpans:
                 return original(*given, **named)
             finally:
                 self._inside -= 1
-                self._end = self._steady()
-                self._add(Phase.BACKWARD, start, self._end, self._told - told)
-                self._learnt = True
-                if self._mode is StepMode.EVAL:         # a teacher's answer, or learning in evaluation mode
-                    self._mode = None
-                if not self._has_optimizer:
-                    self._mode = StepMode.TRAIN
+                now = self._steady()
+                self._add(Phase.BACKWARD, start, now, self._told - told)
+                self._bounds.backward_ended(now)
 
         return timed
 
@@ -289,7 +247,7 @@ class TorchSpans:
 
     def _noticed_optimizer(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def noticed(optimizer: Any, *given: Any, **named: Any) -> None:
-            self._has_optimizer = True
+            self._bounds.optimizer_known()
             original(optimizer, *given, **named)
 
         return noticed
@@ -299,7 +257,7 @@ class TorchSpans:
             return
         if not self._mine() and not self._told:
             self._thread = self._thread_id()            # the main thread only waits for the one that trains
-        self._has_optimizer = True                      # one that was made before anybody looked
+        self._bounds.optimizer_known()                  # it may have been made before anybody looked
         if self._mine():
             self._moving[id(optimizer)] = self._steady(), self._told
 
@@ -312,14 +270,7 @@ class TorchSpans:
             self._add(Phase.OPTIMIZER, start, now, self._told - told)
             if self._cpu:
                 self.spans.set_working(time.thread_time_ns() - self._cpu)
-            self._moves_again |= id(optimizer) in self._moved
-            self._moved.add(id(optimizer))
-            self._could_end(StepMode.TRAIN, now)
-
-
-def _is_judged(module: nn.Module) -> bool:
-    """Whether what goes through it now is not to be learnt from, as it seems."""
-    return not module.training or not torch.is_grad_enabled()
+            self._bounds.optimizer_moved(id(optimizer), now)
 
 
 def _on_device(module: nn.Module) -> bool:
