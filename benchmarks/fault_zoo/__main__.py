@@ -18,7 +18,7 @@ from benchmarks.fault_zoo.drawn import broken, healthy
 from benchmarks.fault_zoo.judging import Verdict, judge
 from benchmarks.fault_zoo.page import TITLES, page
 from benchmarks.fault_zoo.training import Training
-from benchmarks.fault_zoo.zoo import FOREIGN, ZOO
+from benchmarks.fault_zoo.zoo import FOREIGN, WHOLE, ZOO
 from benchmarks.measuring import REPOSITORY
 from tintype.rules.catalogue import RULES, find_rule
 
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--write", action="store_true", help="write docs/fault_zoo.md")
     options = parser.parse_args(arguments)
     rules = [find_rule(name).NAME for name in options.rule] if options.rule else sorted(RULES)
-    sets = {"chosen": ZOO.values(), "foreign": FOREIGN, "drawn": drawn(options.drawn)}
+    sets = {"chosen": ZOO.values(), "foreign": FOREIGN, "whole": WHOLE, "drawn": drawn(options.drawn)}
     wanted = options.part or [name for name in TITLES if name != "drawn" or options.drawn]
     parts = [page(judged(sets[name], rules, options), rules, TITLES[name]) for name in wanted]
     text = "\n".join(parts)

@@ -162,6 +162,12 @@ def gratings(count: int = 900, angles: int = 6) -> Images:
     return normalised(split(np.stack(made), labels))
 
 
+def nothing() -> Images:
+    """Of a script that brings its own images."""
+    none, labels = np.zeros((0, 1, 1, 1), np.float32), np.zeros(0, np.int64)
+    return Images(none, labels, none, labels, 0)
+
+
 FOUR = ("airplane", "automobile", "frog", "horse")
 
 IMAGE_SETS: dict[str, Callable[[], Images]] = {
@@ -173,6 +179,7 @@ IMAGE_SETS: dict[str, Callable[[], Images]] = {
     "cifar, 4 classes, few": functools.partial(cifar, FOUR, 25),
     "patterns": patterns,
     "gratings": gratings,
+    "its own": nothing,
     "hymenoptera": hymenoptera,
     "hymenoptera, 48 pixels": functools.partial(hymenoptera, 48),
 }

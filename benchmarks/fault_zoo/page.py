@@ -31,6 +31,17 @@ classes), blocks that begin at zero, one batch learned by heart in five steps, a
 the units dropped out. The table is of the rules after that was mended. Of the trainings three were mended too: in two
 faults the loss was bound before anybody watched, and L-BFGS did overfit in twelve steps; it makes six now.
 """
+WHOLE = """
+## Whole scripts
+
+Scripts with data, network and loop of their own, in the manner of tutorials: other depths, rates, lengths (from 30
+steps on) and mistakes. They were written last, and judged before a rule was touched for them: 49 of 62 faults were named
+(79.0 %), and 10 findings made over 39 healthy trainings (25.6 %). What was wrong in general was mended then: a script
+with many transforms of torchvision was not seen at all, nor one that never calls `optimizer.step()`; gradients that
+nobody clears are now seen as such; trainings of fewer than 50 steps or 500 labels were not judged; weights drawn from a
+normal distribution were not known as fresh, nor weights ten times too large; probabilities given to `BCELoss` were taken
+for logits; a training split that is judged beside the other was taken for a leak. The table is of the rules since.
+"""
 DRAWN = """
 ## Drawn at random
 
@@ -38,7 +49,7 @@ DRAWN = """
 batch sizes, schedules, augmentations and seeds by chance; and each kind of fault made in such a training.
 """
 
-TITLES = {"chosen": HEAD, "foreign": FOREIGN, "drawn": DRAWN}      # in the order of the page
+TITLES = {"chosen": HEAD, "foreign": FOREIGN, "whole": WHOLE, "drawn": DRAWN}      # in the order of the page
 
 
 def page(verdicts: Sequence[Verdict], rules: Sequence[str], title: str) -> str:

@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from tests.debugger.networks import EVERYTHING, Net, batch, configuration, hook_of, train
+from tintype.debugger.hook import MOST_IDLE
 from tintype.debugger.injection import Injection, install, uninstall
 from tintype.debugger.modes import Mode
+from tintype.debugger.naming import LEFT_GRADIENTS
 from tintype.debugger.samples import announce
 from tintype.debugger.tensor_log import TensorLog, open_log
 
@@ -310,3 +312,60 @@ def test_a_compiled_network_in_a_script(tmp_path: Path, watch: Watch) -> None:
     assert log.steps(Mode.TRAIN) == [0, 1]
     assert "gradient/OptimizedModule__orig_mod.fc.weight" in log.names()
     assert list(log.values("CrossEntropyLoss_output_0").values()) == pytest.approx(losses)
+
+
+class Jitter(nn.Module):
+    """As torchvision's transforms: a module without parameters, called for each image."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 0.01
+
+
+def test_transforms_do_not_use_up_the_search(tmp_path: Path, watch: Watch) -> None:
+    watch()
+    net, jitter, (images, labels) = Net(), Jitter(), batch()
+    optimiser = torch.optim.SGD(net.parameters(), 0.1)
+    for _ in range(2):
+        inputs = torch.stack([jitter(image) for image in images for _ in range(100)][::100])
+        optimiser.zero_grad()
+        functional.cross_entropy(net(inputs), labels).backward()
+        optimiser.step()
+    assert log_of(tmp_path).steps(Mode.TRAIN) == [0, 1]
+
+
+@pytest.mark.parametrize("clears", [True, False])
+def test_gradients_that_nobody_clears_are_noted(tmp_path: Path, watch: Watch, clears: bool) -> None:
+    watch()
+    net, (images, labels) = Net(), batch()
+    optimiser = torch.optim.SGD(net.parameters(), 0.01)
+    for _ in range(4):
+        for half in (slice(None, None, 2), slice(1, None, 2)):      # two micro-batches for each step
+            functional.cross_entropy(net(images[half]), labels[half]).backward()
+        optimiser.step()
+        if clears:
+            optimiser.zero_grad()
+    log = log_of(tmp_path)
+    assert log.steps(Mode.TRAIN) == [0, 1, 2, 3]
+    assert (log.steps_of(LEFT_GRADIENTS) if log.has(LEFT_GRADIENTS) else []) == ([] if clears else [1, 2, 3])
+
+
+def test_a_training_whose_optimiser_never_steps_has_steps_all_the_same(tmp_path: Path, watch: Watch) -> None:
+    watch()
+    net, (images, labels) = Net(), batch()
+    optimiser = torch.optim.SGD(net.parameters(), 0.1)
+    for _ in range(MOST_IDLE + 10):
+        optimiser.zero_grad()
+        functional.cross_entropy(net(images), labels).backward()
+    assert len(log_of(tmp_path).steps(Mode.TRAIN)) > 5
+
+
+def test_a_layer_that_has_no_weights_yet(tmp_path: Path, watch: Watch) -> None:
+    injection = watch()
+    net, (images, labels) = nn.Sequential(nn.Flatten(), nn.LazyLinear(4)), batch()
+    optimiser = torch.optim.SGD(net.parameters(), 0.1)
+    for _ in range(3):
+        optimiser.zero_grad()
+        functional.cross_entropy(net(images), labels).backward()
+        optimiser.step()
+    assert not injection.hook.failures
+    assert "Sequential_1.weight" in log_of(tmp_path).names()

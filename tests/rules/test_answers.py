@@ -102,3 +102,11 @@ def test_real_against_forged_is_no_class(tmp_path: Path) -> None:
     scores, ones = [[0.3], [0.1]], [[1.0], [1.0]]
     assert logged(tmp_path / "a", "BCEWithLogitsLoss", scores, ones, calls=2) is None
     assert logged(tmp_path / "b", "BCEWithLogitsLoss", scores, ones) is not None
+
+
+def test_probabilities_of_one_class_are_answers_of_both(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.add({"BCELoss_input_0": np.array([[0.1], [0.9], [0.4]]), "BCELoss_input_1": np.array([[0.0], [1.0], [1.0]])})
+    found = Answers.at(StepView.at(log.read(), 0))
+    assert found is not None
+    assert found.predicted.tolist() == [0, 1, 0]

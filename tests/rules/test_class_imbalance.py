@@ -41,9 +41,16 @@ def test_even_classes_or_many_small_ones_pass(tmp_path: Path, counts: list[int])
     assert run.state.evaluated
 
 
-@pytest.mark.parametrize(("counts", "mode"), [([200, 1], Mode.TRAIN), ([990, 10], Mode.EVAL)])
+@pytest.mark.parametrize(("counts", "mode"), [([90, 1], Mode.TRAIN), ([990, 10], Mode.EVAL)])
 def test_too_few_labels_of_training(tmp_path: Path, counts: list[int], mode: Mode) -> None:
     assert not training(tmp_path, counts, mode=mode).judge(RULE).state.evaluated
+
+
+def test_a_short_training_is_judged_at_its_end(tmp_path: Path) -> None:
+    assert training(tmp_path / "uneven", [300, 4]).judge(RULE).findings
+    run = training(tmp_path / "even", [60, 50]).judge(RULE)
+    assert not run.findings
+    assert run.state.evaluated
 
 
 @pytest.mark.parametrize("profile", Profile)

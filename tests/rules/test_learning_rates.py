@@ -92,9 +92,30 @@ def test_a_low_rate_that_works_or_another_fault(tmp_path: Path, size: float, los
 
 
 def test_too_few_steps_are_not_judged(tmp_path: Path) -> None:
-    run = training(tmp_path, walk(1e-6), flat, steps=20).judge("LearningRateTooLow")
+    run = training(tmp_path, walk(1e-6), flat, steps=19).judge("LearningRateTooLow")
     assert not run.state.evaluated
-    assert "50 losses" in run.state.details
+    assert "20 losses" in run.state.details
+
+
+@pytest.mark.parametrize(("size", "fires"), [(1e-6, True), (1e-2, False)])
+def test_of_a_short_training_less_is_expected(tmp_path: Path, size: float, fires: bool) -> None:
+    assert bool(training(tmp_path, walk(size), flat, steps=25).judge("LearningRateTooLow").findings) is fires
+
+
+def test_a_rate_too_high_shows_in_a_short_training(tmp_path: Path) -> None:
+    assert training(tmp_path / "flung", walk(0.1), flat, steps=25).judge("LearningRateTooHigh").findings
+    assert not training(tmp_path / "calm", walk(1e-4), flat, steps=25).judge("LearningRateTooHigh").findings
+
+
+@pytest.mark.parametrize(("tails", "fires"), [(False, True), (True, False)])
+def test_normal_weights_that_stay_are_fresh_unless_one_layer_is_not(tmp_path: Path, tails: bool, fires: bool) -> None:
+    log, rng = Log(tmp_path), np.random.default_rng(3)
+    weights = {f"Net_conv{n}.weight": rng.normal(0, 0.1, (32, 27)).astype(np.float32) for n in range(3)}
+    if tails:
+        weights["Net_conv1.weight"] = (rng.standard_t(3, (32, 27)) * 0.05).astype(np.float32)
+    for step in range(60):
+        log.add({LOSS: 1.0, **weights, "Net_fc.weight": rng.normal(0, 0.1, (4, 32)) + step}, reduced=REDUCED)
+    assert bool(log.judge("UntrainedLayers").findings) is fires
 
 
 def test_layers_that_stay_as_they_were_initialised(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.rules.classifiers import LABELS, LOGITS
 from tests.rules.logs import LOSS, Log
 from tintype.debugger.modes import Mode
+from tintype.debugger.naming import LEFT_GRADIENTS
 from tintype.rules.batch_norm_drift import BATCH_NORM, drift
 
 NORM, BUFFER = "features.1_output_0", "Net_features.1.running_mean"
@@ -93,6 +94,15 @@ def test_gradients_that_add_up(tmp_path: Path) -> None:
     assert len(run.findings) == 1
     assert run.findings[0].measured > 6
     assert not gradients(tmp_path / "cleared", 0.5, steps=12).judge("GradientNotCleared").findings
+
+
+@pytest.mark.parametrize(("left", "fires"), [((1, 2, 3, 4, 5), True), ((1, 2, 4, 5, 6), False)])
+def test_gradients_that_were_seen_to_be_left(tmp_path: Path, left: tuple[int, ...], fires: bool) -> None:
+    log = Log(tmp_path)
+    for step in range(8):
+        seen = {LEFT_GRADIENTS: 0.5} if step in left else {}
+        log.add({"gradient/Net_fc.weight": RNG.normal(0, 1, 8), **seen})
+    assert bool(log.judge("GradientNotCleared").findings) is fires
 
 
 def test_a_divergence_is_not_an_addition(tmp_path: Path) -> None:

@@ -81,3 +81,23 @@ def test_sagemaker_wants_gradients_to_spread(tmp_path: Path) -> None:
     log = Log(tmp_path)
     log.add({"gradient/Net_conv1.weight": drawn(64, 64, scale=1e-4)}, reduced=("quantiles",))
     assert log.judge(RULE, Profile.SAGEMAKER).findings[0].tensor == "gradient/Net_conv1.weight"
+
+
+def test_weights_of_one_sign_add_up(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.add({"Net_fc1.weight": np.random.default_rng(0).uniform(0, 1, (30, 60)), "Net_fc2.weight": drawn(10, 30)})
+    assert "one sign" in log.judge(RULE).findings[0].message
+
+
+@pytest.mark.parametrize(("scale", "fires"), [(5.8, True), (1.5, False)])
+def test_layers_that_are_all_rather_large(tmp_path: Path, scale: float, fires: bool) -> None:
+    log = Log(tmp_path)
+    log.add({f"Net_fc{n}.weight": drawn(64, 64, scale=scale) for n in range(3)})
+    assert bool(log.judge(RULE).findings) is fires
+
+
+def test_what_training_made_of_them_is_no_initialisation(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    for scale in (0.6, 40.0, 40.0):
+        log.add({"Net_fc.weight": drawn(64, 64, scale=scale)})
+    assert not log.judge(RULE).findings

@@ -12,7 +12,7 @@ import pytest
 
 from tests.rules.profiles import COMPUTING, WAITING, Told, noise
 from tintype.errors import InvalidRequest, NotFound
-from tintype.profiler.phases import Phase
+from tintype.profiler.phases import Outside, Phase
 from tintype.profiler.readers import open_profile
 from tintype.profiler.system_metrics import (
     CPU_THROTTLED,
@@ -116,6 +116,13 @@ def test_what_is_slow_is_named(tmp_path: Path, case: str) -> None:
 )  # fmt: skip
 def test_what_is_healthy_is_left_alone(tmp_path: Path, told: Told) -> None:
     assert fired(judged(told, tmp_path)) == set()
+
+
+def test_memory_that_the_profiler_took_is_no_leak(tmp_path: Path) -> None:
+    growing = replace(ON_CPU, memory=lambda n: 10 + min(n, 40) / 4)     # as its window is read, until 20 s
+    assert "MemoryLeak" not in fired(judged(replace(growing, between={Outside.CLOSER_LOOK: 300.0}), tmp_path / "own"))
+    leaking = replace(ON_CPU, memory=lambda n: 10 + n / 10, between={Outside.CLOSER_LOOK: 300.0}, steps=60)
+    assert "MemoryLeak" in fired(judged(leaking, tmp_path / "a leak"))
 
 
 def test_slow_steps_are_not_the_trainings_when_other_programs_took_the_processors(tmp_path: Path) -> None:

@@ -37,6 +37,21 @@ def test_copies_are_found_and_named(tmp_path: Path) -> None:
     assert run.findings[0].samples == ("valid/0-3.jpg", "valid/2-0.jpg", "valid/2-1.jpg", "valid/3-24.jpg")
 
 
+def test_the_training_split_may_be_judged_beside_the_other(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    for _ in range(2):
+        for split, mode in ((TRAINED, Mode.TRAIN), (TRAINED, Mode.EVAL), (NEW, Mode.EVAL)):
+            for batch in np.array_split(split, 5):
+                log.add({FINGERPRINTS: batch}, mode)
+    run = log.judge("TrainValidLeak")
+    assert not run.findings
+    assert run.state.evaluated
+
+
+def test_the_training_split_alone_is_no_validation(tmp_path: Path) -> None:
+    assert epochs(tmp_path, TRAINED).judge("TrainValidLeak").findings
+
+
 def test_rounding_does_not_hide_a_copy(tmp_path: Path) -> None:
     assert epochs(tmp_path, TRAINED[:100] * np.float32(1 + 1e-6)).judge("TrainValidLeak").findings
 

@@ -15,9 +15,11 @@ from typing import Any, final
 import torch
 from torch import Tensor
 from torch.nn import Module
+from torch.nn.parameter import is_lazy
+from torch.optim.optimizer import Optimizer
 
 from tintype.debugger.capture_fingerprints import fingerprints
-from tintype.debugger.capture_gradients import BackwardWatch, unscaled
+from tintype.debugger.capture_gradients import BackwardWatch, LeftGradients, unscaled
 from tintype.debugger.capture_losses import LossCall, losses_of_samples
 from tintype.debugger.capture_modules import Guard, ModuleWatch, take
 from tintype.debugger.capture_optimisers import WATCH, learning_rates, states
@@ -25,7 +27,7 @@ from tintype.debugger.capture_plan import BROAD, LEARNING_RATES, OPTIMISER, SAMP
 from tintype.debugger.capture_step import Named, OpenStep
 from tintype.debugger.capture_tensors import tensors_in
 from tintype.debugger.modes import Mode
-from tintype.debugger.naming import ModuleNames, gradient_name
+from tintype.debugger.naming import LEFT_GRADIENTS, ModuleNames, gradient_name
 from tintype.debugger.samples import FINGERPRINTS, IDS, LABELS, LOSSES, PREDICTIONS
 
 MOST_FORWARDS = 16          # forward passes of one step whose layers are saved
@@ -46,6 +48,7 @@ class StepCapture:
         self._forwards = 0
         self._modules: ModuleWatch | None = None
         self._backward: BackwardWatch | None = None
+        self._left = LeftGradients()
         self._parameters: list[Named] = []              # whose gradients are wanted
         self._ids: list[str] = []
         self._prints: list[Tensor] = []                 # of the images of each forward pass
@@ -66,7 +69,7 @@ class StepCapture:
         if not due.beyond_losses:
             return
         self._names.refresh()
-        parameters = list(self._names.parameters())
+        parameters = [(name, one) for name, one in self._names.parameters() if not is_lazy(one)]    # without values
         parts: list[Callable[[], None]] = [
             lambda: self.step.take_all(parameters, "parameters"),
             self._take_buffers,
@@ -103,6 +106,11 @@ class StepCapture:
         take(self.step, call.name, "output", call.outputs)
         if (self.wants_samples or self._ids) and (found := losses_of_samples(call)) is not None:
             self._samples.append(found)
+
+    def stepped(self, optimiser: Optimizer) -> None:
+        """An optimiser made its step."""
+        if (left := self._left.stepped(optimiser)) is not None:
+            self.step.take_whole(LEFT_GRADIENTS, left)
 
     def end(self) -> None:
         """Stop watching, and take what was gathered over the step."""
@@ -143,7 +151,8 @@ class StepCapture:
         if due is None or not any(one.name not in BROAD for one in due.collections):
             return
         narrow = [one for one in due.collections if one.name not in BROAD]
-        wanted = [(name, one) for name, one in self._names.buffers() if any(each.matches(name) for each in narrow)]
+        buffers = [(name, one) for name, one in self._names.buffers() if not is_lazy(one)]
+        wanted = [(name, one) for name, one in buffers if any(each.matches(name) for each in narrow)]
         self.step.take_all(wanted, "buffers")
 
     def _watch_gradients(self, parameters: list[Named]) -> None:
@@ -154,7 +163,13 @@ class StepCapture:
         learning = [(gradient_name(name), one) for name, one in parameters if one.requires_grad]
         self._parameters = [(name, one) for name, one in learning if due.wants(name)]
         if self._parameters:
-            self._backward = BackwardWatch([one for _, one in self._parameters], lambda: self._guard(self._gradients))
+            self._backward = BackwardWatch(
+                [one for _, one in self._parameters], self._backward_begins, lambda: self._guard(self._gradients)
+            )
+
+    def _backward_begins(self) -> None:
+        if self._any_mode:                              # a step is one of an optimiser, whatever the script thinks
+            self._guard(lambda: self._left.look(WATCH.optimisers()))
 
     def _gradients(self) -> None:
         if self._backward is None:                      # a backward pass after its step: nobody waits for it

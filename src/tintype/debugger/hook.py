@@ -47,6 +47,7 @@ from tintype.hidden_hooks import HiddenHook
 
 logger = logging.getLogger(__name__)
 
+MOST_IDLE = 32          # forward passes in training that an optimiser may wait before its first step of all
 REGISTERED: list[Callable[[Any], None]] = []        # called with each hook that a network is registered with
 
 
@@ -85,6 +86,8 @@ class Hook:
         self._ours: weakref.WeakKeyDictionary[Optimizer, bool] = weakref.WeakKeyDictionary()    # it trains a root
         self._adopted: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._has_stepped = True
+        self._ever_stepped = False
+        self._idle_calls = 0                            # of roots in training, before the first step of all
         self._has_trained = False                       # what is followed now
         self._trainings = 0                             # before it
         capture_losses.listen(self)
@@ -297,6 +300,10 @@ class Hook:
         """A further forward pass of the step that has begun: the next micro-batch, or the same network once more."""
         if self.accounting is Accounting.FORWARDS or {mode, self._steps.count.mode} != {Mode.TRAIN}:
             return False
+        if not self._ever_stepped:
+            self._idle_calls += 1
+            if self._idle_calls > MOST_IDLE:            # optimizer.step() seems to be missing: the passes are the steps
+                return False
         return not self._has_stepped and capture_optimisers.WATCH.trains(module)
 
     def optimiser_stepped(self, optimiser: Optimizer) -> None:
@@ -311,7 +318,9 @@ class Hook:
             )
         if not self._ours[optimiser]:
             return
-        self._has_stepped = self._has_trained = True
+        self._has_stepped = self._has_trained = self._ever_stepped = True
+        if self._steps.capture is not None:
+            self.guard(lambda: self._steps.capture.stepped(optimiser) if self._steps.capture else None)
         if silent:
             self.guard(lambda: self._begin(self._mode or Mode.TRAIN))      # the root runs inside of compiled code
 

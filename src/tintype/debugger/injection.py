@@ -37,7 +37,7 @@ from tintype.debugger.hook import Hook
 from tintype.debugger.owners import owner_of
 from tintype.debugger.steps import Accounting
 
-MOST_CALLS = 50             # of roots, without an optimiser's step, after which the search ends
+MOST_CALLS = 50             # of roots with parameters, without an optimiser's step, after which the search ends
 MOST_ROOTS = 8              # that are watched at once
 LOSS_NAME = re.compile(r"loss|criterion", re.IGNORECASE)
 BUILT_IN_LOSSES = "torch.nn.modules.loss"
@@ -141,6 +141,8 @@ class Injection:
             if not type(module).__module__.startswith(BUILT_IN_LOSSES):      # those are seen by their functions
                 self.hook.register_loss(module)
                 capture_losses.enter_loss()                     # it is running already: its own hook comes too late
+            return
+        if next(module.parameters(), None) is None:             # torchvision's transforms, called for each image
             return
         self._calls += 1
         if self._is_better(module):

@@ -6,6 +6,7 @@
     loss                 {LossClass}_input_{i}, _output_{i}     CrossEntropyLoss_output_0
     number of a script   scalar/{name}
     optimiser's state    optimizer/{state}/{parameter}      ours; see `state_name`
+    what zero_grad left  left/gradients                     ours; not there where nothing was left
 
 A module that is called again within a step goes on counting. A name says where a module is and not what it does: the
 second layer of an `nn.Sequential` is `1`, so that SageMaker's `.*relu_input` never finds it. Therefore an activation
@@ -30,6 +31,9 @@ BY_CLASS: dict[str, tuple[str, ...]] = {
     "LogSigmoid": ("logsigmoid",), "Softplus": ("softplus",), "Softmax": ("softmax",),
     "_BatchNorm": ("batchnorm",),       # no activation, but what drifts between the modes
 }  # fmt: skip
+
+
+LEFT_GRADIENTS = "left/gradients"   # how large the gradients of earlier steps still were when a step's own arrived
 
 
 def parameter_name(root: str, name: str) -> str:

@@ -23,6 +23,7 @@ class Pass:
     training_steps: int                 # steps of training before it
     trained: Answers | None             # the newest training samples, at most `AnswerHistory.window`, oldest first
     answers: Answers
+    fresh: int = 0                      # training samples since the pass before
 
 
 @final
@@ -37,6 +38,7 @@ class AnswerHistory:
     newest: deque[Answers] = field(default_factory=deque)
     _open: list[Answers] = field(default_factory=list)
     _last: StepView | None = None
+    _seen_before: int = 0               # training samples at the pass before
 
     def add(self, step: StepView) -> Pass | None:
         """Take the answers at `step`; returns the pass that ended before it, if one did."""
@@ -57,7 +59,8 @@ class AnswerHistory:
         """End the pass that is under way, if one is."""
         if not self._open or self._last is None:
             return None
-        ended = Pass(self._last, self.training_steps, self.trained(), joined(self._open))
+        fresh, self._seen_before = self.seen - self._seen_before, self.seen
+        ended = Pass(self._last, self.training_steps, self.trained(), joined(self._open), fresh)
         self._open = []
         self.passes.append(ended)
         return ended

@@ -7,7 +7,7 @@ functional losses too. A step has N samples of C classes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, final
 
@@ -95,6 +95,18 @@ class Answers:
         return (self.right - chance) / (1 - chance) if chance < 1 else 0.0
 
 
+def newest(answers: Answers, count: int) -> Answers:
+    """The last `count` samples of `answers`, or all there are."""
+    cut = slice(max(0, len(answers) - count), None)
+    return replace(answers, scores=answers.scores[cut], labels=answers.labels[cut], samples=answers.samples[cut])
+
+
+def _logits(probabilities: Array) -> Array:
+    """Scores of which 0 is in between, as those of other losses are."""
+    inside = np.clip(probabilities.astype(np.float64), 1e-7, 1 - 1e-7)
+    return np.log(inside / (1 - inside))
+
+
 def joined(parts: list[Answers]) -> Answers:
     """Several batches as one. `parts` is not empty and of one network."""
     samples = tuple(one for part in parts for one in part.samples)
@@ -109,6 +121,8 @@ def joined(parts: list[Answers]) -> Answers:
 
 def _answers(loss: str, scores: Array, labels: Array, step: StepView) -> Answers | None:
     labels = np.asarray(labels)
+    if loss.endswith("BCELoss"):
+        scores = _logits(scores)
     if OF_NUMBERS.search(loss):
         return None
     soft = f"{loss}_input_2" in step.names()                                    # the same answers, judged by two labels

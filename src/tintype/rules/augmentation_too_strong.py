@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from tintype.debugger.collection import Collection
 from tintype.rules.answer_history import AnswerHistory, Pass
-from tintype.rules.answers import LOSS_INPUTS
+from tintype.rules.answers import LOSS_INPUTS, newest
 from tintype.rules.finding import Change, Finding, Knob, Remedy
 from tintype.rules.parameters import Parameters, parameter
 from tintype.rules.rule import Profile, Rule
@@ -41,9 +41,10 @@ class AugmentationTooStrong(Rule[AugmentationTooStrongParameters]):
     same, and LabelNoise tells them apart.
 
     Fires when at `patience` passes over the validation images in a row their accuracy is ahead of that of the newest
-    256 training images by more than `threshold`, by more than two standard errors, and by more than training gained
-    since the pass before (in the beginning training lags behind because it improves while it is measured), while
-    training is not even halfway from guessing to being right always (beyond that, a lead is what dropout is for).
+    256 training images (of those since the pass before) by more than `threshold`, by more than two standard errors, and
+    by more than training gained since the pass before (in the beginning training lags behind because it improves while
+    it is measured), while training is not even halfway from guessing to being right always (beyond that, a lead is what
+    dropout is for).
 
     Labels that are mixed (mixup, CutMix) have no accuracy, and are not judged.
 
@@ -76,9 +77,10 @@ class AugmentationTooStrong(Rule[AugmentationTooStrongParameters]):
         return f"{self.parameters.patience + 1} passes of evaluation are needed, and {self._passes} were saved"
 
     def _judge(self, ended: Pass) -> Iterable[Finding]:
-        trained, answers = ended.trained, ended.answers
-        if trained is None or trained.soft or min(len(trained), len(answers)) < LEAST_SAMPLES:
+        answers = ended.answers
+        if ended.trained is None or ended.trained.soft or min(ended.fresh, len(answers)) < LEAST_SAMPLES:
             return
+        trained = newest(ended.trained, ended.fresh)
         self._passes += 1
         before, self._before = self._before, trained.right
         lead = answers.right - trained.right

@@ -18,7 +18,7 @@ from tintype.rules.step_view import StepView
 if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
-OFF_CENTRE = 0.5                        # of the deviation: a mean further away is no normalisation for these images
+OFF_CENTRE = 1.0                        # deviations: strokes on an empty ground are no further off, photographs are
 NARROW, WIDE = 0.05, 3.0                # deviations between which pixels are normalised
 APART = 3.0                             # factor or deviations by which images of validation differ from training's
 BATCHES = 3                             # that are judged at the end of a training that had fewer images
@@ -43,7 +43,7 @@ class CheckInputImages(Rule[CheckInputImagesParameters]):
     Fires, once for each, when after `threshold_samples` images of training (or at the end of a shorter training)
 
     - the mean of a channel (of all pixels, when only reductions were saved) is further from 0 than `threshold_mean` and
-      than half the deviation, or the deviation is above 3 or below 0.05: pixels of 0 to 255 or of 0 to 1 as they came
+      than the deviation, or the deviation is above 3 or below 0.05: pixels of 0 to 255 or of 0 to 1 as they came
       out of the file, or normalised twice,
     - all pixels of all images are the same number, or all images of the first batch are the same image,
     - or images of validation have another mean (by three deviations) or deviation (by a factor of three).

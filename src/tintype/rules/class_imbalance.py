@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
 GROWTH = 1.5                            # looks are this factor of labels apart
+LEAST = 100                             # labels of a training that is over
 
 
 @final
@@ -39,9 +40,10 @@ class ClassImbalanceParameters(Parameters):
 class ClassImbalance(Rule[ClassImbalanceParameters]):
     """Some class is far rarer in the training images than another, so that the network learns to pass it over.
 
-    Fires, once for each class, when after `samples` labels of training the largest class has more than
-    `threshold_imbalance` times as many as the smallest, by two standard errors of both counts, so that 133 classes of
-    four images each are no imbalance. A class that the network has an output for and that never comes counts as none.
+    Fires, once for each class, when after `samples` labels of training (or at the end of a shorter one, of at least
+    100) the largest class has more than `threshold_imbalance` times as many as the smallest, by two standard errors of
+    both counts, so that 133 classes of four images each are no imbalance. A class that the network has an output for
+    and that never comes counts as none.
 
     **Needs** the labels of the loss (its second input), or what `labels_regex` finds. Cost: the inputs of the loss.
 
@@ -61,6 +63,7 @@ class ClassImbalance(Rule[ClassImbalanceParameters]):
     _counts: ClassCounts = field(default_factory=ClassCounts)
     _looked_at: int = 0
     _told: set[int] = field(default_factory=set)
+    _last: StepView | None = None       # with labels
 
     def check(self, log: TensorLog, step: StepView) -> Iterable[Finding]:
         given = self.parameters
@@ -74,6 +77,7 @@ class ClassImbalance(Rule[ClassImbalanceParameters]):
             self._counts.add(answers.labels, answers.predicted, classes=answers.classes)
         else:
             return ()
+        self._last = step
         due = self._counts.seen >= max(given.samples, GROWTH * self._looked_at)
         if literal:
             return list(self._literal(step)) if self._counts.seen >= given.samples else ()
@@ -81,6 +85,12 @@ class ClassImbalance(Rule[ClassImbalanceParameters]):
             return ()
         self._looked_at = self._counts.seen
         return list(self._rare(step))
+
+    def conclude(self, log: TensorLog) -> Iterable[Finding]:
+        if self.profile is Profile.SAGEMAKER or self._last is None or self._counts.seen < LEAST:
+            return ()
+        self._looked_at = self._counts.seen
+        return list(self._rare(self._last))
 
     def _rare(self, step: StepView) -> Iterator[Finding]:
         labels = self._counts.labels
@@ -106,7 +116,7 @@ class ClassImbalance(Rule[ClassImbalanceParameters]):
                 )  # fmt: skip
 
     def missing(self) -> str:
-        if self._counts.seen >= self.parameters.samples:
+        if self._looked_at or self._counts.seen >= self.parameters.samples:
             return ""
         return f"{self.parameters.samples} labels of training are needed, and {self._counts.seen} were saved"
 

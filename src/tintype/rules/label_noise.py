@@ -112,7 +112,9 @@ class LabelNoise(Rule[LabelNoiseParameters]):
         noisy = errors.at_least > self.parameters.threshold and errors.is_level
         valid = self._valid
         proven = valid is not None and valid.lead > PROVEN and errors.exceed(valid) and errors.is_as_sure_as(valid)
-        noisy = noisy and (errors.is_competent or (proven and errors.labels_are_random)) and errors.is_settled
+        # Of two classes nobody knows whether a label is random, but with a fifth of them wrong few can be right.
+        random = errors.labels_are_random or answers.classes == 2
+        noisy = noisy and (errors.is_competent or (proven and random)) and errors.is_settled
         noisy = noisy and (errors.labels_are_random or (errors.labels_are_spread and errors.exceed(self._valid)))
         self._in_a_row = self._in_a_row + 1 if noisy else 0
         if self._in_a_row >= PATIENCE:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
 FIRST_LOOK = 30                         # losses; a spike in fewer steps may be a warm start that recovers
+LEAST = 20                              # losses of a training that is over
 WINDOW = 10                             # losses of a level
 RECOVERED = 0.9                         # of the first loss: a training that came below it has survived its spike
 
@@ -48,7 +49,8 @@ class LearningRateTooHigh(Rule[LearningRateTooHighParameters]):
     Fires when the weights moved too fast, which is when some layer moved by more than `threshold` of its deviation in
     the median of its first steps, or came farther than 15 deviations from its start,
 
-    - and the loss lies at no less than 90 % of the first loss (after 30 steps at the earliest, two looks in a row),
+    - and the loss lies at no less than 90 % of the first loss (after 30 steps at the earliest, two looks in a row; one
+      is enough at the end of a training of at least 20 steps),
     - or rose from its best level to above `spike` times the first loss,
     - or whatever the loss does, when a layer came farther than 50 deviations within the first 300 steps: batch norms
       can keep a network alive that is thrown about, and it would learn better otherwise.
@@ -72,22 +74,32 @@ class LearningRateTooHigh(Rule[LearningRateTooHighParameters]):
     _losses: dict[str, list[float]] = field(default_factory=dict)
     _suspected: set[str] = field(default_factory=set)
     _said: bool = False
+    _last: StepView | None = None       # of training
 
     def check(self, log: TensorLog, step: StepView) -> Iterable[Finding]:
         if not step.is_training:
             return ()
         self._travel.add(step)
+        self._last = step
         for name in step.names(collection="losses"):
             if (value := loss_at(step, name)) is not None:
                 self._losses.setdefault(name, []).append(value)
-        count = max(map(len, self._losses.values()), default=0)
-        look = not self._said and count >= FIRST_LOOK and count % WINDOW == 0
-        return self._look(step) if look else ()
+        count = self._count
+        return self._look(step) if not self._said and count >= FIRST_LOOK and count % WINDOW == 0 else ()
+
+    def conclude(self, log: TensorLog) -> Iterable[Finding]:
+        if self._said or self._count < LEAST or self._last is None:
+            return ()
+        self._suspected.update(self._losses)
+        return self._look(self._last)
+
+    @property
+    def _count(self) -> int:
+        return max(map(len, self._losses.values()), default=0)
 
     def missing(self) -> str:
-        count = max(map(len, self._losses.values()), default=0)
-        if count < FIRST_LOOK:
-            return f"{FIRST_LOOK} losses of training are needed, and {count} were saved"
+        if self._count < LEAST:
+            return f"{LEAST} losses of training are needed, and {self._count} were saved"
         return "" if self._travel.steps > 1 else "weights of the first steps are needed, and none were saved"
 
     def _look(self, step: StepView) -> Iterator[Finding]:

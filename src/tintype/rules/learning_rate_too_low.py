@@ -19,7 +19,8 @@ from tintype.rules.weight_travel import WEIGHTS, WeightTravel
 if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
-LEAST_LOSSES = 50
+LEAST_LOSSES = 20
+ENOUGH_LOSSES = 50                      # for which `threshold` is meant: of a shorter training less is expected
 SMALL_DROP = 0.05                       # of the first level: a training that took off more is under way
 
 
@@ -36,13 +37,15 @@ class LearningRateTooLowParameters(Parameters):
 class LearningRateTooLow(Rule[LearningRateTooLowParameters]):
     """The weights have hardly moved when the training is over, and neither has the loss.
 
-    Fires at the end of a training of at least 50 steps
+    Fires at the end of a training of at least 20 steps
 
-    - when no weight tensor came farther from its start than `threshold` of its deviation, though at least one did move,
-      and the loss is not lower by 5 % than it was. A healthy training of 50 steps comes 0.3 to 10 deviations far.
-      Gradients that are clipped far below their size look the same and have the same remedy;
-    - when all of the movement was in the first half, the loss did not fall in the second, and lies at more than half of
-      its first level: the rate decayed to nothing too early, as when a schedule for epochs is stepped at each batch.
+    - when no weight tensor came farther from its start than `threshold` of its deviation (in proportion less when there
+      were fewer than 50 steps), though at least one did move, and the loss is not lower by 5 % than it was. A healthy
+      training of 50 steps comes 0.3 to 10 deviations far. Gradients that are clipped far below their size look the same
+      and have the same remedy;
+    - after 50 steps, when all of the movement was in the first half, the loss did not fall in the second, and lies at
+      more than half of its first level: the rate decayed to nothing too early, as when a schedule for epochs is stepped
+      at each batch.
 
     A training may begin as slowly as that in a warm-up; so nothing is said before it is over. A fine-tuning with a rate
     that is low on purpose lowers its loss and is not reported.
@@ -75,7 +78,8 @@ class LearningRateTooLow(Rule[LearningRateTooLowParameters]):
         farthest = max(travelled, key=travelled.__getitem__, default="")
         if self.missing() or self._last is None or not travelled.get(farthest):
             return
-        step, limit = self._last, self.parameters.threshold
+        count = max(map(len, self._losses.values()))
+        step, limit = self._last, self.parameters.threshold * min(1.0, count / ENOUGH_LOSSES)
         late = self._travel.travelled_since(step.mode_step // 2)
         if travelled[farthest] < limit and not any(map(_fell, self._losses.values())):
             message = (
@@ -83,7 +87,7 @@ class LearningRateTooLow(Rule[LearningRateTooLowParameters]):
                 f"of its deviation ({farthest}), and the loss is where it was"
             )
             measured, cause = travelled[farthest], CAUSE
-        elif late < limit and not any(map(_fell_late, self._losses.values())):
+        elif count >= ENOUGH_LOSSES and late < limit and not any(map(_fell_late, self._losses.values())):
             message = (
                 f"in the second half of {step.mode_step + 1} steps no layer moved by more than {late:.2g} of its "
                 "deviation, and the loss stayed at more than half of its first level"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, final
 
-from tintype.profiler.readers import JobProfile
+from tintype.profiler.phases import Outside
+from tintype.profiler.readers import JobProfile, Table
 from tintype.profiler.system_metrics import PROCESS_MEMORY
 from tintype.rules.finding import Remedy
 from tintype.rules.parameters import Parameters, parameter
@@ -16,6 +17,7 @@ from tintype.rules.trend_of_memory import growth
 
 MEGABYTE = 1e6
 LEAST_STEPS = 30
+LONG_LOOK = 0.1                         # seconds that the profiler took, from which on it may have taken memory, too
 
 
 @final
@@ -37,7 +39,8 @@ class MemoryLeak(ProfilerRule[MemoryLeakParameters]):
     and the last: large batches now and then lift the peaks, and only what is kept lifts the floor.
 
     **Needs** 20 samples of the job's memory, which our sampler takes (SageMaker's files only have the machine's), and
-    30 steps where steps are known: the first few of any training allocate what all others use.
+    30 steps where steps are known: the first few of any training allocate what all others use. Samples before the end
+    of the profiler's own window of operators do not count: reading it takes memory.
 
     SageMaker has no such rule.
     """
@@ -54,8 +57,10 @@ class MemoryLeak(ProfilerRule[MemoryLeakParameters]):
         given = self.parameters
         if 0 < (steps := len(job.steps())) < LEAST_STEPS:
             return self.judged(datapoints=steps, missing=too_few(steps, LEAST_STEPS, "steps"))
+        count = 0
         for node in job.system().nodes:
-            table = in_loop(job, job.system().table(PROCESS_MEMORY, node))
+            table = _undisturbed(job, in_loop(job, job.system().table(PROCESS_MEMORY, node)))
+            count = max(count, len(table.times))
             if len(table.times) < LEAST_SAMPLES:
                 continue
             values = table.values.ravel()
@@ -73,8 +78,19 @@ class MemoryLeak(ProfilerRule[MemoryLeakParameters]):
                     details=details, datapoints=len(values), triggered=1, violations=1, findings=(found,)
                 )
             return self.judged(details=details, datapoints=len(values))
-        count = max((len(job.system().table(PROCESS_MEMORY, node).times) for node in job.system().nodes), default=0)
         return self.judged(datapoints=count, missing=too_few(count, LEAST_SAMPLES, "samples of the job's memory"))
+
+
+def _undisturbed(job: JobProfile, table: Table) -> Table:
+    """The samples since the profiler's last window of operators: reading it takes memory that the process keeps."""
+    found = job.spans()
+    if Outside.CLOSER_LOOK.value not in found.names:
+        return table
+    of_profiler = found.spans["name"] == found.names.index(Outside.CLOSER_LOOK.value)
+    looks = found.spans[of_profiler & (found.spans["duration"] >= LONG_LOOK)]
+    since = float((looks["start"] + looks["duration"]).max()) if len(looks) else 0.0
+    later = table.times > since
+    return Table(table.times[later], table.names, table.values[later])
 
 
 CAUSE = "something keeps what past steps made: losses that are not detached, lists of outputs, a cache without a limit"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TINY = 0.1                              # times 1 / threshold: the scale below which weights pass nothing on
 # Tables that are looked up are not multiplied with: their scale does not depend on their width.
+WHOLE = 3.0                             # the scale of which half of the layers may not all be larger
 EMBEDDING = re.compile(r"(?i)(embed|token|position|pos_|wte|wpe)")
 
 
@@ -51,12 +52,15 @@ class PoorWeightInitialization(Rule[PoorWeightInitializationParameters]):
     to 1.4 keeps the size of signals (Glorot, He); PyTorch's default is 0.58, and layers of trained networks lie between
     0.1 and 5.
 
-    Fires, once for each layer, when within the first `steps` steps of training the weights (of two axes and more, no
-    embeddings)
+    Fires, once for each layer, when the weights (of two axes and more, no embeddings), as they are first seen within
+    the first `steps` steps of training,
 
     - have a scale above `threshold`, or below a hundredth of one (with the default),
+    - are of one sign, all of them, and so large that their sum is above `threshold` times a unit's share,
     - or are all the same number and not zero: such units are copies of each other, and stay so,
     - or are all zero and still are at a second step: nothing passes.
+
+    Fires too when half of the layers have a scale above 3, each of which makes signals larger than the one before.
 
     **Needs** `std`, `min` and `max` of the weights with their shapes, or whole weights, at a step below `steps`.
 
@@ -79,6 +83,7 @@ class PoorWeightInitialization(Rule[PoorWeightInitializationParameters]):
     _signs: InitialSigns = field(default_factory=InitialSigns)
     _zero: set[str] = field(default_factory=set)
     _told: set[str] = field(default_factory=set)
+    _scales: dict[str, float] = field(default_factory=dict)     # of the layers as they were first seen
     _looked: bool = False
 
     def check(self, log: TensorLog, step: StepView) -> Iterable[Finding]:
@@ -91,7 +96,9 @@ class PoorWeightInitialization(Rule[PoorWeightInitializationParameters]):
                 step, given.activation_inputs_regex, given.threshold, given.distribution_range, given.patience
             )
             return [self._finding(step, *sign) for sign in signs]
-        return [found for name in weights(step) if name not in self._told for found in self._judge(step, name)]
+        known = len(self._scales)
+        found = [one for name in weights(step) if name not in self._told for one in self._judge(step, name)]
+        return [*found, *self._all_large(step)] if len(self._scales) > known and not self._told else found
 
     def _judge(self, step: StepView, name: str) -> Iterator[Finding]:
         shape, std = step.shape(name), step.number(name, "std")
@@ -99,9 +106,12 @@ class PoorWeightInitialization(Rule[PoorWeightInitializationParameters]):
         if shape is None or len(shape) < 2 or std is None or math.isnan(std) or EMBEDDING.search(name):
             return
         self._looked = True
+        constant = std == 0 or (low is not None and low == high)
+        if name in self._scales and not (constant and not low):         # it has been trained since
+            return
         inputs, outputs = math.prod(shape[1:]), shape[0] * math.prod(shape[2:])
         scale, most = std * math.sqrt(inputs), self.parameters.threshold
-        constant = std == 0 or (low is not None and low == high)
+        large = self._scales[name] = std * math.sqrt(min(inputs, outputs))
         if constant and not low:
             stays = name in self._zero
             self._zero.add(name)
@@ -110,10 +120,19 @@ class PoorWeightInitialization(Rule[PoorWeightInitializationParameters]):
         elif constant and shape[0] > 1:
             same = f"the weights {name} are all {low:.4g}: its units are copies of each other"
             yield self._told_of(step, name, 0.0, 0.0, same)
-        elif (large := std * math.sqrt(min(inputs, outputs))) > most:
+        elif large > most:
             yield self._told_of(step, name, large, most, f"the weights {name} are too large")
+        elif min(shape[0], inputs) > 1 and (sided := _one_sided(low, high) * math.sqrt(inputs * outputs)) > most:
+            yield self._told_of(step, name, sided, most, f"the weights {name} are all of one sign, and too large")
         elif scale < TINY / most and not constant and name not in self._zero:
             yield self._told_of(step, name, scale, TINY / most, f"the weights {name} are too small")
+
+    def _all_large(self, step: StepView) -> Iterator[Finding]:
+        middle = sorted(self._scales.values())[(len(self._scales) - 1) // 2]
+        if len(self._scales) > 1 and middle > WHOLE:
+            largest = max(self._scales, key=self._scales.__getitem__)
+            message = f"half of the layers have weights that are too large, {largest} the largest"
+            yield self._told_of(step, largest, middle, WHOLE, message)
 
     def _told_of(self, step: StepView, name: str, measured: float, threshold: float, message: str) -> Finding:
         self._told.add(name)
@@ -130,6 +149,11 @@ class PoorWeightInitialization(Rule[PoorWeightInitializationParameters]):
         return Finding(
             self.NAME, step.step, step.mode, step.mode_step, name, measured, threshold, message, CAUSE, REMEDY
         )
+
+
+def _one_sided(low: float | None, high: float | None) -> float:
+    """The middle of weights that are all positive, or all negative; 0 of others."""
+    return abs(low + high) / 2 if low is not None and high is not None and low * high >= 0 else 0.0
 
 
 CAUSE = "the layer was not initialised for its width, or with one constant, or a checkpoint was read wrongly"

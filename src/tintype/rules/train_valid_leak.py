@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MOST = 200_000                          # training images that are remembered (4 MB of fingerprints)
 SAME = 1e-4                             # difference of fingerprints, in their deviation over the images
 SHOWN = 20
+AGAIN = 0.8                             # of the training images: so many in a pass are the training split, judged too
 
 PRINTS = whole("fingerprints", f"^{FINGERPRINTS}$", save_config=OFTEN)
 
@@ -40,6 +41,21 @@ class TrainValidLeakParameters(Parameters):
 
 
 @final
+@dataclass(frozen=True)
+class Batch:
+    """What is known of the images of one batch of evaluation."""
+
+    prints: Array | None
+    ids: list[str]
+
+    def __len__(self) -> int:
+        return max(0 if self.prints is None else len(self.prints), len(self.ids))
+
+
+Marked = tuple[Batch, Array]            # with which of its images are training images
+
+
+@final
 @dataclass
 class TrainValidLeak(Rule[TrainValidLeakParameters]):
     """Validation images are among the training images, so that the validation loss says nothing of new ones.
@@ -50,9 +66,10 @@ class TrainValidLeak(Rule[TrainValidLeakParameters]):
 
     Fires, once, when of the validation images more than `threshold`, and at least `least` of them, have the fingerprint
     of a training image, or its path. A fingerprint is a few fixed projections of what the network is given; an image
-    counts as the same when all of them agree to 1/10,000 of their deviation. Training images that are augmented match
-    only when they come by unchanged (an image that is flipped half of the time does so soon; a random crop hardly
-    ever), so that silence is no proof there.
+    counts as the same when all of them agree to 1/10,000 of their deviation. Batches of nothing but training images are
+    left out when together they are most of those, and others come besides: a script may judge both splits. Training
+    images that are augmented match only when they come by unchanged (an image that is flipped half of the time does so
+    soon; a random crop hardly ever), so that silence is no proof there.
 
     **Needs** the samples' fingerprints (collection fingerprints) or paths, in training and evaluation. SageMaker has no
     such rule.
@@ -67,9 +84,8 @@ class TrainValidLeak(Rule[TrainValidLeakParameters]):
     parameters: TrainValidLeakParameters = field(default_factory=TrainValidLeakParameters)
     profile: Profile = Profile.RIGHT
     _trained: list[Array] = field(default_factory=list)         # fingerprints, float32 N×K
-    _valid: list[Array] = field(default_factory=list)           # of the pass under way
     _trained_paths: set[str] = field(default_factory=set)
-    _valid_ids: list[str] = field(default_factory=list)
+    _batches: list[Batch] = field(default_factory=list)         # of the pass under way
     _last: StepView | None = None                               # of evaluation
     _judged: bool = False
     _said: bool = False
@@ -88,9 +104,7 @@ class TrainValidLeak(Rule[TrainValidLeakParameters]):
             return found
         if step.mode is Mode.EVAL and (prints is not None or names):
             self._last = step
-            if prints is not None and prints.ndim == 2:
-                self._valid.append(prints)
-            self._valid_ids += names
+            self._batches.append(Batch(prints if prints is not None and prints.ndim == 2 else None, names))
         return ()
 
     def conclude(self, log: TensorLog) -> Iterable[Finding]:
@@ -100,28 +114,47 @@ class TrainValidLeak(Rule[TrainValidLeakParameters]):
         return "" if self._judged else "fingerprints or paths of samples in training and evaluation are needed"
 
     def _judge(self) -> Iterator[Finding]:
-        step, ids = self._last, self._valid_ids
-        known = np.concatenate(self._trained) if self._trained else np.zeros((0, 0))
-        asked = np.concatenate(self._valid) if self._valid else np.zeros((0, 0))
-        self._last, self._valid, self._valid_ids = None, [], []
+        step, batches = self._last, self._batches
+        self._last, self._batches = None, []
         if step is None:
             return
-        same = np.zeros(max(len(asked), len(ids)), dtype=bool)
-        if len(known) > 1 and known.shape[1:] == asked.shape[1:]:
-            self._judged = True
-            same[: len(asked)] |= found_in(asked, known)
-        if self._trained_paths and ids:
-            self._judged = True
-            same[: len(ids)] |= [one in self._trained_paths for one in ids]
-        count, share = int(same.sum()), float(same.mean())
+        known = np.concatenate(self._trained) if self._trained else np.zeros((0, 0))
+        marked = [(one, self._known(one, known)) for one in batches]
+        judged = list(self._without_training_split(marked, known))
+        same = np.concatenate([found for _, found in judged])
+        count, share = int(same.sum()), float(same.mean()) if len(same) else 0.0
         if count < self.parameters.least or share <= self.parameters.threshold:
             return
         self._said = True
+        ids = [name for one, _ in judged for name in one.ids]
         shown = tuple(ids[one] for one in np.flatnonzero(same)[:SHOWN]) if len(ids) == len(same) else ()
         yield Finding(
             self.NAME, step.step, step.mode, step.mode_step, FINGERPRINTS, share, self.parameters.threshold,
             f"{count} of {len(same)} validation images ({100 * share:.3g} %) are training images", CAUSE, REMEDY, shown,
         )  # fmt: skip
+
+    def _known(self, batch: Batch, known: Array) -> Array:
+        """For each image of a batch whether it is a training image."""
+        same = np.zeros(len(batch), dtype=bool)
+        if batch.prints is not None and len(known) > 1 and known.shape[1:] == batch.prints.shape[1:]:
+            self._judged = True
+            same[: len(batch.prints)] |= found_in(batch.prints, known)
+        if self._trained_paths and batch.ids:
+            self._judged = True
+            same[: len(batch.ids)] |= [one in self._trained_paths for one in batch.ids]
+        return same
+
+    def _without_training_split(self, marked: list[Marked], known: Array) -> Iterator[Marked]:
+        again = sum(len(found) for _, found in marked if found.all())
+        others = any(not found.all() for _, found in marked)
+        whole = others and again >= AGAIN * (len(self._trained_paths) or _distinct(known))
+        yield from ((one, found) for one, found in marked if not (whole and found.all()))
+
+
+def _distinct(known: Array) -> int:
+    """How many images there are among fingerprints that come again in every epoch."""
+    scale = SAME * (known.std(axis=0) + 1e-12) if len(known) else 1.0
+    return len(np.unique(np.round(known / scale), axis=0))
 
 
 def found_in(asked: Array, known: Array) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from statistics import NormalDist
 from typing import TYPE_CHECKING, ClassVar, final
 
 from tintype.debugger.collection import Collection
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
 UNIFORM = math.sqrt(3)                  # largest value of a uniform distribution, in its deviations
+NORMAL = 200                            # elements from which the extremes of a normal distribution are known well
 
 
 @final
@@ -41,8 +43,8 @@ class UntrainedLayers(Rule[UntrainedLayersParameters]):
     Fires when after `num_steps` steps, or at the end of the training, weights have not changed at all since the first
     step and still look fresh: distributed uniformly about 0 (PyTorch's initialisation of linear and convolutional
     layers, recognised by its extremes, ±1.73 deviations), or all exactly 1 (a normalisation). Trained weights have
-    tails, and scales that differ. Layers initialised from a normal distribution are recognised by their normalisations
-    alone.
+    tails, and scales that differ. A normal distribution is recognised by its extremes and its mean, which chance may
+    give to one trained layer or another: it counts when all layers that have not changed are as random as that.
 
     **Needs** `min, max, mean, std` of weights, of frozen ones too, at two steps that are far enough from each other.
     SageMaker's nearest rule is UnchangedTensor, which cannot tell such layers from a pretrained backbone.
@@ -60,11 +62,14 @@ class UntrainedLayers(Rule[UntrainedLayersParameters]):
     _last: StepView | None = None
     _began: int = -1                    # mode step of the first weights
     _said: set[str] = field(default_factory=set)
+    _sizes: dict[str, int] = field(default_factory=dict)        # elements of each weight
 
     def check(self, log: TensorLog, step: StepView) -> Iterable[Finding]:
         if not step.is_training or not self._travel.add(step):
             return ()
         self._last = step
+        for name in self._travel.first.keys() - self._sizes.keys():
+            self._sizes[name] = math.prod(step.shape(name) or ())
         if self._began < 0:
             self._began = step.mode_step
         return self._judge(step) if step.mode_step - self._began >= self.parameters.num_steps else ()
@@ -76,7 +81,11 @@ class UntrainedLayers(Rule[UntrainedLayersParameters]):
         return "" if self._travel.steps > 1 else "weights of two steps are needed, and fewer were saved"
 
     def _judge(self, step: StepView) -> Iterable[Finding]:
-        fresh = [name for name in self._travel.unmoved if self._is_fresh(self._travel.first[name])]
+        unmoved = {name: self._travel.first[name] for name in self._travel.unmoved}
+        fresh = [name for name, one in unmoved.items() if self._is_fresh(one)]
+        others = [name for name in unmoved if name not in fresh and self._sizes[name] >= NORMAL]
+        if all(_is_normal(unmoved[name], self._sizes[name]) for name in others):
+            fresh += others
         new = [name for name in fresh if name not in self._said]
         self._said.update(new)
         if not new:
@@ -96,6 +105,14 @@ class UntrainedLayers(Rule[UntrainedLayersParameters]):
         near = self.parameters.tolerance * UNIFORM * deviation
         uniform = abs(high - UNIFORM * deviation) < near and abs(low + UNIFORM * deviation) < near
         return deviation > 0 and uniform and abs(mean) < 0.1 * deviation
+
+
+def _is_normal(one: Figures, size: int) -> bool:
+    """Whether the figures are those of `size` numbers of a normal distribution about 0, as near as chance has it."""
+    low, high, mean, deviation = one
+    extreme = NormalDist().inv_cdf(0.5 ** (1 / size))           # the median of the largest; it varies by its inverse
+    usual = all(-1.5 < (end / deviation - extreme) * extreme < 4 for end in (high, -low)) if deviation > 0 else False
+    return usual and abs(mean) < 4 * deviation / math.sqrt(size)
 
 
 CAUSE = (
