@@ -50,6 +50,15 @@ def test_the_bound_is_amdahls(tmp_path: Path) -> None:
     assert found.limiter.bound == pytest.approx(1 / (1 - share), rel=0.02)
 
 
+def test_what_the_profiler_took_is_no_part_of_the_loop(tmp_path: Path) -> None:
+    plain = diagnose(WAITS.write(tmp_path / "plain"))
+    looked = diagnose(replace(WAITS, between={Outside.CLOSER_LOOK: 5000.0}).write(tmp_path / "looked"))
+    assert plain is not None
+    assert looked is not None
+    assert looked.limiter.limiter is plain.limiter.limiter
+    assert looked.limiter.share == pytest.approx(plain.limiter.share, rel=0.02)
+
+
 def test_computing_that_is_mostly_the_optimizer_says_so(tmp_path: Path) -> None:
     found = diagnose(replace(JOB, phases={**COMPUTING, Phase.OPTIMIZER: 200.0}).write(tmp_path / "optimizer"))
     assert found is not None

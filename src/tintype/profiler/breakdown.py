@@ -74,9 +74,14 @@ class Breakdown:
         """From the first step to the last."""
         return self.loop_end - self.loop_start
 
+    @property
+    def own(self) -> float:
+        """The loop without what the profiler took for its windows."""
+        return self.loop - self.seconds[Activity.CLOSER_LOOK]
+
     def share(self, *activities: Activity) -> float:
-        """Of the loop, 0..1."""
-        return sum(self.seconds[one] for one in activities) / self.loop if self.loop > 0 else 0.0
+        """Of the loop's own time, 0..1."""
+        return sum(self.seconds[one] for one in activities) / self.own if self.own > 0 else 0.0
 
 
 _KNOWN: WeakKeyDictionary[JobProfile, Breakdown | None] = WeakKeyDictionary()     # many ask about the same profile

@@ -121,7 +121,7 @@ class Diagnosis:
 def diagnose(profile: JobProfile) -> Diagnosis | None:
     """What limits the job, or None when no steps with phases were recorded."""
     times = break_down(profile)
-    if times is None or not times.has_phases or times.loop <= 0:
+    if times is None or not times.has_phases or times.own <= 0:
         return None
     seconds = times.seconds
     waiting = seconds[Activity.DATA_WAIT]
@@ -138,7 +138,7 @@ def diagnose(profile: JobProfile) -> Diagnosis | None:
         (Limiter.CHECKPOINTING, "spans of saving", seconds[Activity.CHECKPOINT]),
         (Limiter.BETWEEN, "time after a step and before the next", seconds[Activity.BETWEEN]),
     ]
-    candidates = [Candidate(limiter, time, time / times.loop, words) for limiter, words, time in found if time > 0]
+    candidates = [Candidate(limiter, time, time / times.own, words) for limiter, words, time in found if time > 0]
     start = seconds[Activity.INITIALIZATION]
     if start > 0 and times.total > 0:
         words = "from the start of the job to its first step"
