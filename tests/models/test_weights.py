@@ -251,3 +251,9 @@ def test_a_damaged_file_is_a_bad_archive(tmp_path: Path) -> None:
     path.write_bytes(b"<html>not found</html>")
     with pytest.raises(BadArchive, match=r"w\.pth cannot be read as weights|not a file of tensors"):
         load(network(), Weights(path, "a file"))
+
+
+@pytest.mark.parametrize("name", ["resnt18", "vit_b_17", "hf-hub:timm/resnet18"])
+def test_a_network_that_there_is_not_is_no_matter_of_paths(name: str, settings: Settings, caches: HubCaches) -> None:
+    with pytest.raises(NotFound, match="there is no network named"):
+        resolve(name, None, settings=settings, caches=caches)

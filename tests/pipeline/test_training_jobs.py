@@ -34,3 +34,10 @@ def test_data_that_are_not_there_are_refused_at_once(workspace: Workspace, colou
         base_plan(workspace, TrainingRequest("ants", f"{colours}s", {}))
     with pytest.raises(InvalidRequest, match="no data set is named"):
         base_plan(workspace, TrainingRequest("ants", absolute(""), {}))
+
+
+def test_a_seed_is_a_hyperparameter_like_others(workspace: Workspace, colours: Path) -> None:
+    assert base_plan(workspace, TrainingRequest("ants", str(colours), {}, seed=3)).seed == 3
+    assert base_plan(workspace, TrainingRequest("ants", str(colours), {"Seed": "4"}, seed=3)).seed == 4
+    with pytest.raises(InvalidRequest, match="'seed': input should be greater than or equal to 0, got -1"):
+        base_plan(workspace, TrainingRequest("ants", str(colours), {}, seed=-1))

@@ -55,6 +55,12 @@ def connected(role: str, bucket: str) -> Remote:
     return connect(role, bucket)
 
 
+def refuse_account(on: Place, role: str, bucket: str) -> None:
+    """`InvalidRequest` for a role or a bucket where nothing of them is used."""
+    if on is Place.HERE and (role or bucket):
+        raise InvalidRequest("--role and --bucket are for --on sagemaker; add that, or leave them out")
+
+
 def trainer_spec(fixed: Mapping[str, Value], resources: Resources, max_runtime: float) -> JobSpec:
     """The built-in trainer as a job there; its metrics are read by regexes of one group, as SageMaker wants them."""
     return JobSpec(

@@ -17,6 +17,7 @@ from tintype.cli.amazon import (
     RoleOption,
     connected,
     recipe_there,
+    refuse_account,
     train_there,
     trainer_spec,
 )
@@ -108,6 +109,7 @@ def train(
 ) -> None:
     """Train one model with given hyperparameters, or run your own training script."""
     data, entry_point = data_or_script(data, entry_point)
+    refuse_account(on, role, bucket)
     if entry_point is not None:
         refuse_trainers(
             model=model, weights=weights, freeze=freeze, epochs=epochs, image_size=image_size, strict=strict

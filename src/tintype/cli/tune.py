@@ -16,6 +16,7 @@ from tintype.cli.amazon import (
     RoleOption,
     connected,
     recipe_there,
+    refuse_account,
     trainer_settings,
     trainer_spec,
     tune_there,
@@ -153,6 +154,7 @@ def tune(
 ) -> None:
     """Search for the best hyperparameters; every trial is a training job."""
     data, entry_point = data_or_script(data, entry_point)
+    refuse_account(on, role, bucket)
     if entry_point is not None:
         refuse_trainers(
             model=model, weights=weights, freeze=freeze, epochs=epochs, image_size=image_size, strict=strict

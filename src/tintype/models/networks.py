@@ -91,6 +91,13 @@ def known_names() -> list[str]:
     return sorted({*timm.list_models(), *OWN_NETWORKS, *ALIASES})
 
 
+def refuse_unknown(name: str) -> None:
+    """`NotFound`, with names that are near, when there is no network of that name."""
+    architecture = name.split(".")[0]
+    if name not in OWN_NETWORKS and (":" in name or not timm.is_model(ALIASES.get(architecture, architecture))):
+        raise not_found("network", name, known_names())
+
+
 def create(name: str, classes: int, *, image_size: int, drop_rate: float = 0.0) -> Network:
     """Build the network `name` with a new head for `classes`, for square images of `image_size` pixels.
 
@@ -179,9 +186,8 @@ def freeze(network: Network, depth: Depth) -> None:
 
 
 def _create_timm(name: str, classes: int, image_size: int, drop_rate: float) -> nn.Module:
+    refuse_unknown(name)
     architecture = name.split(".")[0]
-    if not timm.is_model(architecture) or ":" in name:
-        raise not_found("network", name, known_names())
     source = architecture if name in TORCHVISION_NORM else name
     options: dict[str, Any] = {"num_classes": classes, "drop_rate": drop_rate}
     published = timm.get_pretrained_cfg(architecture)

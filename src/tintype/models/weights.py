@@ -20,7 +20,7 @@ from pathlib import Path
 from tintype.errors import InvalidRequest, NotFound
 from tintype.models import downloads, state_dict
 from tintype.models.archive import Archive
-from tintype.models.networks import ALIASES, OWN_NETWORKS, Network, PreprocessingDefaults, create
+from tintype.models.networks import ALIASES, OWN_NETWORKS, Network, PreprocessingDefaults, create, refuse_unknown
 from tintype.models.published import HubCaches, Published, places, published_for
 from tintype.settings import Settings
 from tintype.storage import file_sha256
@@ -81,6 +81,7 @@ def resolve(
         tried[path] = None
     if name in OWN_NETWORKS:
         return Weights(None, f"none, since {name} is trained from scratch")
+    refuse_unknown(name)                    # rather than a list of paths
     if settings.offline:
         raise _nowhere(name, tried, "Tintype is offline")
     return _download(name, tried, caches, digest)

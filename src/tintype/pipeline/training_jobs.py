@@ -25,7 +25,7 @@ from tintype.training.plan import DataPlan, TrainingPlan, parse_plan
 from tintype.workspace import Workspace
 
 PLAN_FILE = "plan.json"         # of a job's input/config
-WEIGHTS = "weights"
+WEIGHTS, SEED = "weights", "seed"
 NO_FILES = ("none", "auto", "")     # what weights may be beside a file
 RETRIES = 1                     # the trainer goes on from its checkpoint, bit for bit
 FINDING = "find-weights"
@@ -109,9 +109,8 @@ def base_plan(workspace: Workspace, request: TrainingRequest) -> TrainingPlan:
         directory=workspace.job_directory(request.name),
         data=DataPlan(location=absolute(request.data), strict=request.strict),
         settings=workspace.settings,
-        seed=request.seed,
     )
-    return plan_from(request.hyperparameters, plan)
+    return plan_from({SEED: request.seed, **by_first_names(request.hyperparameters)}, plan)
 
 
 def take_over(plan: TrainingPlan, trial: Job) -> bool:
