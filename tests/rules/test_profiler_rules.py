@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.rules.profiles import COMPUTING, WAITING, Told, noise
+from tests.profiler.recordings import Ticking, span_writer
+from tests.rules.profiles import COMPUTING, MS, WAITING, Told, noise
 from tintype.errors import InvalidRequest, NotFound
 from tintype.profiler.phases import Outside, Phase
-from tintype.profiler.readers import open_profile
+from tintype.profiler.readers import JobProfile, open_profile
+from tintype.profiler.span_files import Span
 from tintype.profiler.system_metrics import (
     CPU_THROTTLED,
     GPU_THROTTLED,
@@ -119,10 +121,24 @@ def test_what_is_healthy_is_left_alone(tmp_path: Path, told: Told) -> None:
 
 
 def test_memory_that_the_profiler_took_is_no_leak(tmp_path: Path) -> None:
-    growing = replace(ON_CPU, memory=lambda n: 10 + min(n, 40) / 4)     # as its window is read, until 20 s
-    assert "MemoryLeak" not in fired(judged(replace(growing, between={Outside.CLOSER_LOOK: 300.0}), tmp_path / "own"))
-    leaking = replace(ON_CPU, memory=lambda n: 10 + n / 10, between={Outside.CLOSER_LOOK: 300.0}, steps=60)
-    assert "MemoryLeak" in fired(judged(leaking, tmp_path / "a leak"))
+    def look(root: Path) -> JobProfile:
+        """The profile of `root`, whose window of operators was read from the second second to the 32nd."""
+        clock = Ticking()
+        writer = span_writer(root, clock, "0-algo-1-window")
+        begun = clock.now + 2_000 * MS
+        writer.add(Span(Outside.CLOSER_LOOK, Outside.CLOSER_LOOK, begun, begun + 30_000 * MS))
+        writer.end()
+        return open_profile(root)
+
+    def leaks(job: JobProfile) -> bool:
+        return any(one.triggered for one in judge_profile(job, [make_profiler_rule("MemoryLeak")]))
+
+    growing = replace(ON_CPU, memory=lambda n: 10 + min(n, 60) / 4 + n / 1000)
+    assert leaks(growing.write(tmp_path / "nobody"))
+    growing.write(tmp_path / "the profiler")
+    assert not leaks(look(tmp_path / "the profiler"))
+    replace(ON_CPU, memory=lambda n: 10 + n / 10).write(tmp_path / "both")
+    assert leaks(look(tmp_path / "both"))
 
 
 def test_slow_steps_are_not_the_trainings_when_other_programs_took_the_processors(tmp_path: Path) -> None:
