@@ -35,12 +35,13 @@ WHOLE = """
 ## Whole scripts
 
 Scripts with data, network and loop of their own, in the manner of tutorials: other depths, rates, lengths (from 30
-steps on) and mistakes. They were written last, and judged before a rule was touched for them: 49 of 62 faults were named
-(79.0 %), and 10 findings made over 39 healthy trainings (25.6 %). What was wrong in general was mended then: a script
-with many transforms of torchvision was not seen at all, nor one that never calls `optimizer.step()`; gradients that
-nobody clears are now seen as such; trainings of fewer than 50 steps or 500 labels were not judged; weights drawn from a
-normal distribution were not known as fresh, nor weights ten times too large; probabilities given to `BCELoss` were taken
-for logits; a training split that is judged beside the other was taken for a leak. The table is of the rules since.
+steps on) and mistakes. They were written last, and judged before a rule was touched for them: 49 of 62 faults were
+named (79.0 %), and 10 findings made over 39 healthy trainings (25.6 %). What was wrong in general was mended then: a
+script with many transforms of torchvision was not seen at all, nor one that never calls `optimizer.step()`; gradients
+that nobody clears are now seen as such; trainings of fewer than 50 steps or 500 labels were not judged; weights drawn
+from a normal distribution were not known as fresh, nor weights ten times too large; probabilities given to `BCELoss`
+were taken for logits; a training split that is judged beside the other was taken for a leak. The table is of the rules
+since.
 """
 DRAWN = """
 ## Drawn at random

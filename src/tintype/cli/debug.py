@@ -29,6 +29,7 @@ WIDE, NARROW = 32, 10                   # characters of a sparkline ...
 WIDE_CONSOLE = 110                      # ... and of a console that has room for a wide one
 TENSORS_SHOWN = 60
 FINDINGS_SHOWN = 3                      # of each rule; --json has all that were kept
+CONSEQUENCES = frozenset({"LossNotDecreasing", "GradientNoise", "ClassCollapse", "DeadClass"})      # as a rule
 COLOURS = {
     RuleStatus.ISSUES_FOUND: "bold red",
     RuleStatus.ERROR: "bold magenta",
@@ -66,16 +67,31 @@ def say(call: Invocation, view: DebugView) -> None:
     for state in view.states:
         if state.details and state.status is not RuleStatus.ISSUES_FOUND:
             call.say(f"  [dim]{state.name}: {escape(state.details)}[/]")
-    for state in view.states:
-        for finding in view.findings[state.name][:FINDINGS_SHOWN]:
-            say_finding(call, state.name, finding)
-        if state.findings > FINDINGS_SHOWN:
+    for state in causes_first(view.states):
+        shown = first_of_each_tensor(view.findings[state.name])[:FINDINGS_SHOWN]
+        for number, finding in enumerate(shown):
+            again = number > 0 and _remedy(finding) == _remedy(shown[0])
+            say_finding(call, state.name, finding, explained=not again)
+        if state.findings > len(shown):
             call.say(f"  [dim]{state.name} has {state.findings:,} findings; --json shows more[/]")
     if view.tensors:
         call.say(tensor_table(view.tensors[:TENSORS_SHOWN], WIDE if call.console.width >= WIDE_CONSOLE else NARROW))
     call.say(f"[dim]{view.tensor_count:,} tensors in the log; --tensor REGEX shows others[/]")
     for path, problem in list(view.problems.items())[:FINDINGS_SHOWN]:
         call.say(f"  [yellow]![/] {escape(path)}: {escape(problem)}")
+
+
+def causes_first(states: Sequence[RuleState]) -> list[RuleState]:
+    """As a person wants to read them: early ones first, and those last that as a rule follow from something else."""
+    return sorted(states, key=lambda one: (one.rule in CONSEQUENCES, one.first_step or 0))
+
+
+def first_of_each_tensor(findings: Sequence[Finding]) -> list[Finding]:
+    """Without what is said of a tensor again at a later step."""
+    first: dict[str, Finding] = {}
+    for one in findings:
+        first.setdefault(one.tensor, one)
+    return list(first.values())
 
 
 def rule_table(states: Sequence[RuleState]) -> Table:
@@ -92,17 +108,21 @@ def rule_table(states: Sequence[RuleState]) -> Table:
     return table
 
 
-def say_finding(call: Invocation, rule: str, finding: Finding) -> None:
-    """What, why, and what to do."""
+def say_finding(call: Invocation, rule: str, finding: Finding, *, explained: bool = True) -> None:
+    """What, and unless it was said before, why and what to do."""
     where = f"{finding.mode.name.lower()} step {finding.mode_step:,}"
     call.say(f"\n[bold]{rule}[/] at {where}: {escape(finding.message)}")
-    if finding.cause:
+    if finding.cause and explained:
         call.say(f"  [dim]why:[/] {escape(finding.cause)}")
-    if finding.remedy is not None:
+    if finding.remedy is not None and explained:
         values = " ".join(f"{name}={value}" for name, value in finding.remedy.hyperparameters.items())
         call.say(f"  [dim]do:[/]  {escape(finding.remedy.text)}" + (f" [cyan]({escape(values)})[/]" if values else ""))
     if finding.samples:
         call.say(f"  [dim]samples:[/] {escape(', '.join(finding.samples[:5]))}")
+
+
+def _remedy(finding: Finding) -> str:
+    return finding.remedy.text if finding.remedy is not None else finding.cause
 
 
 def tensor_table(tensors: Sequence[TensorSeries], width: int) -> Table:
