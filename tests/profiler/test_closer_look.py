@@ -19,6 +19,7 @@ from tintype.profiler.capture_settings import CaptureSettings, Window
 from tintype.profiler.closer_look import CloserLook
 from tintype.profiler.detail_files import OPERATORS, detail_path
 from tintype.profiler.hot_spots import StackSampler, shortened
+from tintype.profiler.operators import OperatorWindow
 from tintype.profiler.readers import JobProfile, open_profile
 from tintype.profiler.span_writer import SpanWriter
 from tintype.profiler.step_spans import StepSpans
@@ -170,6 +171,16 @@ def test_tensors_are_printed_while_the_stack_is_looked_at(tmp_path: Path) -> Non
     for _ in range(30):                                 # it broke within a dozen
         assert str(images) + str(weights)
     sampler.stop("0-algo-1", 0, 1)
+
+
+def test_transforms_of_images_are_no_layers() -> None:
+    from torchvision import transforms
+
+    window = OperatorWindow()
+    window.start()
+    transforms.Normalize(0.5, 0.5)(torch.zeros(3, 8, 8))
+    Net()(torch.zeros(1, 3, 8, 8))
+    assert {one.kind for one in window.stop("0-algo-1", 0, 1).layers} == {"Conv2d", "ReLU", "Linear"}
 
 
 @pytest.mark.parametrize("in_place", [False, True])

@@ -27,6 +27,7 @@ from tintype.profiler.detail_files import Layer, Operator, Operators
 from tintype.profiler.phase_memory import PhaseMemory
 
 LAYER = "layer: "                       # how the ranges of layers are called in the trace
+TRANSFORMS = "torchvision.transforms"   # modules, too, and no layers of a network
 MOST_OPERATORS, MOST_LAYERS = 100, 200
 BACKWARD = "autograd::engine::evaluate_function"
 
@@ -76,7 +77,7 @@ class OperatorWindow:
         return Operators(worker, first_step, steps, seconds, operators, layers, peaks, whose)
 
     def _enter(self, module: nn.Module, inputs: Any) -> None:
-        if is_compiling():
+        if is_compiling() or type(module).__module__.startswith(TRANSFORMS):
             return
         if module not in self._names:
             self._name(module)
