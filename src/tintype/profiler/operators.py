@@ -7,8 +7,11 @@ steps of the window down by a fifth and more, and takes about half a second afte
 
 from __future__ import annotations
 
+import gzip
 import os
+import shutil
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -28,6 +31,7 @@ from tintype.profiler.phase_memory import PhaseMemory
 
 LAYER = "layer: "                       # how the ranges of layers are called in the trace
 TRANSFORMS = "torchvision.transforms"   # modules, too, and no layers of a network
+QUICKLY = 3                             # of gzip's nine levels
 MOST_OPERATORS, MOST_LAYERS = 100, 200
 BACKWARD = "autograd::engine::evaluate_function"
 
@@ -68,13 +72,20 @@ class OperatorWindow:
             undo()
         self._profile.stop()
         if trace is not None:
-            trace.parent.mkdir(parents=True, exist_ok=True)
-            self._profile.export_chrome_trace(str(trace))
+            self._export(trace)
         events = list(self._profile.events() or ())
         operators = operators_of(self._profile.key_averages())
         layers = layers_of(events, self._kinds)
         peaks, whose = self.memory.peaks()
         return Operators(worker, first_step, steps, seconds, operators, layers, peaks, whose)
+
+    def _export(self, trace: Path) -> None:
+        """The trace, packed at once: torch packs line by line, which takes several times as long."""
+        trace.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=trace.parent, suffix=".json") as plain:
+            self._profile.export_chrome_trace(plain.name)
+            with open(plain.name, "rb") as written, gzip.open(trace, "wb", compresslevel=QUICKLY) as packed:
+                shutil.copyfileobj(written, packed)
 
     def _enter(self, module: nn.Module, inputs: Any) -> None:
         if is_compiling() or type(module).__module__.startswith(TRANSFORMS):
