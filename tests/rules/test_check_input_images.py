@@ -89,3 +89,13 @@ def test_sagemakers_default_expression_finds_nothing_in_pytorch(tmp_path: Path) 
 def test_sagemakers_profile_takes_dark_images_for_a_fault(tmp_path: Path) -> None:
     run = training(tmp_path, -0.4, 1.1).judge(RULE, Profile.SAGEMAKER, regex=INPUT)
     assert run.state.first_step == 7                # 512 images
+
+
+@pytest.mark.parametrize(("blank", "fires"), [(16, True), (2, False)])
+def test_images_of_one_colour(tmp_path: Path, blank: int, fires: bool) -> None:
+    log = Log(tmp_path)
+    for step in range(10):
+        batch = images(0, 1, step)
+        batch[:blank] = -0.5
+        log.add({INPUT: batch})
+    assert bool(log.judge(RULE).findings) is fires

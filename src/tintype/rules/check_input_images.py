@@ -18,7 +18,8 @@ from tintype.rules.step_view import StepView
 if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
-OFF_CENTRE = 1.0                        # deviations: strokes on an empty ground are no further off, photographs are
+OFF_CENTRE = 0.85                       # deviation: strokes on an empty ground, of 0 to 1, have up to 0.8, photographs 2
+BLANK = 0.1                             # share of the images of the first batch that may be of one colour each
 NARROW, WIDE = 0.05, 3.0                # deviations between which pixels are normalised
 APART = 3.0                             # factor or deviations by which images of validation differ from training's
 BATCHES = 3                             # that are judged at the end of a training that had fewer images
@@ -43,9 +44,10 @@ class CheckInputImages(Rule[CheckInputImagesParameters]):
     Fires, once for each, when after `threshold_samples` images of training (or at the end of a shorter training)
 
     - the mean of a channel (of all pixels, when only reductions were saved) is further from 0 than `threshold_mean` and
-      than the deviation, or the deviation is above 3 or below 0.05: pixels of 0 to 255 or of 0 to 1 as they came
-      out of the file, or normalised twice,
-    - all pixels of all images are the same number, or all images of the first batch are the same image,
+      than 0.85 of the deviation, or the deviation is above 3 or below 0.05: pixels of 0 to 255 or of 0 to 1 as they
+      came out of the file, or normalised twice,
+    - all pixels of all images are the same number, or all images of the first batch are the same image, or more than a
+      tenth of them are of one number each,
     - or images of validation have another mean (by three deviations) or deviation (by a factor of three).
 
     **Needs** the input of the network: `mean`, `std`, `min` and `max`, and whole at the first step. Without a match for
@@ -94,6 +96,9 @@ class CheckInputImages(Rule[CheckInputImagesParameters]):
         elif seen.repeated:
             yield from self._tell(step, "same", 0.0, 0.0, "all images of the first batch are the same image")
         else:
+            if seen.blank > BLANK:
+                message = f"{100 * seen.blank:.3g} % of the images of the first batch are of one number each"
+                yield from self._tell(step, "same", seen.blank, BLANK, message)
             yield from self._unnormalised(step)
             yield from self._scaled(step)
         if other.batches and seen.deviation > 0:

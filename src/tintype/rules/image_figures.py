@@ -22,6 +22,7 @@ class ImageFigures:
     low: float = math.inf
     high: float = -math.inf
     repeated: bool = False              # all images of a whole batch were one image
+    blank: float = 0.0                  # largest share of the images of a whole batch that are of one number each
     last: StepView | None = None
     _channels: list[np.ndarray] = field(default_factory=list)       # means of channels, of each whole batch
     _means: list[float] = field(default_factory=list)
@@ -50,6 +51,8 @@ class ImageFigures:
         axes = tuple(axis for axis in range(value.ndim) if axis != channel)
         self._channels.append(value.mean(axis=axes, dtype=np.float64))
         if len(value) > 2 and value.min() != value.max():
+            flat = value.reshape(len(value), -1)
+            self.blank = max(self.blank, float(np.mean(flat.min(axis=1) == flat.max(axis=1))))
             self.repeated = self.repeated or bool(np.all(value == value[:1]))
 
     @property
