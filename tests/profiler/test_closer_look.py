@@ -113,7 +113,7 @@ def test_what_the_look_takes_is_no_time_of_the_training(profile: JobProfile) -> 
     times = break_down(profile)
     assert times is not None
     assert len(times.train) == 16
-    assert times.seconds[Activity.CLOSER_LOOK] > 0.02
+    assert times.seconds[Activity.CLOSER_LOOK] > 0.005
 
 
 def test_a_training_that_ends_inside_of_its_windows_keeps_what_there_was(tmp_path: Path) -> None:

@@ -162,6 +162,44 @@ def test_a_device_that_tells_little_is_still_read() -> None:
     assert dict(gpus.read()) == {0: {GPU_MEMORY: 25.0, "GPUMemoryUsedBytes": 25.0}}
 
 
+class Guarded(Refusing):
+    """An NVML of four devices, two of which this container may not open; none tells its name or its memory."""
+
+    allowed: tuple[int, ...] = (1, 3)
+
+    def nvmlDeviceGetCount(self) -> int:
+        return 4
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        if index not in self.allowed:
+            raise self.NVMLError("Insufficient Permissions")
+        return index
+
+    def nvmlDeviceGetName(self, handle: int) -> bytes:
+        raise self.NVMLError("Not Supported")
+
+    def nvmlDeviceGetMemoryInfo(self, handle: int) -> object:
+        raise self.NVMLError("Not Supported")
+
+    def nvmlDeviceGetUtilizationRates(self, handle: int) -> object:
+        return type("Rates", (), {"gpu": 10 * handle})
+
+
+def test_devices_that_may_not_be_opened_are_left_out_and_named() -> None:
+    gpus = NvmlGpus(Guarded())
+    assert gpus.note == "not measured: gpu0, gpu2: Insufficient Permissions"
+    assert gpus.devices == (Gpu("", 0), Gpu("", 0))
+    assert list(gpus.read()) == [(1, {GPU_UTILIZATION: 10.0}), (3, {GPU_UTILIZATION: 30.0})]
+
+
+def test_without_permission_for_any_device_it_says_why() -> None:
+    library = Guarded()
+    library.allowed = ()
+    gpus = NvmlGpus(library)
+    assert gpus.note == "no GPU was measured: Insufficient Permissions"
+    assert (gpus.devices, list(gpus.read())) == ((), [])
+
+
 def test_the_program(tmp_path: Path) -> None:
     process = subprocess.Popen(["sleep", "60"])
     command = [sys.executable, "-m", "tintype.profiler", "--directory", str(tmp_path), "--pid", str(process.pid)]
