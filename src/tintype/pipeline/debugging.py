@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,13 +12,15 @@ from typing import Any, final
 from tintype.debugger.configuration import HookConfiguration
 from tintype.debugger.hook_json import hook_json
 from tintype.errors import InvalidRequest
-from tintype.jobs.job import Companion, JobSpec
+from tintype.jobs.job import Companion, JobSpec, Source
 from tintype.pipeline.script_jobs import with_path
 from tintype.pipeline.training_jobs import parse_assignments
 from tintype.rules.catalogue import attach_rules, find_rule, parse_rule
 from tintype.site_folder import site_folder
 
 COMPANION = "rules"                 # its name, and of its log
+SMDEBUG = b"smdebug"
+MOST_SCRIPTS = 500                  # of a source folder are looked into
 GRACE_SECONDS = 120.0               # for the rules to look at what is left when the training has ended
 
 
@@ -36,8 +39,11 @@ class DebuggingRequest:
 
 
 def debugged(spec: JobSpec, request: DebuggingRequest, name: str, directory: Path, home: Path) -> JobSpec:
-    """`spec` with a hook, rules and their evaluation. Raises `InvalidRequest` or `NotFound` naming what is wrong."""
-    if request.is_empty:
+    """`spec` with a hook, rules and their evaluation. Raises `InvalidRequest` or `NotFound` naming what is wrong.
+
+    A script that opens a hook by itself has the default one ready, as SageMaker's estimators see to.
+    """
+    if request.is_empty and not opens_hook(spec.source):
         return spec
     rules = rule_entries(request.rules)
     hook = HookConfiguration.from_json({"HookParameters": parse_assignments("--hook", list(request.hook))})
@@ -56,6 +62,22 @@ def watched(
         companions = (*companions, Companion(COMPANION, command, GRACE_SECONDS))
     environment = with_path(spec.environment, site_folder())
     return replace(spec, debugger=hook, rules=tuple(rules), companions=companions, environment=environment)
+
+
+def opens_hook(source: Source) -> bool:
+    """Whether a script on this machine, or one that lies beside it in its source folder, speaks of smdebug."""
+    if source.kind != "script":
+        return False
+    folder = Path(source.source_dir)
+    scripts = folder.glob("**/*.py") if source.source_dir and folder.is_dir() else [Path(source.entry_point)]
+    return any(_speaks_of(SMDEBUG, one) for one in itertools.islice(scripts, MOST_SCRIPTS))
+
+
+def _speaks_of(word: bytes, script: Path) -> bool:
+    try:
+        return word in script.read_bytes()
+    except OSError:
+        return False                    # the job's start says what is wrong with it
 
 
 def rule_entries(rules: Sequence[str]) -> list[dict[str, Any]]:
