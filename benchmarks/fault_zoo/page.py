@@ -40,8 +40,9 @@ named (79.0 %), and 10 findings made over 39 healthy trainings (25.6 %). What wa
 script with many transforms of torchvision was not seen at all, nor one that never calls `optimizer.step()`; gradients
 that nobody clears are now seen as such; trainings of fewer than 50 steps or 500 labels were not judged; weights drawn
 from a normal distribution were not known as fresh, nor weights ten times too large; probabilities given to `BCELoss`
-were taken for logits; a training split that is judged beside the other was taken for a leak. The table is of the rules
-since.
+were taken for logits; a training split that is judged beside the other was taken for a leak; eight passes, the last
+five without gain, were called too many. The table is of the rules since. Of 33 further scripts that were run once, with
+the rules mended but for Overtraining, 22 of 23 faults were named (95.7 %), with findings at 4 of 10 healthy ones.
 """
 DRAWN = """
 ## Drawn at random

@@ -21,10 +21,17 @@ def test_fires_when_neither_falls(tmp_path: Path) -> None:
     levels = [1.0, 0.4, *[0.3] * 7]
     log = epochs(tmp_path, levels, levels, noise=0.01)
     run = log.judge("Overtraining", facts=RunFacts({"epochs": "9"}))
-    assert run.findings[0].measured == 5
+    assert run.findings[0].measured == 6
     remedy = run.findings[0].remedy
     assert remedy is not None
     assert remedy.hyperparameters == {"epochs": "3"}
+
+
+def test_few_passes_are_never_too_many(tmp_path: Path) -> None:
+    levels = [1.0, 0.4, *[0.3] * 6]
+    run = epochs(tmp_path, levels, levels, noise=0.01).judge("Overtraining")
+    assert not run.findings
+    assert run.state.evaluated
 
 
 def test_a_training_that_still_learns_passes(tmp_path: Path) -> None:

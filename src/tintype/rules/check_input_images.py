@@ -18,7 +18,7 @@ from tintype.rules.step_view import StepView
 if TYPE_CHECKING:
     from tintype.debugger.tensor_log import TensorLog
 
-OFF_CENTRE = 0.85                       # deviation: strokes on an empty ground, of 0 to 1, have up to 0.8, photographs 2
+OFF_CENTRE = 0.85                       # deviation: strokes on an empty ground have up to 0.8, photographs 2
 BLANK = 0.1                             # share of the images of the first batch that may be of one colour each
 NARROW, WIDE = 0.05, 3.0                # deviations between which pixels are normalised
 APART = 3.0                             # factor or deviations by which images of validation differ from training's

@@ -41,7 +41,8 @@ class Overtraining(Rule[OvertrainingParameters]):
 
     Judged after each pass of evaluation. Fires, once for each loss, when a third of the training so far or more brought
     nothing: the loss of validation has not fallen by `delta` for `patience_validation` passes, or neither it nor that
-    of training (the level of each pass's steps) for `patience_train` passes.
+    of training (the level of each pass's steps) for `patience_train` passes. Fewer than nine passes (by
+    default) are never too many.
 
     **Needs** losses of the modes TRAIN and EVAL, of more than `patience_train` passes of evaluation.
 
@@ -90,7 +91,8 @@ class Overtraining(Rule[OvertrainingParameters]):
         given = self.parameters
         validation = since_better([one.validation for one in points], given.delta)
         training = since_better([one.training for one in points], given.delta)
-        if validation < WASTED * len(points):
+        short = len(points) <= 2 * (given.patience_train - 1)
+        if short or validation < WASTED * len(points):
             return None
         if validation >= given.patience_validation:
             return validation, given.patience_validation
