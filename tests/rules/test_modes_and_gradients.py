@@ -43,6 +43,23 @@ def test_outputs_that_differ_between_the_modes(tmp_path: Path, shift: float, sca
     assert run.state.evaluated
 
 
+@pytest.mark.parametrize(("shifts", "at"), [
+    ((7, 7, 4, 2, 0), None), ((2, 2, 0, 0), None), ((0, 0, 0, 2), None),           # it settles, or it is one odd pass
+    ((2, 2, 2, 0), 2), ((0, 2, 2), 2), ((2, 2), 1),                             # three in a row, or the last two
+])  # fmt: skip
+def test_a_drift_that_settles_is_none(tmp_path: Path, shifts: tuple[float, ...], at: int | None) -> None:
+    log = Log(tmp_path, [replace(BATCH_NORM, tensor_names=frozenset({NORM}))])
+    last = []
+    for shift in shifts:
+        for _ in range(35):
+            log.add({NORM: RNG.normal(0, 1, (64, 8))}, reduced=REDUCED)
+        for _ in range(3):
+            log.add({NORM: shift + RNG.normal(0, 1, (64, 8))}, Mode.EVAL, reduced=REDUCED)
+        last.append(log.step)
+    found = log.judge("BatchNormDrift").findings
+    assert [one.step for one in found] == ([] if at is None else [last[at]])
+
+
 def test_figures_that_are_gathered_in_evaluation(tmp_path: Path) -> None:
     run = normed(tmp_path, 0, 1, learns=True).judge("BatchNormDrift")
     assert [one.tensor for one in run.findings] == [BUFFER]

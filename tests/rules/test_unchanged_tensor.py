@@ -21,10 +21,11 @@ def training(
     reduced: tuple[str, ...] = (),
     steps: int = 60,
     push: float = 1.0,
+    shapes: dict[str, tuple[int, ...]] | None = None,
 ) -> Log:
     """A training in which only `learning` weights change, and only `pushed` ones have gradients."""
     log, rng = Log(folder), np.random.default_rng(0)
-    weights = {name: rng.normal(size=(4, 4)).astype(np.float32) for name in LAYERS}
+    weights = {name: rng.normal(size=(shapes or {}).get(name, (4, 4))).astype(np.float32) for name in LAYERS}
     for _ in range(steps):
         gradients = {f"gradient/{name}": np.full((4, 4), push, np.float32) for name in pushed}
         log.add({**weights, **gradients}, reduced=reduced)
@@ -56,6 +57,13 @@ def test_what_is_frozen_on_purpose_is_no_fault(tmp_path: Path, learning: set[str
     run = training(tmp_path, learning=learning, pushed=learning).judge(RULE)
     assert run.state.status is RuleStatus.NO_ISSUES_FOUND
     assert run.state.evaluated
+
+
+@pytest.mark.parametrize(("shape", "fires"), [((4,), False), ((4, 4), True)])
+def test_scales_of_normalisations_are_frozen_on_purpose(tmp_path: Path, shape: tuple[int, ...], fires: bool) -> None:
+    learning = {LAYERS[0], LAYERS[2]}
+    log = training(tmp_path, learning=learning, pushed=learning, shapes={LAYERS[1]: shape})
+    assert bool(log.judge(RULE).findings) is fires
 
 
 def test_a_short_training_is_judged_at_its_end(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 WARM_UP_STEPS = 30                      # with the usual momentum of 0.1 the start is forgotten by then
 TINY_STEPS = 20
+SETTLING = 2 / 3                        # of the largest drift in a row: one that has fallen below goes away
+LAST_PASSES = 2                         # of evaluation, which count when the training has ended
 RECENT = 5                              # saved steps of training that evaluation is compared with
 BUFFERS = "running_(mean|var)"
 BATCH_NORM = reduced("batch_norm", "mean,std", r"batchnorm\d*_output", BUFFERS)
@@ -39,7 +41,7 @@ class BatchNormDriftParameters(Parameters):
     threshold: float = parameter(
         1.0, "shift of a layer's output, in its deviation, or doublings of that deviation", low=0
     )
-    patience: int = parameter(2, "passes of evaluation in a row", low=1)
+    patience: int = parameter(3, "passes of evaluation in a row, while the training goes on", low=1)
     least_batch: int = parameter(3, "images that a batch must have, for its figures to mean anything", low=1)
 
 
@@ -52,11 +54,12 @@ class BatchNormDrift(Rule[BatchNormDriftParameters]):
     batches are tiny (the figures of each are chance), when the momentum is so low that the start is still in them,
     when the weights move faster than the figures follow, or when validation images are prepared in another way.
 
-    Fires when, after 30 steps of training, at `patience` passes of evaluation in a row, the output of a batch norm is
-    shifted against training by more than `threshold` of its deviation, or its deviation is larger or smaller by more
-    than `threshold` doublings. Fires too when the gathered figures change *during* evaluation, in two passes: the
-    network is validated in training mode, and learns the figures of the validation images. And fires when batch norms
-    gather the figures of batches of fewer than `least_batch` images, at 20 saved steps.
+    Fires when, after 30 steps of training, at `patience` passes of evaluation in a row, or at the last two of all, the
+    output of a batch norm is shifted against training by more than `threshold` of its deviation, or its deviation is
+    larger or smaller by more than `threshold` doublings, and that does not go away: a network that has begun with large
+    steps drifts for a few passes, less and less. Fires too when the gathered figures change *during* evaluation, in two
+    passes: the network is validated in training mode, and learns the figures of the validation images. And fires when
+    batch norms gather the figures of batches of fewer than `least_batch` images, at 20 saved steps.
 
     **Needs** `mean, std` of the outputs of batch norms (which the hook knows by their class) in both modes, and of
     their buffers in evaluation. SageMaker has no such rule.
@@ -76,10 +79,11 @@ class BatchNormDrift(Rule[BatchNormDriftParameters]):
     _buffers: dict[str, Pair] = field(default_factory=dict)     # at the evaluation step before, in the pass under way
     _last: StepView | None = None                               # of evaluation
     _steps: int = 0                                             # of training
-    _in_a_row: int = 0
+    _in_a_row: list[float] = field(default_factory=list)        # drifts above the threshold, of passes in a row
     _learning: int = 0                                          # passes in which buffers changed
     _changed: str = ""                                          # a buffer that did, in the pass under way
     _passes: int = 0
+    _pending: Finding | None = None     # what is told when the training ends, unless a later pass is better
     _gathered: dict[str, Pair] = field(default_factory=dict)    # buffers at the training step before
     _tiny: int = 0                                              # training steps with tiny batches that changed buffers
 
@@ -93,10 +97,11 @@ class BatchNormDrift(Rule[BatchNormDriftParameters]):
         return ()
 
     def conclude(self, log: TensorLog) -> Iterable[Finding]:
-        return self._end_pass()
+        found = list(self._end_pass())
+        return found or [one for one in (self._pending,) if one is not None]
 
     def missing(self) -> str:
-        if self._passes >= self.parameters.patience:
+        if self._passes >= min(self.parameters.patience, LAST_PASSES):
             return ""
         return "outputs of batch norms in training and in two passes of evaluation are needed"
 
@@ -146,14 +151,20 @@ class BatchNormDrift(Rule[BatchNormDriftParameters]):
         self._passes += 1
         drifts = {name: drift(self._trained[name], judged[name]) for name in shared}
         worst = max(drifts, key=drifts.__getitem__)
-        self._in_a_row = self._in_a_row + 1 if drifts[worst] > self.parameters.threshold else 0
-        if self._in_a_row >= self.parameters.patience:
+        self._in_a_row = [*self._in_a_row, drifts[worst]] if drifts[worst] > self.parameters.threshold else []
+        settles = drifts[worst] < SETTLING * max(self._in_a_row[-self.parameters.patience :], default=0.0)
+        self._pending = None
+        if len(self._in_a_row) >= min(self.parameters.patience, LAST_PASSES) and not settles:
             before, now = np.mean(self._trained[worst], axis=0), np.mean(judged[worst], axis=0)
-            yield Finding(
+            found = Finding(
                 self.NAME, step.step, step.mode, step.mode_step, worst, drifts[worst], self.parameters.threshold,
                 f"{worst} is {now[0]:.3g} ± {now[1]:.3g} in evaluation, {before[0]:.3g} ± {before[1]:.3g} in training",
                 CAUSE, REMEDY,
             )  # fmt: skip
+            if len(self._in_a_row) >= self.parameters.patience:
+                yield found
+            else:
+                self._pending = found
 
 
 def drift(trained: Iterable[Pair], judged: Iterable[Pair]) -> float:

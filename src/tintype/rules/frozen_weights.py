@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
 from tintype.debugger.modes import Mode
+from tintype.errors import NotFound
 from tintype.rules.selection import gradient_of, weights
 from tintype.rules.step_view import StepView
 
@@ -66,6 +67,13 @@ class FrozenWeights:
                 self.pushed[name] = max(size, self.pushed.get(name, 0.0))
                 self.pushed_at.setdefault(name, self.steps)
 
+    def _is_scale(self, log: TensorLog, name: str) -> bool:
+        """Of a normalisation. Where nothing else stands still, they are frozen on purpose, as in detection."""
+        try:
+            return len(log.shape(name, self.step)) == 1
+        except NotFound:
+            return False                # it was not saved at this step, or without its shape
+
     def idle(self, log: TensorLog) -> Iterator[tuple[str, str, str]]:
         """(weight, what is wrong, why) of those that should have changed."""
         still = [name for name in self.order if name not in self.changed]
@@ -76,7 +84,7 @@ class FrozenWeights:
         learning = [place for place, name in enumerate(self.order) if name in self.changed]
         first = learning[0] if learning else len(self.order)
         behind = [name for name in self.order[first:] if name not in self.changed and name not in self.pushed]
-        if len(behind) < len(learning):
+        if len(behind) < len(learning) and not all(self._is_scale(log, name) for name in behind):
             for name in behind:
                 cause = "the loss does not depend on it: it was taken of another output, or the result was detached"
                 yield name, f"{name} has neither gradients nor changes, although layers before it learn", cause

@@ -49,7 +49,8 @@ class UnchangedTensor(Rule[UnchangedTensorParameters]):
 
     - has gradients and has not changed in a single bit: the optimiser does not have it among its parameters,
     - or has neither gradients nor changes although weights before it learn, and such weights are the fewer: the loss
-      does not depend on it (the wrong output was taken). What is frozen on purpose comes first, or is more.
+      does not depend on it (the wrong output was taken). What is frozen on purpose comes first, or is more, or is
+      the scales of normalisations and nothing else.
 
     **Needs** whole tensors, or some of `min`, `max`, `mean`, `std`, `abs_mean`, `l2_norm`, `zeros`, which must then be
     equal within the tolerances (for weights: to the last bit).
