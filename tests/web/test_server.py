@@ -30,7 +30,7 @@ def call(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_home_has_one_server(server: Running) -> None:
     second = call("server", "--home", str(server.home), "--port", "0")
-    assert (second.returncode, f"runs already, at {server.url}" in second.stderr) == (1, True), second.stderr
+    assert (second.returncode, f"runs already, at {server.url}" in second.stderr) == (2, True), second.stderr
     assert running_url(server.home) == server.url
 
 
@@ -38,7 +38,7 @@ def test_a_port_that_is_taken_and_a_host_that_is_not_ours(tmp_path: Path) -> Non
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         answer = call("server", "--home", str(tmp_path), "--port", port)
-    assert (answer.returncode, "choose another --port" in answer.stderr) == (1, True), answer.stderr
+    assert (answer.returncode, "choose another --port" in answer.stderr) == (2, True), answer.stderr
     answer = call("server", "--home", str(tmp_path), "--host", "no such host")
     assert (answer.returncode, "no address of this machine" in answer.stderr) == (2, True), answer.stderr
     assert running_url(tmp_path) is None

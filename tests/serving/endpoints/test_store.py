@@ -23,6 +23,7 @@ import pytest
 from tests.serving.tiny_archive import write_tiny_archive
 from tintype.errors import BadArchive, Conflict, InvalidRequest, JobFailed, NotFound
 from tintype.records import Records
+from tintype.serving.endpoints import store
 from tintype.serving.endpoints.config import EndpointConfig, ModelSource, ProductionVariant
 from tintype.serving.endpoints.deployment import Deployment
 from tintype.serving.endpoints.endpoint import Endpoint, Status
@@ -146,7 +147,11 @@ def test_a_caller_s_mistake_leaves_nothing(endpoints: Endpoints, wanted: Deploym
     assert not (tmp_path / "endpoints" / "ants").exists()
 
 
-def test_a_server_that_does_not_come_up_stays_as_failed_with_its_log(endpoints, wanted, tmp_path: Path) -> None:
+def test_a_server_that_does_not_come_up_stays_as_failed_with_its_log(
+    endpoints, wanted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Somebody takes the port after we have looked whether it is free.
+    monkeypatch.setattr(store, "listen", lambda host, port: socket.create_server((host, 0)))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(JobFailed, match=f"did not start: cannot listen on .* port {port}: the port is taken"):
