@@ -67,6 +67,13 @@ def train(root: Path, settings: CaptureSettings, steps: int, *, script: bool) ->
     return open_profile(root)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_compiled() -> None:
+    """As in a process of its own: other tests compile, and then there are no layers."""
+    torch._dynamo.reset()
+    counters.clear()
+
+
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> JobProfile:
     root = tmp_path_factory.mktemp("profile")
