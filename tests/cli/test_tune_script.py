@@ -94,6 +94,8 @@ def test_a_search_and_what_can_be_asked_about_it(workspace: Workspace, name: str
 
 def test_ctrl_c_stops_the_trials_and_resume_goes_on(workspace: Workspace, name: str) -> None:
     words = tune(workspace, name, "--max-jobs", "2", "-p", "seconds=0.5")
+    # What runs in the background ignores Ctrl-C, and so do its children: these tests may.
+    words = ["env", "--default-signal=INT", *words]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         wait_for_status(workspace, name, TuningStatus.IN_PROGRESS, trials=1)
         process.send_signal(signal.SIGINT)
