@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import os
 import signal
 import socket
@@ -81,6 +83,18 @@ def test_refusals_are_told_apart(picture) -> None:
         ]:
             with pytest.raises(kind, match=message):
                 await decoders.decode(content_type, body)
+
+    assert not with_decoders(story).deaths
+
+
+def test_of_several_pictures_the_bad_one_is_named(picture) -> None:
+    texts = [base64.b64encode(one).decode() for one in (picture(), b"GIF? no", picture())]
+
+    async def story(decoders: Decoders) -> None:
+        with pytest.raises(BadImage, match=r"^picture 2 of 3: not an image"):
+            await decoders.decode("application/json", json.dumps({"instances": texts}).encode())
+        good = await decoders.decode("application/json", json.dumps({"instances": texts[::2]}).encode())
+        assert len(good.placed) == 2
 
     assert not with_decoders(story).deaths
 

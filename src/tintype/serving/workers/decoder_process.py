@@ -72,7 +72,7 @@ class Decoder:
                 return {"urls": urls}
             if urls:
                 raise InvalidRequest("a request has URLs for all of its pictures or none; send two requests")
-            brightness = [mean for one in inputs for mean in self._place(one, taken)]
+            brightness = self._place_all(inputs, taken)
             return {"slots": taken, "brightness": brightness, "seconds": time.perf_counter() - started}
         except InvalidRequest as error:
             self._give_back(taken)
@@ -90,6 +90,18 @@ class Decoder:
         if found > self._most_images:
             limit = f"the limit is {self._most_images}"
             raise TooLarge(f"the request has {found:,} pictures, and {limit}; send it in parts")
+
+    def _place_all(self, inputs: tuple[Input, ...], taken: list[Placed]) -> list[float]:
+        """`_place` each; of several, the one that is bad is named."""
+        brightness: list[float] = []
+        for number, one in enumerate(inputs, 1):
+            try:
+                brightness += self._place(one, taken)
+            except InvalidRequest as error:
+                if len(inputs) == 1:
+                    raise
+                raise type(error)(f"picture {number} of {len(inputs)}: {error}") from error
+        return brightness
 
     def _place(self, one: Input, taken: list[Placed]) -> list[float]:
         """Put pictures into slots, and return how bright each of them is."""
