@@ -67,7 +67,7 @@ def recipe_for(model: str, *, pretrained: bool, freeze: bool | None) -> Recipe:
     frozen = pretrained if freeze is None else freeze
     if frozen:
         return Recipe(
-            title=f"{model}, frozen; a new head on features computed once",
+            title=f"{model}, frozen; a new head on its features",
             fixed={"model": model, "freeze": "backbone", "augmentation": "flip"},
             ranges=("lr=0.0003:0.03:log", "batch-size=16,32,64", "epochs=4..12"),
             trials=8,
