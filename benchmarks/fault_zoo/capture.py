@@ -30,7 +30,8 @@ def captured(training: Training, logs: Path, *, fresh: bool = False, kept: bool 
     marker = logs / f"{folder.name}.{STAMP}"
     if fresh or not marker.is_file() or (marker.read_text() != stamp and not kept):
         marker.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():                 # two trainings in one log would be judged as one
+            shutil.rmtree(folder)
         capture(training, configuration)
         marker.write_text(stamp)
     return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import warnings
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tintype.serving.scripts.defaults import (
     default_output_fn,
     default_predict_fn,
 )
-from tintype.serving.scripts.toolkit.errors import UnsupportedFormatError
+from tintype.serving.scripts.toolkit.errors import BaseInferenceToolkitError, UnsupportedFormatError
 
 VALUES = [[1.0, 2.5], [3.0, -4.0]]
 
@@ -76,6 +77,27 @@ def test_bodies(body: str | bytes, content_type: str) -> None:
 def test_bodies_that_are_not_read(content_type: str | None) -> None:
     with pytest.raises(UnsupportedFormatError, match="not supported by this framework"):
         default_input_fn(b"", content_type)
+
+
+class Trap:
+    """Runs something where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("kind", ["objects", "pickle", "empty", "cut"])
+def test_nothing_that_callers_send_is_unpickled(tmp_path: Path, kind: str) -> None:
+    trap = Trap(tmp_path / "sprung")
+    bodies = {"objects": npy(np.array([trap], object)), "pickle": pickle.dumps(trap), "empty": b"",
+              "cut": npy(np.zeros(9))[:-8]}  # fmt: skip
+    with pytest.raises(BaseInferenceToolkitError, match="no NPY array of numbers") as refused:
+        default_input_fn(bodies[kind], "application/x-npy")
+    assert refused.value.status_code == 400
+    assert not trap.path.exists()
 
 
 def test_answers() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tintype.serving.scripts.toolkit.content_types import CSV, JSON, NPY, NPZ
-from tintype.serving.scripts.toolkit.errors import UnsupportedFormatError
+from tintype.serving.scripts.toolkit.errors import GenericInferenceToolkitError, UnsupportedFormatError
 
 
 def decode(obj: Any, content_type: str | None) -> np.ndarray:
@@ -30,7 +30,11 @@ def _from_csv(body: Any) -> np.ndarray:
 
 
 def _from_npy(body: Any) -> np.ndarray:
-    return np.load(io.BytesIO(body), allow_pickle=True)         # as the toolkit does; this process is the script's own
+    """The toolkit would unpickle an array of objects, which lets whoever sends one run code here."""
+    try:
+        return np.load(io.BytesIO(body), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise GenericInferenceToolkitError(400, f"the body is no NPY array of numbers: {error}") from error
 
 
 def _from_npz(body: Any) -> np.ndarray:
