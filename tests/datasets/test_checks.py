@@ -349,7 +349,8 @@ def test_the_report_as_json(root: Path) -> None:
 def test_memory_does_not_grow_with_the_files(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         folder = tmp_path / f"{count}"
-        fill(folder, ants=count, bees=count)
+        if not folder.exists():
+            fill(folder, ants=count, bees=count)
         dataset = open_dataset(folder, workdir=tmp_path / "work")
         tracemalloc.start()
         check(dataset, workers=2)
@@ -357,7 +358,7 @@ def test_memory_does_not_grow_with_the_files(tmp_path: Path) -> None:
         tracemalloc.stop()
         return used
 
-    few, many = peak(100), peak(500)
+    few, many = (min(peak(count) for _ in range(3)) for count in (100, 500))      # how the threads meet is chance
     assert (many - few) / 800 < 1_000                   # bytes per file
 
 

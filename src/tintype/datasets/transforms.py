@@ -12,14 +12,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
-from PIL import Image
 
 from tintype.datasets.images import MAX_PIXELS, decode
+from tintype.datasets.scaling import resized
 from tintype.errors import InvalidRequest
 
 Resize = Literal["crop", "stretch"]
 MAX_SIZE = 4096
-REDUCING_GAP = 3.0      # sources over three times too large are box-averaged first; no difference can be seen
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,3 @@ def centre_square(rgb: np.ndarray) -> np.ndarray:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return rgb[top : top + side, left : left + side]
-
-
-def resized(rgb: np.ndarray, side: int) -> np.ndarray:
-    """uint8 (h, w, 3) scaled to uint8 (side, side, 3), antialiased bilinear, both sides on their own."""
-    if rgb.shape[:2] == (side, side):
-        return np.ascontiguousarray(rgb)
-    image = Image.fromarray(rgb).resize((side, side), Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP)
-    return np.asarray(image)
