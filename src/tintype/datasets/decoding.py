@@ -25,7 +25,7 @@ from tintype.errors import InvalidRequest
 
 BLOCKS = 4                         # of Pillow's memory, a worker: the picture, two passes of scaling, the result
 PIECE = 16                         # files in one piece of work
-SYNC_BYTES = 64 * 1024**2          # written pixels are sent to the disk in pieces, while the next are being decoded
+SYNC_BYTES = 4 * 1024**2          # written pixels are sent to the disk by the thread that waits, while others decode
 
 Progress = Callable[[int, int], None]
 

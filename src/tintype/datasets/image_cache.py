@@ -31,7 +31,7 @@ from tintype.storage import atomic_file, write_bytes
 
 __all__ = ["ImageCache", "Problem", "View", "build", "clear", "entries"]
 
-FORMAT = 1                         # of the files below; another number means another key
+FORMAT = 2                         # of the files and how pixels are made; another number means another key
 PIXELS, ROWS = "pixels.bin", "rows.npy"
 ROW = np.dtype([("ok", np.bool_), ("aspect", np.float32), ("identity", "S16")])
 UNREADABLE = "unreadable"          # how the reason begins when the file, not its content, is the trouble

@@ -22,6 +22,7 @@ STANDALONE = {0x01, *range(0xD0, 0xD9)}                       # markers without 
 FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}          # SOF0 .. SOF15
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+LEAST_SHRINKING = 2                                           # from 5/8 to 7/8 have no SIMD and take longer than 1
 MAX_SCANS = 100                                               # a progressive file has about ten; more is a bomb
 
 # libjpeg's warnings that mean the picture is not what was saved -> the word we have for it
@@ -104,7 +105,7 @@ def _check_scans(content: bytes, start: int) -> None:
 def decode_jpeg(content: bytes, header: JpegHeader, minimum_side: int | None) -> np.ndarray | None:
     """The pixels, uint8 (h, w, 3), not yet turned upright; None when only a more lenient decoder can tell.
 
-    With `minimum_side` the picture is decoded at the smallest of libjpeg's scales (eighths, at most 1) that keeps both
+    With `minimum_side` the picture is decoded at the smallest of libjpeg's scales (1/8 to 4/8, or 1) that keeps both
     sides at least that long. `BadImage` when the data is truncated or damaged.
     """
     side = minimum_side or 0
@@ -112,7 +113,9 @@ def decode_jpeg(content: bytes, header: JpegHeader, minimum_side: int | None) ->
     try:
         if simplejpeg.decode_jpeg_header(content, strict=False)[:2] != (header.height, header.width):
             raise BadImage("damaged JPEG: it has two headers that differ; get the file again")
-        pixels = simplejpeg.decode_jpeg(content, colours, min_height=side, min_width=side)
+        pixels = simplejpeg.decode_jpeg(
+            content, colours, min_height=side, min_width=side, min_factor=LEAST_SHRINKING
+        )
     except KeyError:                                          # a subsampling that simplejpeg has no name for
         return None
     except ValueError as error:
