@@ -220,7 +220,7 @@ def test_scaled_decoding_keeps_the_shorter_side(kind: str) -> None:
         height, width = decoded.rgb.shape[:2]
         assert min(minimum, 400) <= height <= 400
         assert abs(width / height - 1.6) < 0.05
-        assert height <= (max(50, minimum + 50) if minimum <= 200 else 400)      # of 5/8 to 7/8 none is quicker than all
+        assert height <= (max(50, minimum + 50) if minimum <= 200 else 400)  # 5/8 to 7/8 are slower than 1
         assert decoded.size == (640, 400)
 
 

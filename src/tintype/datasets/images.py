@@ -105,10 +105,10 @@ def probe(content: bytes, *, whole: bool = True) -> Header:
 def decode(content: bytes, *, minimum_side: int | None = None, max_pixels: int = MAX_PIXELS) -> Decoded:
     """Decode the first frame, upright, to 8-bit RGB.
 
-    A JPEG is decoded at the smallest scale (1/8 to 4/8, or 1) whose shorter side has `minimum_side` pixels; other formats
-    always in full. Raises `TooLarge` over `max_pixels` (told by the header, before decoding), `BadImage` for anything
-    that is not a whole picture, `Unsupported` for samples that have no stated range. The message of a `BadImage`
-    begins with "empty", "not an image", "truncated" or "damaged".
+    A JPEG is decoded at the smallest scale (1/8 to 4/8, or 1) whose shorter side has `minimum_side` pixels; other
+    formats always in full. Raises `TooLarge` over `max_pixels` (told by the header, before decoding), `BadImage` for
+    anything that is not a whole picture, `Unsupported` for samples that have no stated range. The message of a
+    `BadImage` begins with "empty", "not an image", "truncated" or "damaged".
     """
     form = _format(content)
     if form == "JPEG":
