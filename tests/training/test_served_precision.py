@@ -72,26 +72,49 @@ def test_the_integers_are_served_as_they_were_judged(
         assert right.mean() == pytest.approx(accuracy)
 
 
-def test_floats_are_judged_in_float32_even_when_training_computed_in_halves(
-    make_plan: PlanMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("caution", [0.0, served_precision.CAUTION, 1e9])
+def test_floats_are_judged_as_float32_even_when_training_computed_in_halves(
+    make_plan: PlanMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caution: float
 ) -> None:
     monkeypatch.setattr(served_precision, "LEAST_ANSWERABLE", 1)
-    judged: list[int] = []
-    monkeypatch.setattr(
-        served_precision,
-        "run",
-        lambda session, content, evaluation, positions, real=served_precision.run: (
-            judged.append(len(positions)),
-            real(session, content, evaluation, positions),
-        )[1],
-    )
+    monkeypatch.setattr(served_precision, "SAMPLED_IMAGES", 3)
+    monkeypatch.setattr(served_precision, "CAUTION", caution)
+    found: dict[str, list[np.ndarray]] = {"judged": []}
+
+    def in_floats(session, content, evaluation, positions, real=served_precision.in_floats):
+        answers = real(session, content, evaluation, positions)
+        found["all"] = [real_run(session, content, evaluation, positions).logits.numpy()]
+        found["known"] = [answers.logits.numpy()]
+        return answers
+
+    def count(session, content, evaluation, positions):
+        found["judged"].append(positions)
+        return real_run(session, content, evaluation, positions)
+
+    real_run = served_precision.run
+    monkeypatch.setattr(served_precision, "run", count)
+    monkeypatch.setattr(served_precision, "in_floats", in_floats)
     from tintype.training import device
 
     monkeypatch.setattr(device, "cpu_flags", lambda: frozenset({"avx512_bf16"}))        # emulated where it is not true
-    ran = run(make_plan(save="archive"))
-    record = packed(ran, tmp_path).description.precision
+    record = packed(run(make_plan(save="archive")), tmp_path).description.precision
     assert record is not None
-    assert judged == [record.images, record.images]                     # integers, and floats by ONNX Runtime
+    integers, sample, *rest = found["judged"]
+    assert (len(integers), len(sample)) == (record.images, 3)
+    (exact,), (answers,) = found["all"], found["known"]
+    assert (answers.argmax(1) == exact.argmax(1)).all()
+    asked = np.isin(integers, np.concatenate([sample, *rest]))
+    np.testing.assert_allclose(answers[asked], exact[asked], rtol=1e-4, atol=1e-5)
+    assert asked.sum() == {0.0: 3, 1e9: record.images}.get(caution, asked.sum())
+
+
+def test_an_answer_is_in_doubt_when_the_disturbance_could_turn_it() -> None:
+    known = torch.tensor([[3.0, 1.0, 0.0], [0.0, 1.0, 1.9], [1.0, 1.0, -5.0], [9.0, 8.5, 8.4]])
+    assert served_precision.CAUTION == 2
+    assert served_precision.doubtful(known, 0.2).tolist() == [2, 3]
+    assert served_precision.doubtful(known, 0.0).tolist() == [2]
+    assert served_precision.doubtful(known, float("nan")).tolist() == [0, 1, 2, 3]
+    assert served_precision.doubtful(torch.zeros(4, 1), 1.0).tolist() == []
 
 
 @pytest.mark.parametrize("case", ["few images", "no instructions", "no convolutions"])
