@@ -32,3 +32,5 @@ def test_what_cannot_be_had_comes_back_as_an_error(tmp_path: Path) -> None:
     assert refused["error"] == "NotFound"
     assert "Tintype is offline" in refused["reason"]
     assert ask({"errand": "dance"})["error"] == "NotFound"
+    assert "'resnet18'" in ask({"errand": "know-network", "network": "resnet_18"})["reason"]
+    assert ask({"errand": "know-network", "network": "resnet18"}) == {"answer": {}}

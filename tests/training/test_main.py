@@ -85,7 +85,7 @@ def test_a_signal_stops_it_with_a_checkpoint(make_plan: PlanMaker) -> None:
         until(events, "epoch")
         process.terminate()
         end = until(events, "end")[-1]
-        assert (end["status"], process.wait(20)) == ("Stopped", 0)
+        assert (end["status"], process.wait(120)) == ("Stopped", 0)
     written(plan.directory, "checkpoints/last.pt")
 
 

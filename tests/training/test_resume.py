@@ -28,7 +28,7 @@ def kill_in_mid_epoch(plan: TrainingPlan) -> tuple[int, int]:
     with started(plan_file(plan)) as process:
         until(events_of(process), "epoch")
         path = plan.directory / "checkpoints" / "last.pt"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             if path.exists() and (progress := last(plan)["progress"])["epoch"] >= 2 and progress["step"] > 0:
                 break

@@ -22,7 +22,7 @@ from typing import NoReturn, TextIO
 from tintype.errors import TintypeError
 from tintype.training.events import Event, Outcome, encode
 from tintype.training.hyperparameters import parse_words, plan_from
-from tintype.training.memory import keep_freed_memory
+from tintype.freed_memory import keep_freed_memory
 from tintype.training.narration import lines_of
 from tintype.training.plan import load_plan
 

@@ -1,6 +1,7 @@
 """Small questions that need torch, asked by processes that do not load it: `python -m tintype.training.errands`.
 
     {"errand": "find-weights", "network": "resnet18", "settings": {...}}   ->   {"pretrained": true, "source": "..."}
+    {"errand": "know-network", "network": "resnet18.a1_in1k"}              ->   {}
 
 One JSON object on the standard input, one on the standard output: {"answer": {...}}, or {"error": ..., "reason": ...}
 with the name of a class in `tintype.errors`. Whatever else is printed goes to the standard error.
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tintype.errors import TintypeError, not_found
-from tintype.models import weights
+from tintype.models import networks, weights
 from tintype.settings import Settings
 from tintype.training.__main__ import private_output
 
@@ -28,6 +29,12 @@ def find_weights(request: Mapping[str, Any]) -> Answer:
     return {"pretrained": found.path is not None, "source": found.source}
 
 
+def know_network(request: Mapping[str, Any]) -> Answer:
+    """Nothing. `NotFound`, with the names that are near, when there is no such network."""
+    networks.refuse_unknown(request["network"])
+    return {}
+
+
 def run_errand(request: Mapping[str, Any]) -> Answer:
     """Do what is asked and return the answer. `NotFound` for an errand that nobody knows."""
     name = request["errand"]
@@ -36,7 +43,10 @@ def run_errand(request: Mapping[str, Any]) -> Answer:
     return ERRANDS[name](request)
 
 
-ERRANDS: dict[str, Callable[[Mapping[str, Any]], Answer]] = {"find-weights": find_weights}
+ERRANDS: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
+    "find-weights": find_weights,
+    "know-network": know_network,
+}
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from tintype.jobs.directory import JobDirectory
 from tintype.settings import Settings
 from tintype.storage import write_bytes
 from tintype.training.hyperparameters import Value, parse_words, plan_from
-from tintype.training.memory import keep_freed_memory
+from tintype.freed_memory import keep_freed_memory
 from tintype.training.plan import DataPlan, TrainingPlan, save_plan
 
 SPLITS = {"train": "train", "validation": "valid"}          # channel -> split

@@ -18,8 +18,10 @@ from typing import final
 
 import numpy as np
 
+from tintype.datasets.brightness import brightness
 from tintype.datasets.transforms import Preprocessing
 from tintype.errors import InvalidRequest, TooLarge
+from tintype.freed_memory import keep_freed_memory
 from tintype.serving.content.content_types import read_request
 from tintype.serving.content.inputs import EncodedImage, ImageUrl, Input, Pixels, Tensors, count
 from tintype.serving.workers.confinement import allow_seconds, confine
@@ -27,6 +29,7 @@ from tintype.serving.workers.frames import Json, Link
 from tintype.serving.workers.slots import Fill, Slots, SlotShape
 
 BUG = "bug"
+KEPT_BYTES = 16 * 1024**2       # for the next picture; it is a photograph scaled down while it is decoded
 Placed = tuple[int, Fill]
 
 log = logging.getLogger("tintype.serving")
@@ -35,6 +38,7 @@ log = logging.getLogger("tintype.serving")
 def run(link: Link, options: Json, descriptors: Sequence[int]) -> None:
     """Decode until the front hangs up, or memory has run out once. `options` are those of `Decoders`."""
     decoder = Decoder(options, descriptors[0])
+    keep_freed_memory(KEPT_BYTES)
     confine(options["memory_bytes"])
     while (job := link.receive()) is not None:
         header, body = job
@@ -121,7 +125,7 @@ class Decoder:
     def _place_pixels(self, rgb: np.ndarray, taken: list[Placed]) -> float:
         slot = self._take(Fill.PIXELS, taken)
         self._slots.pixels(slot)[...] = rgb
-        return round(float(rgb.mean()) / 255, 4)
+        return round(brightness(rgb), 4)
 
     def _place_tensor(self, tensor: np.ndarray, taken: list[Placed]) -> float:
         slot = self._take(Fill.TENSOR, taken)

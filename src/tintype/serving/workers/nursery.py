@@ -78,7 +78,7 @@ class Nursery:
         self._connection = connection
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
-        self._starting: dict[int, asyncio.Future[int]] = {}
+        self._starting: dict[int, asyncio.Future[tuple[int, asyncio.Future[int]]]] = {}
         self._listening = False
         self._alive: dict[int, asyncio.Future[int]] = {}
         self._dismissed: set[int] = set()       # those of them that we have killed
@@ -89,12 +89,12 @@ class Nursery:
             ours, theirs = socket.socketpair()
             with theirs:
                 try:
-                    pid = await self._order(kind, options, [theirs.fileno(), *descriptors])
+                    pid, ended = await self._order(kind, options, [theirs.fileno(), *descriptors])
                 except ConnectionError:
                     ours.close()
                     self._forget()
                     continue
-            return Child(self, pid, await Channel.over(ours), self._alive[pid])
+            return Child(self, pid, await Channel.over(ours), ended)
         raise JobFailed("the process that starts the others keeps dying; the log says why")
 
     def kill(self, pid: int) -> None:
@@ -114,10 +114,11 @@ class Nursery:
         self._forget()
         self._end_process()
 
-    async def _order(self, kind: str, options: Json, descriptors: list[int]) -> int:
+    async def _order(self, kind: str, options: Json, descriptors: list[int]) -> tuple[int, asyncio.Future[int]]:
+        """The new process, and its end, which may be heard of before anybody reads that it has begun."""
         connection = self._connected()
         number = next(self._numbers)
-        started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        started: asyncio.Future[tuple[int, asyncio.Future[int]]] = asyncio.get_running_loop().create_future()
         self._starting[number] = started
         message = json.dumps({"start": number, "kind": kind, "options": options}).encode()
         try:
@@ -159,9 +160,9 @@ class Nursery:
         news: Json = json.loads(message)
         if "started" in news:
             started = self._starting.get(news["started"])
-            self._alive[news["pid"]] = asyncio.get_running_loop().create_future()
+            ended = self._alive[news["pid"]] = asyncio.get_running_loop().create_future()
             if started is not None and not started.done():
-                started.set_result(news["pid"])
+                started.set_result((news["pid"], ended))
             return
         pid, was_dismissed = news["ended"], news["ended"] in self._dismissed
         if pid not in self._alive:          # the spare, that nobody has asked for yet
