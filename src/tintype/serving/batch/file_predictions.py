@@ -17,7 +17,7 @@ from tintype.datasets.walk import Branch, Walk, has_image_name
 from tintype.errors import InvalidRequest, JobFailed, NotFound
 from tintype.serving.content.predictions import Ranked
 from tintype.serving.runtimes.predictor import Predictor
-from tintype.storage import atomic_file
+from tintype.storage import named_file
 
 Classify = Callable[[bytes], tuple[Ranked, ...]]        # a picture file's bytes -> its classes, the most probable first
 
@@ -119,7 +119,7 @@ def write_csv(path: Path, outcomes: Iterable[Outcome], width: int) -> None:
     whole or not at all.
     """
     more = [f"{name}_{rank}" for rank in range(2, width + 1) for name in ("label", "probability")]
-    with atomic_file(path) as stream:
+    with named_file(path) as stream:
         text = io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="")      # names as the disk has them
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("file", "label", "probability", *more, "problem"))
@@ -136,7 +136,7 @@ def _row(one: Outcome, width: int) -> list[str | float]:
 
 def write_jsonl(path: Path, outcomes: Iterable[Outcome]) -> None:
     """Write one JSON object per file and line; the file appears whole or not at all."""
-    with atomic_file(path) as stream:
+    with named_file(path) as stream:
         for one in outcomes:
             stream.write(json.dumps(one.to_json()).encode() + b"\n")
 

@@ -17,6 +17,7 @@ from tintype.serving.content.instances import read_json
 from tintype.serving.content.multipart import read_multipart
 from tintype.serving.content.predictions import Predictions
 
+UNICODE = json.JSONEncoder(ensure_ascii=False)          # `dumps` would make one for each answer
 FORM = "application/x-www-form-urlencoded"              # never read: any site's page may send it
 
 Reader = Callable[[bytes, str], tuple[Input, ...]]      # the body, and its whole content type
@@ -65,7 +66,7 @@ def _write_json(predictions: Predictions, wanted: AnswerFormat) -> bytes:
     answers = [
         {**ranked[0].to_json(), "top": [one.to_json() for one in ranked]} for ranked in predictions.top(wanted.top)
     ]
-    return json.dumps({"predictions": answers}, ensure_ascii=False).encode(errors="replace")
+    return UNICODE.encode({"predictions": answers}).encode(errors="replace")
 
 
 def _write_json_list(predictions: Predictions, wanted: AnswerFormat) -> bytes:

@@ -51,9 +51,16 @@ class Predictions:
 
     def top(self, most: int) -> list[tuple[Ranked, ...]]:
         """For each picture the `most` probable classes, the most probable first; equals go by index."""
-        probabilities = self.probabilities
-        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :most]
         return [
-            tuple(Ranked(self.classes[index], int(index), float(row[index])) for index in ranks)
-            for row, ranks in zip(probabilities, order, strict=True)
+            tuple(Ranked(self.classes[index], index, float(row[index])) for index in _likeliest(row, most))
+            for row in self.probabilities
         ]
+
+
+def _likeliest(probabilities: np.ndarray, most: int) -> list[int]:
+    """The indices of the `most` largest of (classes,), the largest first, equals by index."""
+    candidates = np.arange(len(probabilities))
+    if most < len(probabilities):               # of a thousand classes few are looked at any further
+        candidates = np.flatnonzero(probabilities >= np.partition(probabilities, -most)[-most])
+    order = np.argsort(-probabilities[candidates], kind="stable")[:most]
+    return candidates[order].tolist()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import math
 import os
@@ -143,6 +144,7 @@ async def _answer(
     answering = asyncio.ensure_future(server.serve(sockets=[front.listener]))
     while not server.started and not answering.done():
         await asyncio.sleep(0)
+    gc.freeze()                             # what is there now stays; looking through it again would hold up answers
     front.on_ready()
     await asyncio.wait({answering, stopping}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True

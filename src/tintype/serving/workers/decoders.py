@@ -21,6 +21,7 @@ from typing import Any, final
 
 from tintype.errors import BadImage, InvalidRequest, JobFailed, TintypeError, TooLarge, Unsupported
 from tintype.serving.workers import slots
+from tintype.serving.workers.channel import Answer, Lost
 from tintype.serving.workers.frames import Json
 from tintype.serving.workers.nursery import Child, Nursery
 from tintype.serving.workers.slots import Fill, SlotShape
@@ -189,8 +190,8 @@ class Decoders:
         job.waited = time.perf_counter() - job.asked
         region.jobs.append(job)
         freed, region.freed = region.freed, []
-        answer = region.child.channel.ask({"type": job.content_type, "free": freed}, job.body)
-        answer.add_done_callback(partial(self._answered, region, job))
+        header = {"type": job.content_type, "free": freed}
+        region.child.channel.ask_then(header, job.body, partial(self._answered, region, job))
         if len(region.jobs) == 1:
             self._watch(region)
 
@@ -208,13 +209,13 @@ class Decoders:
             region.was_killed = True
             region.child.kill()
 
-    def _answered(self, region: _Region, job: _Job, answer: asyncio.Future[tuple[Json, bytes]]) -> None:
-        if answer.exception() is not None:
+    def _answered(self, region: _Region, job: _Job, answer: Answer | Lost) -> None:
+        if isinstance(answer, Lost):
             return                      # `_died` has seen to it
         region.jobs.remove(job)
         self._watch(region)
         try:
-            decoded = self._read(region, answer.result()[0], job.waited)
+            decoded = self._read(region, answer[0], job.waited)
         except TintypeError as error:
             if not job.result.done():
                 job.result.set_exception(error)

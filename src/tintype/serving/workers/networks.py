@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -21,7 +22,7 @@ import numpy as np
 from tintype import errors
 from tintype.errors import BadArchive, JobFailed, TintypeError
 from tintype.serving.workers.batching import BatchLimits, Reason
-from tintype.serving.workers.channel import Lost
+from tintype.serving.workers.channel import Answer, Lost
 from tintype.serving.workers.decoders import Placed
 from tintype.serving.workers.frames import Json
 from tintype.serving.workers.nursery import Child, Nursery
@@ -169,8 +170,7 @@ class Networks:
             picture.request.waited = now - picture.request.arrived
         worker.batch = batch
         items = [(one.placed.region, one.placed.slot, one.placed.fill) for one in batch]
-        answer = worker.child.channel.ask({"items": items})
-        answer.add_done_callback(lambda done: self._answered(worker, done))
+        worker.child.channel.ask_then({"items": items}, b"", partial(self._answered, worker))
         worker.timer = asyncio.get_running_loop().call_later(self._limits.seconds, self._hung, worker)
         self._on_batch(BatchNews(release.reason, len(batch), now - batch[0].request.arrived))   # the worker is at it
 
@@ -179,15 +179,15 @@ class Networks:
         self.deaths["timeout"] += 1
         worker.child.kill()
 
-    def _answered(self, worker: _Worker, answer: asyncio.Future[tuple[Json, bytes]]) -> None:
+    def _answered(self, worker: _Worker, answer: Answer | Lost) -> None:
         batch, worker.batch = worker.batch, []
         if worker.timer is not None:
             worker.timer.cancel()
-        if answer.exception() is not None:
+        if isinstance(answer, Lost):
             self._queue.put_back(batch)
             self.pump()
             return
-        header, body = answer.result()
+        header, body = answer
         logits = np.frombuffer(body, np.float32).reshape(len(batch), -1)
         for picture, row in zip(batch, logits, strict=True):
             self._free(picture.placed)
