@@ -73,7 +73,8 @@ def test_a_trial_keeps_its_best_weights_and_that_it_ended(make_plan: PlanMaker) 
     plan = make_plan(save="best")
     job = Job(plan).trained()
     job.checkpoints.save()
-    job.checkpoints.finish()
+    with job.checkpoints.finishing():
+        pass
     assert [path.name for path in (plan.directory / "checkpoints").iterdir()] == ["best.pt"]
     again = Job(plan.model_copy(update={"save": "archive"}))
     assert again.checkpoints.restore(CPU)
@@ -82,8 +83,38 @@ def test_a_trial_keeps_its_best_weights_and_that_it_ended(make_plan: PlanMaker) 
 
 def test_a_job_with_an_archive_keeps_both(make_plan: PlanMaker) -> None:
     plan = make_plan(save="archive")
-    Job(plan).trained().checkpoints.finish()
+    with Job(plan).trained().checkpoints.finishing():
+        pass
     assert sorted(path.name for path in (plan.directory / "checkpoints").iterdir()) == ["best.pt", "last.pt"]
+
+
+@pytest.mark.parametrize("save", ["best", "archive"])
+def test_what_is_written_at_the_end_is_what_was_there_when_it_began(make_plan: PlanMaker, save: str) -> None:
+    plan = make_plan(save=save)
+    job = Job(plan).trained()
+    assert job.progress.best is not None
+    weights, best = job.network.weight.detach().clone(), job.progress.best.weights["weight"].clone()
+    with job.checkpoints.finishing(), torch.no_grad():
+        job.network.weight.fill_(7)                         # as the best is judged with the network's own memory
+        job.progress.best.weights["weight"].fill_(7)
+    again = Job(plan)
+    assert again.checkpoints.restore(CPU)
+    assert again.progress.best is not None
+    assert torch.equal(again.progress.best.weights["weight"], best)
+    if save == "archive":
+        assert torch.equal(again.network.weight, weights)
+
+
+def test_a_full_disk_at_the_end_is_told(make_plan: PlanMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    done = []
+    checkpoints = Job(make_plan(save="best")).trained().checkpoints
+    with pytest.raises(StorageFailed, match=r"disk is full while writing .*best\.pt"), checkpoints.finishing():
+        done.append("judged")
+    assert done == ["judged"]
 
 
 @pytest.mark.parametrize(("save", "writes"), [("none", True), ("archive", False)])
@@ -92,7 +123,8 @@ def test_some_write_nothing(make_plan: PlanMaker, save: str, writes: bool) -> No
     job = Job(plan, writes=writes).trained()
     assert not job.checkpoints.due
     job.checkpoints.save()
-    job.checkpoints.finish()
+    with job.checkpoints.finishing():
+        pass
     assert not (plan.directory / "checkpoints").exists()
 
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from tintype.errors import TintypeError
+from tintype.freed_memory import keep_freed_memory
 from tintype.training.events import Event, Outcome, encode
 from tintype.training.hyperparameters import parse_words, plan_from
-from tintype.freed_memory import keep_freed_memory
 from tintype.training.narration import lines_of
 from tintype.training.plan import load_plan
 

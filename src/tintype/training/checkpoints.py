@@ -10,7 +10,10 @@ import hashlib
 import io
 import pickle
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, final
 
@@ -79,19 +82,23 @@ class Checkpoints:
 
     def save(self) -> None:
         """Write both. Raises `StorageFailed` when the disk is full; those from before stay as they were."""
-        best = self._progress.best
-        if best is not None and best.epoch != self._best_epoch:
-            self._save_best(best, ended=None)
-        self._write(self.last, {name: part.state_dict() for name, part in self._parts.items()})
-        self._saved_at = time.perf_counter()
+        for file in self._both():
+            file.write()
 
-    def finish(self) -> None:
-        """Leave what the plan wants kept: of a trial the best weights, and that it ended; an archive can follow."""
-        if self._plan.save == "archive":
-            self.save()
-        elif self._progress.best is not None:
-            self._progress.ended = True
-            self._save_best(self._progress.best, ended=self._progress.state_dict())
+    @contextmanager
+    def finishing(self) -> Iterator[None]:
+        """Leave what the plan wants kept: of a trial the best weights, and that it ended; an archive can follow.
+
+        What there is now is written while the block does something else, and is there when it ends.
+        """
+        of_trial = self._plan.save != "archive"
+        files = list(self._of_trial() if of_trial else self._both())
+        with ThreadPoolExecutor(1, thread_name_prefix="checkpoint") as pool:
+            written = [pool.submit(file.write) for file in files]
+            yield
+        for one in written:
+            one.result()
+        if of_trial and files and self._writes:
             self.last.unlink(missing_ok=True)
 
     def restore(self, device: torch.device) -> bool:
@@ -118,18 +125,28 @@ class Checkpoints:
             self.last.unlink(missing_ok=True)
             self.best.unlink(missing_ok=True)
 
-    def _save_best(self, best: Best, ended: Mapping[str, Any] | None) -> None:
-        kept = {"epoch": best.epoch, "figures": dict(best.figures), "weights": dict(best.weights), "ended": ended}
-        self._write(self.best, kept)
-        self._best_epoch = best.epoch
+    def _both(self) -> Iterator[_File]:
+        best = self._progress.best
+        if best is not None and best.epoch != self._best_epoch:
+            yield self._best_file(best, ended=None)
+            self._best_epoch = best.epoch
+        yield self._file(self.last, {name: part.state_dict() for name, part in self._parts.items()})
+        self._saved_at = time.perf_counter()
 
-    def _write(self, path: Path, state: Mapping[str, Any]) -> None:
-        if not self._writes:
-            return
+    def _of_trial(self) -> Iterator[_File]:
+        if self._progress.best is not None:
+            self._progress.ended = True
+            yield self._best_file(self._progress.best, ended=self._progress.state_dict())
+
+    def _best_file(self, best: Best, ended: Mapping[str, Any] | None) -> _File:
+        kept = {"epoch": best.epoch, "figures": dict(best.figures), "weights": dict(best.weights), "ended": ended}
+        return self._file(self.best, kept)
+
+    def _file(self, path: Path, state: Mapping[str, Any]) -> _File:
         content = io.BytesIO()          # a full disk must show as our error, not as one of torch's archive writer
-        torch.save({"format": FORMAT, "recipe": self._recipe, **state}, content)
-        with atomic_file(path) as stream:
-            stream.write(content.getbuffer())
+        if self._writes:
+            torch.save({"format": FORMAT, "recipe": self._recipe, **state}, content)
+        return _File(path, content)
 
     def _read(self, path: Path, device: torch.device) -> dict[str, Any] | None:
         if not path.exists():
@@ -141,3 +158,19 @@ class Checkpoints:
         if state.get("format") != FORMAT or state["recipe"] != self._recipe:
             raise Conflict(f"{path} belongs to another plan or to other images; train without --resume, or elsewhere")
         return state
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _File:
+    """A checkpoint that is to be written; without content, it is not."""
+
+    path: Path
+    content: io.BytesIO
+
+    def write(self) -> None:
+        with self.content.getbuffer() as content:
+            if content:
+                with atomic_file(self.path) as stream:
+                    stream.write(content)
+        self.content.close()

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tintype.errors import TintypeError
+from tintype.freed_memory import keep_freed_memory
 from tintype.jobs.directory import JobDirectory
 from tintype.settings import Settings
 from tintype.training.hyperparameters import parse_words, plan_from
-from tintype.freed_memory import keep_freed_memory
 from tintype.training.plan import DataPlan, TrainingPlan, save_plan
 
 OPT_ML = "/opt/ml"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import partial
 
 import torch
@@ -121,12 +122,13 @@ def train_frozen(session: Session, resume: bool) -> TrainingResult:
         if stop.after_epoch:
             break
 
-    with spans.outside(Outside.CHECKPOINT):
-        if stop.after_step:
-            checkpoints.save()
-        else:
-            checkpoints.finish()
-    return judge_best(session, start, progress)
+    with ExitStack() as stack:
+        with spans.outside(Outside.CHECKPOINT):
+            if stop.after_step:
+                checkpoints.save()
+            else:
+                stack.enter_context(checkpoints.finishing())                    # while the best is judged
+        return judge_best(session, start, progress)
 
 
 def judge_best(session: Session, start: Start, progress: Progress) -> TrainingResult:

@@ -19,11 +19,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tintype.errors import BadData, InvalidRequest, TintypeError
+from tintype.freed_memory import keep_freed_memory
 from tintype.jobs.directory import JobDirectory
 from tintype.settings import Settings
 from tintype.storage import write_bytes
 from tintype.training.hyperparameters import Value, parse_words, plan_from
-from tintype.freed_memory import keep_freed_memory
 from tintype.training.plan import DataPlan, TrainingPlan, save_plan
 
 SPLITS = {"train": "train", "validation": "valid"}          # channel -> split

@@ -9,6 +9,7 @@ as one that was not, bit by bit on one device.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from functools import partial
 
 from torch.amp.grad_scaler import GradScaler
@@ -139,12 +140,13 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
         if world.any(stop.after_epoch, place.device):
             break
 
-    with spans.outside(Outside.CHECKPOINT):
-        if stop.after_step:
-            checkpoints.save()
-        else:
-            checkpoints.finish()
-    return judge_best(session, network, progress)
+    with ExitStack() as stack:
+        with spans.outside(Outside.CHECKPOINT):
+            if stop.after_step:
+                checkpoints.save()
+            else:
+                stack.enter_context(checkpoints.finishing())                    # while the best is judged
+        return judge_best(session, network, progress)
 
 
 def judge_best(session: Session, network: Network, progress: Progress) -> TrainingResult:
