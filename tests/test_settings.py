@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,22 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 def test_the_option_wins_over_the_variable(tmp_path: Path) -> None:
     settings = Settings.from_environment({"TINTYPE_HOME": "/elsewhere"}, home=tmp_path)
     assert settings.home == tmp_path
+
+
+@pytest.mark.parametrize("given", [{}, {"TINTYPE_HOME": "~nobody-of-that-name/x"}])
+def test_a_user_without_a_home_folder(given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(self: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    if not given:
+        monkeypatch.setattr(Path, "expanduser", unknown)        # in a container, where the user is a mere number
+    with pytest.raises(InvalidRequest, match=r"no home folder of a user for ~.*; set HOME, or give --home"):
+        Settings.from_environment(given)
+
+
+def test_a_home_whose_name_is_no_text() -> None:
+    with pytest.raises(InvalidRequest, match="is not UTF-8"):
+        Settings.from_environment({"TINTYPE_HOME": os.fsdecode(b"/tmp/\xff")})
 
 
 def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

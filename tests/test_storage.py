@@ -12,21 +12,24 @@ import fsspec
 import pytest
 
 from tintype import storage
-from tintype.errors import NotFound, StorageFailed
+from tintype.errors import InvalidRequest, NotFound, StorageFailed
 from tintype.storage import (
     atomic_file,
     directory_bytes,
     exclusive_lock,
     fetch,
     file_sha256,
+    is_stream,
     is_url,
     local_path,
     lock_if_free,
     read_json,
+    refuse_unwritable,
     scratch_directory,
     storage_errors,
     write_bytes,
     write_json,
+    write_named,
 )
 
 
@@ -87,6 +90,99 @@ def test_what_the_disk_refuses_says_what_to_do(tmp_path: Path, number: int, mess
 def test_other_errors_of_a_block_stay_what_they_are() -> None:
     with pytest.raises(FileNotFoundError), storage_errors("x"):
         raise FileNotFoundError(errno.ENOENT, "gone")
+
+
+@pytest.mark.parametrize("name", ["/proc/x.csv", "/proc/nowhere/x.csv"])
+def test_a_place_that_takes_no_files(name: str) -> None:
+    with pytest.raises(StorageFailed, match=r"x.csv cannot be written \(.*\); choose another --home"):
+        write_bytes(Path(name), b"x")
+    with pytest.raises(StorageFailed, match="choose another --home"), exclusive_lock(Path(name)):
+        pytest.fail("there is no lock to hold")
+    with pytest.raises(StorageFailed, match="choose another --home"), scratch_directory(Path(name), "s"):
+        pytest.fail("there is no directory")
+
+
+def test_what_a_block_does_not_find_is_not_the_files_fault(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "file") as stream:
+        stream.write((tmp_path / "nowhere").read_bytes())
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_name_as_long_as_names_may_be(tmp_path: Path) -> None:
+    path = tmp_path / ("ü" * 127)
+    write_bytes(path, b"x")
+    assert path.read_bytes() == b"x"
+    with pytest.raises(StorageFailed, match="File name too long"):
+        write_bytes(tmp_path / ("x" * 256), b"x")
+    assert len(os.listdir(tmp_path)) == 1
+
+
+class TestNamedFiles:
+    """Where a person wants one."""
+
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> Path:
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "file").write_text("old")
+        (tmp_path / "round").symlink_to("round")
+        (tmp_path / "into-proc").symlink_to("/proc/nowhere/x")
+        return tmp_path
+
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("folder", "Is a directory"),
+            ("file/x.csv", "Not a directory|File exists"),
+            ("into-proc", "No such file or directory"),
+            ("/proc/x.csv", "No such file or directory"),
+            ("x" * 256, "File name too long"),
+        ],
+    )
+    def test_what_cannot_be_written_is_the_persons_to_mend(self, place: Path, name: str, reason: str) -> None:
+        before = sorted(os.listdir(place))
+        for write in (refuse_unwritable, lambda path: write_named(path, b"x")):
+            with pytest.raises(InvalidRequest, match=rf"cannot be written \({reason}\); choose another file"):
+                write(place / name)
+        assert sorted(os.listdir(place)) == before
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+    def test_what_is_not_theirs(self, place: Path) -> None:
+        (place / "file").chmod(0o400)
+        (place / "folder").chmod(0o500)
+        for path in (place / "file", place / "folder" / "x", place / "folder" / "new" / "x"):
+            with pytest.raises(InvalidRequest, match=r"cannot be written \(Permission denied\)"):
+                refuse_unwritable(path)
+
+    def test_links_are_followed(self, place: Path) -> None:
+        (place / "link").symlink_to("file")
+        (place / "broken").symlink_to("new/deep")
+        for name in ("link", "broken"):
+            refuse_unwritable(place / name)
+            write_named(place / name, b"new")
+            assert (place / name).is_symlink()
+        assert (place / "file").read_bytes() == (place / "new" / "deep").read_bytes() == b"new"
+
+    def test_looking_leaves_nothing(self, place: Path) -> None:
+        before = sorted(os.listdir(place))
+        refuse_unwritable(place / "a" / "b" / "c.csv")
+        refuse_unwritable(place / "d.csv")
+        assert sorted(os.listdir(place)) == before
+
+    def test_a_device_stays_one(self) -> None:
+        refuse_unwritable(Path("/dev/full"))
+        with pytest.raises(InvalidRequest, match="the disk is full while writing /dev/full"):
+            write_named(Path("/dev/full"), b"x" * 100_000)
+        write_named(Path("/dev/null"), b"x")
+        assert is_stream(Path("/dev/full"))
+        assert is_stream(Path("/dev/null"))
+        assert not is_stream(Path("/dev"))
+        assert not is_stream(Path("/dev/nowhere"))
+
+    def test_a_pipe_is_written_into(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE) as reader:
+            write_named(tmp_path / "pipe", b"through")
+            assert reader.communicate()[0] == b"through"
 
 
 def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:

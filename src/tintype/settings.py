@@ -58,8 +58,8 @@ class Settings(BaseModel):
             raise InvalidRequest(f"{variable}={first['input']!r}: {first['msg']}; unset it or correct it") from error
         return settings.model_copy(
             update={
-                "home": settings.home.expanduser().absolute(),
-                "weights_dir": settings.weights_dir.expanduser().absolute() if settings.weights_dir else None,
+                "home": _absolute(settings.home),
+                "weights_dir": _absolute(settings.weights_dir) if settings.weights_dir else None,
             }
         )
 
@@ -77,3 +77,13 @@ class Settings(BaseModel):
     def caches(self) -> Path:
         """Decoded images and backbone features; safe to delete at any time."""
         return self.home / "caches"
+
+
+def _absolute(path: Path) -> Path:
+    if any("\udc80" <= letter <= "\udcff" for letter in str(path)):
+        raise InvalidRequest(f"the name of {path} is not UTF-8, which the store wants it to be; choose another folder")
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        hint = "give --home (or TINTYPE_HOME, TINTYPE_WEIGHTS) a path from the root on"
+        raise InvalidRequest(f"there is no home folder of a user for {path}; set HOME, or {hint}") from error

@@ -12,34 +12,55 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
 import fsspec
 
-from tintype.errors import NotFound, StorageFailed
+from tintype.errors import InvalidRequest, NotFound, StorageFailed, TintypeError
 
 CHUNK_BYTES = 1 << 20
 CLONE_BYTES = 1 << 30
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 UNWRITABLE = {
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO,
-    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EFBIG, errno.EBUSY, errno.ETXTBSY, errno.ESTALE,
+    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.ENODEV,
 }  # fmt: skip
+NAME_KEPT = 40                  # characters of a file's name that its temporary has too: names end at 255 bytes
+
+Errors = Callable[..., AbstractContextManager[None]]        # `storage_errors` or `named_errors`
 
 
 @contextlib.contextmanager
-def storage_errors(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn an `OSError` from writing `path` into a `StorageFailed` that says what to do."""
+def storage_errors(path: str | os.PathLike[str], *, making: bool = False) -> Iterator[None]:
+    """Turn an `OSError` from writing `path` into a `StorageFailed` that says what to do.
+
+    With `making` the block makes `path` and reads nothing: what is missing then is a place for it.
+    """
+    with _refusals(path, StorageFailed, "choose another --home", making):
+        yield
+
+
+@contextlib.contextmanager
+def named_errors(path: str | os.PathLike[str], *, making: bool = False) -> Iterator[None]:
+    """As `storage_errors`, of a path that a person gave, who can give another: `InvalidRequest`."""
+    with _refusals(path, InvalidRequest, "choose another file", making):
+        yield
+
+
+@contextlib.contextmanager
+def _refusals(path: str | os.PathLike[str], kind: type[TintypeError], advice: str, making: bool) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in FULL_DISK:
-            raise StorageFailed(f"the disk is full while writing {path}; free some space and run this again") from error
-        if error.errno in UNWRITABLE:
-            raise StorageFailed(f"{path} cannot be written ({error.strerror}); choose another --home") from error
+            raise kind(f"the disk is full while writing {path}; free some space and run this again") from error
+        if error.errno in UNWRITABLE or (making and error.errno == errno.ENOENT):
+            raise kind(f"{path} cannot be written ({error.strerror}); {advice}") from error
         raise
 
 
@@ -53,15 +74,16 @@ def sync_directory(directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
+def atomic_file(path: Path, *, durable: bool = True, errors: Errors = storage_errors) -> Iterator[IO[bytes]]:
     """A binary file that appears at `path`, whole, when the block ends well; otherwise nothing changes.
 
     With `durable` the bytes and the name are on the disk before the block ends (fsync of both).
     Raises `StorageFailed` when the disk is full or not writable.
     """
-    with storage_errors(path):
+    with errors(path, making=True):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:NAME_KEPT]}.", suffix=".part")
+    with errors(path):
         try:
             with os.fdopen(descriptor, "wb") as stream:
                 yield stream
@@ -78,6 +100,44 @@ def atomic_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
             sync_directory(path.parent)
 
 
+@contextlib.contextmanager
+def named_file(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file where a person wants one: as `atomic_file`, at the end of links. What is there and takes bytes
+    without being a file (a pipe, a terminal, /dev/null) is written into, as nothing must be put in its place.
+
+    Raises `InvalidRequest` when it cannot be written.
+    """
+    if is_stream(path):
+        with named_errors(path), path.open("wb") as stream:
+            yield stream
+    else:
+        with atomic_file(Path(os.path.realpath(path)), errors=named_errors) as stream:
+            yield stream
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raise `InvalidRequest` when `named_file` could not write at `path`, before anybody has worked for it."""
+    with named_errors(path, making=True):
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if not is_stream(path):
+            place = next(folder for folder in target.parents if folder.exists())
+            with tempfile.TemporaryFile(dir=place):
+                pass
+
+
+def is_stream(path: Path) -> bool:
+    """Something is there that takes bytes and is no file: a pipe, a terminal, a device."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Write `content` to `path` atomically."""
     with atomic_file(path, durable=durable) as stream:
@@ -87,6 +147,12 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
 def write_json(path: Path, document: Any, *, durable: bool = True) -> None:
     """Write `document` as indented UTF-8 JSON, atomically."""
     write_bytes(path, json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n", durable=durable)
+
+
+def write_named(path: Path, content: bytes) -> None:
+    """Write `content` where a person wants it. Raises `InvalidRequest`."""
+    with named_file(path) as stream:
+        stream.write(content)
 
 
 def read_json(path: Path) -> Any:
@@ -150,7 +216,7 @@ def lock_if_free(path: Path) -> Iterator[bool]:
 
 
 def _lock_file(path: Path) -> IO[bytes]:
-    with storage_errors(path):      # of the file alone: what the block does with the lock held is its own affair
+    with storage_errors(path, making=True):     # of the file alone: what is done with the lock held is another affair
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("ab")
 
@@ -158,7 +224,7 @@ def _lock_file(path: Path) -> IO[bytes]:
 @contextlib.contextmanager
 def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
     """A new directory below `parent` to build something in; whatever is still there at the end is removed."""
-    with storage_errors(parent):
+    with storage_errors(parent, making=True):
         parent.mkdir(parents=True, exist_ok=True)
         directory = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
     try:
@@ -186,8 +252,8 @@ def is_url(location: str) -> bool:
 def local_path(location: str) -> Path | None:
     """The local path that `location` names (`file://` included), or None when it is elsewhere."""
     if location.startswith("file://"):
-        return Path(location.removeprefix("file://")).expanduser()
-    return None if is_url(location) else Path(location).expanduser()
+        location = location.removeprefix("file://")
+    return None if is_url(location) else Path(os.path.expanduser(location))     # pathlib's fails for unknown users
 
 
 def fetch(location: str, destination: Path) -> Path:

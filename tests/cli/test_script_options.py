@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tintype.cli.script_options import channels_read, data_or_script, refuse_scripts, refuse_trainers
+from tintype.cli.script_options import channels_read, data_or_script
 from tintype.errors import InvalidRequest
 
 READS = """
@@ -39,27 +39,3 @@ def test_data_beside_a_script_is_refused_with_the_channels_that_it_reads(tmp_pat
     assert channels_read(str(tmp_path / "none.py")) == ()
     with pytest.raises(InvalidRequest, match=r"reads --channel training=PATH; .* reads --channel test=PATH"):
         data_or_script("photos", str(script))
-
-
-@pytest.mark.parametrize(
-    ("given", "option"),
-    [
-        ({"epochs": 3}, "--epochs"),
-        ({"model": "resnet50"}, "--model"),
-        ({"freeze": False}, "--no-freeze"),
-        ({"model": "auto", "image_size": 64}, "--image-size"),
-    ],
-)
-def test_a_script_would_never_hear_of_the_trainers_options(given: dict[str, object], option: str) -> None:
-    refuse_trainers(model="auto", weights=None, freeze=None, epochs=None, image_size=None, strict=False)
-    with pytest.raises(InvalidRequest, match=rf"^{option} is for the built-in trainer; .* -p epochs=3$"):
-        refuse_trainers(**given)
-
-
-@pytest.mark.parametrize(
-    ("given", "option"), [({"channel": ["train=x"]}, "--channel"), ({"max_runtime": 60.0}, "--max-runtime")]
-)
-def test_the_trainer_has_no_use_for_a_scripts_options(given: dict[str, object], option: str) -> None:
-    refuse_scripts(source_dir="", channel=None, metric=None, env=None, output="", retries=0, max_runtime=86400)
-    with pytest.raises(InvalidRequest, match=rf"^{option} is for a script of your own"):
-        refuse_scripts(**given)

@@ -195,6 +195,21 @@ class TestBuiltIn:
         del frozen["augmentation"]
         assert planned(frozen, ranges=["lr=0.1:0.2", "augmentation=none,flip"]) == (1, [0, 0, 0])
 
+    @pytest.mark.parametrize(
+        ("ranges", "fixed"),
+        [
+            (["model=resnet18,small_cnnn,vit_b_16"], {"weights": "none"}),
+            (["Architecture=small_cnn,small_cnnn"], {}),
+            (["lr=0.001:0.1:log"], {"model": "small_cnnn", "weights": "none"}),
+        ],
+    )
+    def test_a_network_that_there_is_not_is_refused(
+        self, workspace: Workspace, tmp_path: Path, ranges: list[str], fixed: dict[str, str]
+    ) -> None:
+        photos = write_colours(tmp_path / "photos", per_class=2)
+        with pytest.raises(NotFound, match="no network named 'small_cnnn'; did you mean 'small_cnn'"):
+            built_in_plan(workspace, search(objective="valid:loss", ranges=ranges), str(photos), fixed)
+
     def test_a_range_with_a_bad_end_is_refused(self, workspace: Workspace, tmp_path: Path) -> None:
         wanted = search(objective="valid:loss", ranges=["label-smoothing=0.0:2.0"])
         with pytest.raises(InvalidRequest, match="label-smoothing"):

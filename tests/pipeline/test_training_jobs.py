@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from tintype.errors import InvalidRequest, NotFound
-from tintype.pipeline.training_jobs import TrainingRequest, absolute, base_plan, settled
+from tintype.pipeline.training_jobs import (
+    TrainingRequest,
+    absolute,
+    base_plan,
+    refuse_unknown_network,
+    settled,
+)
 from tintype.settings import Settings
 from tintype.workspace import Workspace, open_workspace
 
@@ -34,6 +40,17 @@ def test_data_that_are_not_there_are_refused_at_once(workspace: Workspace, colou
         base_plan(workspace, TrainingRequest("ants", f"{colours}s", {}))
     with pytest.raises(InvalidRequest, match="no data set is named"):
         base_plan(workspace, TrainingRequest("ants", absolute(""), {}))
+
+
+@pytest.mark.parametrize("name", ["resnet_18", "resnet18.a1_in1kk"])
+def test_a_network_that_there_is_not_is_refused_at_once(workspace: Workspace, colours: Path, name: str) -> None:
+    with pytest.raises(NotFound, match=rf"there is no network named '{name}'; did you mean 'resnet18"):
+        base_plan(workspace, TrainingRequest("ants", str(colours), {"model": name, "weights": "none"}))
+
+
+def test_networks_with_a_tag_or_an_old_name_are_networks() -> None:
+    for name in ("small_cnn", "vit_b_16", "resnet18.a1_in1k", "efficientnet_b5.tv_in1k", "tf_efficientnet_b0_ap"):
+        refuse_unknown_network(name)
 
 
 def test_a_seed_is_a_hyperparameter_like_others(workspace: Workspace, colours: Path) -> None:

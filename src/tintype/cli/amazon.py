@@ -3,120 +3,108 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.markup import escape
 
+from tintype.cli.amazon_options import AmazonOptions
+from tintype.cli.asked import Asked, Way
 from tintype.cli.display import Display
 from tintype.cli.invocation import Invocation
 from tintype.errors import InvalidRequest
-from tintype.jobs.job import Job, JobSpec, MetricDefinition, Resources, Source
-from tintype.pipeline.recipe import Recipe, recipe_asked
-from tintype.pipeline.searching import Search, search_settings
-from tintype.pipeline.training_jobs import wire
+from tintype.jobs.job import Job, JobSpec, MetricDefinition, Source
+from tintype.pipeline.recipe import Recipe
+from tintype.pipeline.script_jobs import script_spec
+from tintype.pipeline.searching import MODEL, Search, by_recipe, networks_of, script_search, search_settings
+from tintype.pipeline.training_jobs import NO_FILES, SEED, WEIGHTS, refuse_unknown_network, wire
 from tintype.training.hyperparameters import Value
 from tintype.training.narration import METRICS
 from tintype.tuning.objective import Counted
-from tintype.tuning.settings import TuningSettings
 from tintype.workspace import Workspace
 
 if TYPE_CHECKING:
     from tintype.pipeline.amazon.remote import Remote
 
-PANEL = "On Amazon SageMaker"
+
+def train(workspace: Workspace, asked: Asked, name: str, display: Display, *, wait: bool) -> Job | None:
+    """One training job there, brought home; None when it is not waited for."""
+    from tintype.pipeline.amazon import jobs  # boto3 takes its time
+
+    if asked.way & Way.SCRIPT:
+        spec = script_spec(asked.script.request(asked.parameters))
+    else:
+        fixed = {**_recipe(asked).fixed, **asked.hyperparameters}
+        refuse_unknown_network(str(fixed[MODEL]))
+        spec = _trainer(asked, fixed)
+    display.stage(f"Training {name} on SageMaker")
+    remote = _connected(asked.amazon)
+    return jobs.train(workspace, remote, name, spec, display, data=asked.data, wait=wait)
 
 
-class Place(StrEnum):
-    """Where a job runs."""
+def tune(
+    call: Invocation, workspace: Workspace, asked: Asked, search: Search, display: Display, *, wait: bool
+) -> dict[str, Any]:
+    """One tuning job there, its best job brought home, and what is said of it. Returns the answer."""
+    from tintype.pipeline.amazon import jobs
 
-    HERE = "here"
-    SAGEMAKER = "sagemaker"
-
-
-OnOption = Annotated[
-    Place, typer.Option("--on", help="This machine, or Amazon SageMaker with boto3.", rich_help_panel=PANEL)
-]
-RoleOption = Annotated[
-    str, typer.Option("--role", metavar="ARN", help="The role that it runs as there.", rich_help_panel=PANEL)
-]
-BucketOption = Annotated[
-    str, typer.Option("--bucket", metavar="NAME", help="For source, data and outputs there.", rich_help_panel=PANEL)
-]
-
-
-def connected(role: str, bucket: str) -> Remote:
-    """The account of the environment. `InvalidRequest` without a role."""
-    from tintype.pipeline.amazon.account import connect  # boto3 takes its time
-
-    if not role:
-        raise InvalidRequest("--on sagemaker needs --role ARN, a role that SageMaker may assume")
-    return connect(role, bucket)
-
-
-def refuse_account(on: Place, role: str, bucket: str) -> None:
-    """`InvalidRequest` for a role or a bucket where nothing of them is used."""
-    if on is Place.HERE and (role or bucket):
-        raise InvalidRequest("--role and --bucket are for --on sagemaker; add that, or leave them out")
-
-
-def trainer_spec(fixed: Mapping[str, Value], resources: Resources, max_runtime: float) -> JobSpec:
-    """The built-in trainer as a job there; its metrics are read by regexes of one group, as SageMaker wants them."""
-    return JobSpec(
-        source=Source("module", "tintype.training.container"),
-        hyperparameters={name: wire(value) for name, value in fixed.items()},
-        resources=resources,
-        metric_definitions=tuple(MetricDefinition(name, rf"{name}=([0-9.eE+-]+)") for name in METRICS),
-        max_runtime_seconds=max_runtime,
-    )
-
-
-def recipe_there(asked: Mapping[str, Value], model: str, freeze: bool | None) -> Recipe:
-    """The recipe; there the weights can be had."""
-    return recipe_asked(asked, model, freeze, lambda _: True)
-
-
-def train_there(
-    workspace: Workspace, remote: Remote, name: str, spec: JobSpec, display: Display, *, data: str, wait: bool
-) -> Job | None:
-    """One training job there."""
-    from tintype.pipeline.amazon.jobs import train
-
-    return train(workspace, remote, name, spec, display, data=data, wait=wait)
-
-
-def tune_there(
-    call: Invocation, workspace: Workspace, remote: Remote, settings: TuningSettings, spec: JobSpec, display: Display,
-    *, data: str, wait: bool,
-) -> None:
-    """One tuning job there, its best job brought home, and what is said of it."""
-    from tintype.pipeline.amazon.jobs import tune
-
-    done = tune(workspace, remote, settings, spec, display, data=data, wait=wait)
+    if asked.way & Way.SCRIPT:
+        settings, spec = script_search(workspace.records, search, asked.script.request(asked.parameters))
+    else:
+        searched, fixed = by_recipe(search, _recipe(asked), asked.hyperparameters)
+        settings, spec = search_settings(workspace.records, searched, fixed, Counted.LAST), _trainer(asked, fixed)
+        for network in networks_of(settings.space) or [str(fixed[MODEL])]:
+            refuse_unknown_network(network)
+    done = jobs.tune(workspace, _connected(asked.amazon), settings, spec, display, data=asked.data, wait=wait)
     if done is None:
         call.say(f"{settings.name} runs on SageMaker; `aws sagemaker describe-hyper-parameter-tuning-job` shows it")
-        call.answer({"name": settings.name, "status": "InProgress"})
-        return
+        return under_way(settings.name)
     found, job = done
     best = found["BestTrainingJob"]
     value = best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
     call.say(f"best: {job.name}  {settings.objective} {value:.4f}  {escape(str(best['TunedHyperParameters']))}")
     call.say(f"[dim]tintype deploy {job.name} serves it[/]")
-    call.answer(_answer(found, job, value))
-
-
-def trainer_settings(workspace: Workspace, search: Search, fixed: Mapping[str, Value]) -> TuningSettings:
-    """A search over the built-in trainer there: the last value of a metric counts, as SageMaker has no other."""
-    return search_settings(workspace.records, search, fixed, Counted.LAST)
-
-
-def _answer(found: Mapping[str, Any], job: Job, value: float) -> dict[str, Any]:
-    tuned = dict(found["BestTrainingJob"]["TunedHyperParameters"])
     return {
         "name": found["HyperParameterTuningJobName"],
         "status": found["HyperParameterTuningJobStatus"],
         "counts": found["TrainingJobStatusCounters"],
-        "best": {"job": job.name, "value": value, "hyperparameters": tuned},
+        "best": {"job": job.name, "value": value, "hyperparameters": dict(best["TunedHyperParameters"])},
         "directory": job.directory,
     }
+
+
+def under_way(name: str) -> dict[str, Any]:
+    """The answer for what runs there, and nobody waits for."""
+    return {"name": name, "status": "InProgress"}
+
+
+def _connected(options: AmazonOptions) -> Remote:
+    """The account of the environment. `InvalidRequest` without a role."""
+    from tintype.pipeline.amazon.account import connect
+
+    if not options.role:
+        raise InvalidRequest("--on sagemaker needs --role ARN, a role that SageMaker may assume")
+    return connect(options.role, options.bucket)
+
+
+def _recipe(asked: Asked) -> Recipe:
+    """The recipe, with the seed, which has no way of its own to a job there. There the weights can be had."""
+    recipe = asked.recipe(lambda _: True)
+    return replace(recipe, fixed={SEED: asked.seed, **recipe.fixed})
+
+
+def _trainer(asked: Asked, fixed: Mapping[str, Value]) -> JobSpec:
+    """The built-in trainer as a job there; its metrics are read by regexes of one group, as SageMaker wants them.
+
+    Raises `InvalidRequest` for a file of weights, which is here.
+    """
+    if (weights := str(fixed.get(WEIGHTS, ""))) not in NO_FILES:
+        hint = "leave it out and published ones are fetched there, or give none"
+        raise InvalidRequest(f"weights: {weights} is on this machine and does not go along to SageMaker; {hint}")
+    return JobSpec(
+        source=Source("module", "tintype.training.container"),
+        hyperparameters={name: wire(value) for name, value in fixed.items()},
+        resources=asked.script.resources,
+        metric_definitions=tuple(MetricDefinition(name, rf"{name}=([0-9.eE+-]+)") for name in METRICS),
+        max_runtime_seconds=asked.script.max_runtime,
+    )

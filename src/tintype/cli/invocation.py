@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, final, get_type_hints
 
@@ -20,6 +20,7 @@ from tintype.settings import Settings
 from tintype.workspace import Workspace, open_workspace
 
 PANEL = "Everywhere"
+KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 HomeOption = Annotated[
     Path | None,
@@ -64,19 +65,30 @@ class Invocation:
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function whose first parameter is the `Invocation`; the shared options are added to the others."""
+    """Register a function whose first parameter is the `Invocation`; the shared options are added to the others.
+
+    A parameter that is a dataclass of options stands for all of them, in the order of its fields.
+    """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(function)
-        def call(*, home: Path | None, as_json: bool, debug: bool, **own: Any) -> None:
-            settings = Settings.from_environment(os.environ, home)
-            function(Invocation(settings, as_json, console(stderr=as_json)), **own)
-
         hints = get_type_hints(function, include_extras=True)
-        own = list(inspect.signature(function).parameters.values())[1:]
-        keyword = inspect.Parameter.KEYWORD_ONLY
-        parameters = [one.replace(annotation=hints[one.name], kind=keyword) for one in own] + [
-            inspect.Parameter(key, keyword, default=default, annotation=kind)
+        own = [one.replace(annotation=hints[one.name]) for one in _parameters(function)[1:]]
+        groups: dict[str, type[Any]] = {
+            one.name: one.annotation
+            for one in own
+            if isinstance(one.annotation, type) and is_dataclass(one.annotation)
+        }
+
+        @functools.wraps(function)
+        def call(*, home: Path | None, as_json: bool, debug: bool, **values: Any) -> None:
+            settings = Settings.from_environment(os.environ, home)
+            for key, kind in groups.items():
+                values[key] = kind(**{one.name: values.pop(one.name) for one in fields(kind)})
+            function(Invocation(settings, as_json, console(stderr=as_json)), **values)
+
+        options = [option for one in own for option in (_options(one.annotation) if one.name in groups else [one])]
+        parameters = [one.replace(kind=KEYWORD) for one in options] + [
+            inspect.Parameter(key, KEYWORD, default=default, annotation=kind)
             for key, (kind, default) in SHARED.items()
         ]
         call.__annotations__ = {one.name: one.annotation for one in parameters}
@@ -84,3 +96,13 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
         return app.command(name)(call)
 
     return register
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    return list(inspect.signature(function).parameters.values())
+
+
+def _options(group: type) -> list[inspect.Parameter]:
+    """The fields of a dataclass of options, as parameters."""
+    hints = get_type_hints(group, include_extras=True)
+    return [one.replace(annotation=hints[one.name]) for one in _parameters(group)]

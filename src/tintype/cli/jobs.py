@@ -17,13 +17,14 @@ from rich.table import Table
 from tintype.cli.display import name_column
 from tintype.cli.invocation import Invocation, command
 from tintype.cli.job_watch import add_live, live_of, watch_job
+from tintype.cli.output_file import output_option
 from tintype.errors import InvalidRequest, JobFailed
 from tintype.jobs.client import Engine
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.job import Job, Status
 from tintype.jobs.store import JobStore
 from tintype.pipeline.job_summary import described, duration, moment, settings_of, summary
-from tintype.storage import write_bytes
+from tintype.storage import write_named
 from tintype.workspace import Workspace
 
 app = typer.Typer(help="Training jobs: list, show, logs, stop, wait.", no_args_is_help=True)
@@ -100,7 +101,7 @@ def logs(
     call: Invocation,
     name: NameArgument,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write timestamp,message rows to a file.")] = None,
+    csv_file: Annotated[Path | None, output_option("--csv", "Write timestamp,message rows to a file.")] = None,
 ) -> None:
     """What a job said, line by line, with times."""
     with settled(call) as (workspace, _):
@@ -112,8 +113,8 @@ def logs(
             if not csv_file:
                 typer.echo(line, err=call.json)
     if csv_file:
-        write_bytes(csv_file.expanduser(), as_csv(lines))
-        call.say(f"wrote {len(lines)} rows to {csv_file}")
+        write_named(csv_file, as_csv(lines))
+        call.say(f"wrote {len(lines)} rows to {escape(str(csv_file))}")
     call.answer({"name": name, "lines": lines})
 
 

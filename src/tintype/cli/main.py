@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import os
 import signal
 import sys
 import traceback
-from collections.abc import Collection
+from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 import typer
+import typer.main
 
 from tintype import __version__
 from tintype.cli.invocation import command
 from tintype.cli.terminal import plain
 from tintype.errors import JobFailed, TintypeError
 
+WRONG_USE = 2
 INTERRUPTED = 130           # what a shell expects after Ctrl-C
 TERMINATED = 143            # ... and after SIGTERM
 
@@ -23,7 +28,7 @@ GROUPS = ("data", "jobs", "tuning", "endpoints")
 COMMANDS = ("run", "train", "tune", "debug", "report", "deploy", "predict", "server", "env")
 
 
-def app_with(names: Collection[str]) -> typer.Typer:
+def app_with(names: Sequence[str]) -> typer.Typer:
     """The command line with these commands and groups. Each costs its imports, up to a second."""
     app = typer.Typer(
         name="tintype",
@@ -50,7 +55,7 @@ def __getattr__(name: str) -> typer.Typer:
     return app_with((*GROUPS, *COMMANDS))
 
 
-def asked_for(arguments: Collection[str]) -> tuple[str, ...]:
+def asked_for(arguments: Sequence[str]) -> tuple[str, ...]:
     """The command or group that the arguments name, where it can be known at once; else all, to help and to suggest."""
     first = next(iter(arguments), "")
     return (first,) if first in (*GROUPS, *COMMANDS) else (*GROUPS, *COMMANDS)
@@ -73,29 +78,84 @@ def _terminate(*_: object) -> None:
 
 def run() -> None:
     """The entry point. Exit code 0 for success, 1 for a failed job, 2 for wrong use or bad input."""
-    debug = "--debug" in sys.argv[1:]
     signal.signal(signal.SIGTERM, _terminate)
+    take_any_text()
+    debug = "--debug" in sys.argv[1:]
     try:
-        app_with(asked_for(sys.argv[1:]))()
-    except TintypeError as error:
-        if debug:
+        answer(sys.argv[1:])
+        sys.stdout.flush()
+        code = 0
+    except BaseException as error:
+        if debug and isinstance(error, Exception):
             traceback.print_exc()
-        if isinstance(error, JobFailed):
-            for line in error.log_tail:
-                print(f"  {line}", file=sys.stderr)
-        print(f"tintype: {plain(str(error))}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except Terminated:
-        print("tintype: terminated", file=sys.stderr)
-        sys.exit(TERMINATED)
-    except KeyboardInterrupt:
-        print("tintype: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.exit(0)             # the reader of our output, `head` perhaps, has seen enough
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
-        what = f"{type(error).__name__}: {error}"
-        print(f"tintype: this should not have happened: {what} (--debug shows where)", file=sys.stderr)
-        sys.exit(1)
+        code, lines = outcome_of(error)
+        for line in lines:
+            print(line, file=sys.stderr)
+    leave(code)
+
+
+def take_any_text() -> None:
+    """Let the output take names as the disk has them, in a terminal of any encoding, and be closed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))           # noqa: SIM115 (to the end)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def answer(words: Sequence[str]) -> None:
+    """Do what the words of a command line ask for. Not by calling the app, which would make exit codes of its own of
+    Ctrl-C, SIGTERM and a pipe that nobody reads any more.
+    """
+    whole = typer.main.get_command(app_with(asked_for(words)))
+    with whole.make_context("tintype", list(words)) as context:
+        whole.invoke(context)
+
+
+def outcome_of(error: BaseException) -> tuple[int, list[str]]:
+    """The exit code that an error means, and what is said of it."""
+    if (said := getattr(error, "format_message", None)) is not None:        # typer's usage errors have no public name
+        return WRONG_USE, wrong_use(said(), getattr(error, "ctx", None))
+    match error:
+        case typer.Exit():
+            return error.exit_code, []
+        case SystemExit() if isinstance(error.__context__, BrokenPipeError):
+            return 0, []            # rich's way to say it, where it shows the help
+        case SystemExit():
+            return error.code if isinstance(error.code, int) else 1, []
+        case JobFailed():
+            return error.exit_code, [*(f"  {line}" for line in error.log_tail), f"tintype: {plain(str(error))}"]
+        case TintypeError():
+            return error.exit_code, [f"tintype: {plain(str(error))}"]
+        case Terminated():
+            return TERMINATED, ["tintype: terminated"]
+        case KeyboardInterrupt():
+            return INTERRUPTED, ["tintype: interrupted"]
+        case BrokenPipeError():
+            return 0, []            # the reader of our output, `head` perhaps, has seen enough
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return 1, [f"tintype: {plain(f'{where}{error.strerror or error}')} (--debug shows where)"]
+        case _:
+            what = plain(f"{type(error).__name__}: {error}")
+            return 1, [f"tintype: this should not have happened: {what} (--debug shows where)"]
+
+
+def wrong_use(said: str, context: typer.Context | None) -> list[str]:
+    """What typer says of a command line that is none, in one line; nothing where it has shown the help instead."""
+    words = " ".join(said.replace(": Value error, ", ": ").split()).rstrip(".")
+    hint = f"; `{context.command_path} --help` shows how it goes" if context is not None else ""
+    return [plain(f"tintype: {words[0].lower()}{words[1:]}{hint}")] if words else []
+
+
+def leave(code: int) -> NoReturn:
+    """End with this exit code, also where nobody takes what is still to be written. Ctrl-C ends it at once now."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from rich.table import Table
 
 from tintype.cli.invocation import Invocation
+from tintype.cli.output_file import output_option
 from tintype.errors import InvalidRequest
 from tintype.pipeline.deployment import classifier
 from tintype.serving.batch.file_predictions import (
@@ -27,6 +28,7 @@ from tintype.serving.batch.file_predictions import (
 )
 from tintype.serving.batch.journal import open_journal, predict_resumably
 from tintype.serving.batch.remote_files import files_of
+from tintype.storage import is_stream
 
 SHOWN = 50
 MANY = 100                  # files from which on progress is shown
@@ -41,8 +43,8 @@ def predict(
     images: Annotated[
         list[str], typer.Argument(metavar="IMAGE|FOLDER", help="What to classify; URLs such as s3://bucket/prefix too.")
     ],
-    csv: Annotated[Path | None, typer.Option(help="Write the predictions to a CSV file.")] = None,
-    jsonl: Annotated[Path | None, typer.Option(help="Write one JSON object per line to a file.")] = None,
+    csv: Annotated[Path | None, output_option("--csv", "Write the predictions to a CSV file.")] = None,
+    jsonl: Annotated[Path | None, output_option("--jsonl", "Write one JSON object per line to a file.")] = None,
     top: Annotated[int, typer.Option(min=1, help="So many classes per image.")] = 5,
     workers: Annotated[int, typer.Option(min=1, max=256, help="So many images at a time.")] = 4,
 ) -> None:
@@ -50,36 +52,39 @@ def predict(
 
     With --csv or --jsonl, a run that was ended goes on where it was when the same command is given again.
     """
+    written = [one for one in (csv, jsonl) if one is not None]
+    if csv is not None and csv == jsonl:
+        raise InvalidRequest(f"--csv and --jsonl both name {csv}; give each a file of its own")
+    journal = next((journal_of(one) for one in written if not is_stream(one)), None)
     with call.workspace() as workspace, classifier(workspace, target, top) as (who, classify):
         files = files_of(images)
-        found = _outcomes(call, classify, files, who, csv or jsonl, workers)
+        found = _outcomes(call, classify, files, who, journal, workers)
         if csv is not None:
-            write_csv(csv.expanduser(), found, top)
+            write_csv(csv, found, top)
         if jsonl is not None:
-            write_jsonl(jsonl.expanduser(), found)
-        if written := csv or jsonl:
-            journal_of(written).unlink(missing_ok=True)
-    _tell(call, found, [one for one in (csv, jsonl) if one])
+            write_jsonl(jsonl, found)
+        if journal is not None:
+            journal.unlink(missing_ok=True)
+    _tell(call, found, written)
 
 
 def journal_of(written: Path) -> Path:
     """Where the progress towards a file is kept."""
-    path = written.expanduser()
-    return path.with_name(path.name + JOURNAL_SUFFIX)
+    return written.with_name(written.name + JOURNAL_SUFFIX)
 
 
 def _outcomes(
-    call: Invocation, classify: Classify, files: list[Readable], who: object, written: Path | None, workers: int
+    call: Invocation, classify: Classify, files: list[Readable], who: object, journal: Path | None, workers: int
 ) -> list[Outcome]:
     with _shown(call, len(files)) as progress:
-        if written is None:
+        if journal is None:
             found = []
             for outcome in predict_files(classify, files, workers):
                 found.append(outcome)
                 progress(len(found), len(files))
             return found
-        with open_journal(journal_of(written), who) as journal:
-            return list(predict_resumably(classify, files, journal, workers=workers, progress=progress))
+        with open_journal(journal, who) as kept:
+            return list(predict_resumably(classify, files, kept, workers=workers, progress=progress))
 
 
 @contextmanager

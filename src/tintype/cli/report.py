@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from tintype.cli.invocation import Invocation
+from tintype.cli.output_file import output_option
 from tintype.errors import InvalidRequest
 from tintype.pipeline.reports_by_name import profile_path, report_path
 from tintype.reports.pdf import write_pdf
@@ -19,7 +20,7 @@ def report(
     call: Invocation,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A run, a tuning job or a training job.")],
     open_it: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
-    pdf: Annotated[Path | None, typer.Option(metavar="FILE", help="Print it to a PDF as well.")] = None,
+    pdf: Annotated[Path | None, output_option("--pdf", "Print it to a PDF as well.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="The profiler's report instead.")] = False,
 ) -> None:
     """The report of a run or a job: one HTML file that needs no network. Where it was profiled, that one too."""
@@ -33,7 +34,7 @@ def report(
     if profiler not in (None, path):
         call.say(f"profile: {escape(str(profiler))}")
     if pdf is not None:
-        call.say(escape(str(write_pdf(path, pdf.expanduser()))))
+        call.say(escape(str(write_pdf(path, pdf))))
     if open_it:
         webbrowser.open(path.as_uri())
     document = {"name": name, "report": str(path), "pdf": None if pdf is None else str(pdf)}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, final
 
 import typer
 
@@ -49,7 +51,45 @@ RetriesOption = Annotated[
 WarmOption = Annotated[
     bool, typer.Option("--warm/--no-warm", help="Start with torch loaded already.", rich_help_panel=PANEL)
 ]
-WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it has ended.", rich_help_panel=PANEL)]
+
+
+@final
+@dataclass(frozen=True)
+class ScriptOptions:
+    """A script of somebody's own, and what it is to be given."""
+
+    entry_point: EntryPointOption = None
+    source_dir: SourceDirOption = ""
+    channel: ChannelOption = None
+    metric: MetricOption = None
+    instance_type: InstanceTypeOption = ""
+    instance_count: InstanceCountOption = 1
+    max_runtime: MaxRuntimeOption = 86400
+    env: EnvOption = None
+    output: OutputOption = ""
+    retries: RetriesOption = 0
+    warm: WarmOption = True
+
+    @property
+    def resources(self) -> Resources:
+        """The machines that were asked for, by SageMaker's names."""
+        return Resources(instance_type=self.instance_type, instance_count=self.instance_count)
+
+    def request(self, parameters: Sequence[str]) -> ScriptRequest:
+        """The script as it is asked for. Raises `InvalidRequest` for a hyperparameter that is none."""
+        return ScriptRequest(
+            entry_point=self.entry_point or "",
+            source_dir=self.source_dir,
+            channels=tuple(self.channel or ()),
+            hyperparameters=hyperparameters_of(parameters),
+            metrics=tuple(self.metric or ()),
+            environment=tuple(self.env or ()),
+            resources=self.resources,
+            output=self.output,
+            max_runtime_seconds=self.max_runtime,
+            retries=self.retries,
+            warm=self.warm,
+        )
 
 
 def data_or_script(data: str | None, entry_point: str | None) -> tuple[str | None, str | None]:
@@ -67,33 +107,6 @@ def data_or_script(data: str | None, entry_point: str | None) -> tuple[str | Non
     return data, entry_point
 
 
-# What one of the two ways to train has no use for -> its value when it is not given.
-OF_TRAINER = {"model": "auto", "weights": None, "freeze": None, "epochs": None, "image_size": None, "strict": False}
-OF_SCRIPT = {
-    "source_dir": "", "channel": None, "metric": None, "env": None, "output": "", "retries": 0,
-    "instance_type": "", "instance_count": 1, "max_runtime": 86400,
-}  # fmt: skip
-
-
-def refuse_trainers(**given: object) -> None:
-    """`InvalidRequest` for an option of the built-in trainer beside a script, which would never hear of it."""
-    for name, value in given.items():
-        if value != OF_TRAINER[name]:
-            why = "is for the built-in trainer; a script gets what it needs by -p NAME=VALUE, such as -p epochs=3"
-            raise InvalidRequest(f"{_option(name, value)} {why}")
-
-
-def refuse_scripts(**given: object) -> None:
-    """`InvalidRequest` for an option of scripts where the built-in trainer trains."""
-    for name, value in given.items():
-        if value != OF_SCRIPT[name]:
-            raise InvalidRequest(f"{_option(name, value)} is for a script of your own, given by --entry-point")
-
-
-def _option(name: str, value: object) -> str:
-    return f"--{'no-' if value is False else ''}{name.replace('_', '-')}"
-
-
 def channels_read(script: str) -> tuple[str, ...]:
     """The channels whose folders a script looks up by their variables; none when it cannot be read."""
     try:
@@ -101,34 +114,3 @@ def channels_read(script: str) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(dict.fromkeys(name.lower() for name in CHANNEL_VARIABLE.findall(text)))
-
-
-def script_request(
-    entry_point: str,
-    *,
-    source_dir: str,
-    channels: list[str] | None,
-    parameters: list[str] | None,
-    metrics: list[str] | None,
-    instance_type: str,
-    instance_count: int,
-    max_runtime: float,
-    environment: list[str] | None,
-    output: str,
-    retries: int,
-    warm: bool,
-) -> ScriptRequest:
-    """The options as a request. Raises `InvalidRequest` for a hyperparameter that is none."""
-    return ScriptRequest(
-        entry_point=entry_point,
-        source_dir=source_dir,
-        channels=tuple(channels or ()),
-        hyperparameters=hyperparameters_of(parameters or ()),
-        metrics=tuple(metrics or ()),
-        environment=tuple(environment or ()),
-        resources=Resources(instance_type=instance_type, instance_count=instance_count),
-        output=output,
-        max_runtime_seconds=max_runtime,
-        retries=retries,
-        warm=warm,
-    )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, final
 
 import typer
 
+from tintype.pipeline.searching import Search
 from tintype.tuning.earlier import WarmStartType
+from tintype.tuning.objective import Direction
+from tintype.tuning.settings import EarlyStopping, StrategyName
 
 PANEL = "The search"
 ENDING = "When it ends"
+DEFAULT_OBJECTIVE = "valid:accuracy"
 
 
 class DirectionWord(StrEnum):
@@ -95,3 +100,49 @@ NotImprovingOption = Annotated[
 ConvergedOption = Annotated[
     bool, typer.Option("--stop-when-converged", help="When the best hardly improves.", rich_help_panel=ENDING)
 ]
+
+
+@final
+@dataclass(frozen=True)
+class SearchOptions:
+    """What is searched, how, and until when."""
+
+    ranges: RangeOption = None
+    objective: ObjectiveOption = DEFAULT_OBJECTIVE
+    direction: DirectionOption = None
+    max_jobs: MaxJobsOption = None
+    max_parallel_jobs: ParallelOption = None
+    strategy: StrategyOption = StrategyWord.BAYESIAN
+    early_stopping: StoppingOption = StoppingWord.OFF
+    grid_points: GridPointsOption = None
+    min_resource: MinResourceOption = None
+    max_resource: MaxResourceOption = None
+    warm_start: WarmStartFromOption = None
+    warm_start_type: WarmStartTypeOption = WarmStartWord.IDENTICAL
+    target: TargetOption = None
+    max_seconds: MaxSecondsOption = None
+    max_not_improving: NotImprovingOption = None
+    stop_when_converged: ConvergedOption = False
+
+    def search(self, name: str, seed: int) -> Search:
+        """The search that they ask for."""
+        return Search(
+            name=name,
+            ranges=tuple(self.ranges or ()),
+            objective=self.objective,
+            direction=Direction(self.direction.capitalize()) if self.direction else None,
+            max_jobs=self.max_jobs,
+            max_parallel_jobs=self.max_parallel_jobs,
+            strategy=StrategyName(self.strategy.capitalize()),
+            early_stopping=EarlyStopping(self.early_stopping.capitalize()),
+            seed=seed,
+            target_value=self.target,
+            max_runtime_seconds=self.max_seconds,
+            max_jobs_not_improving=self.max_not_improving,
+            stop_when_converged=self.stop_when_converged,
+            grid_points=self.grid_points,
+            min_resource=self.min_resource,
+            max_resource=self.max_resource,
+            warm_start=WARM_START_TYPES[self.warm_start_type],
+            parents=tuple(self.warm_start or ()),
+        )

@@ -26,6 +26,10 @@ class PlainConsole(Console):
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=plain(segment.text))
 
+    def on_broken_pipe(self) -> None:
+        """What to do when nobody reads any more is for the command line to say; rich would end the process."""
+        raise BrokenPipeError
+
 
 def console(*, stderr: bool) -> Console:
     """What people read. In a file or a pipe nothing has an edge, so that names and reasons are whole there."""

@@ -11,13 +11,14 @@ from rich.table import Table
 
 from tintype.cli.display import Display, name_column, settings_of, trial_table
 from tintype.cli.invocation import Invocation, command
-from tintype.cli.script_options import WaitOption
+from tintype.cli.output_file import output_option
+from tintype.cli.training_options import WaitOption
 from tintype.cli.tune import await_end, say_best
 from tintype.errors import NotFound
 from tintype.pipeline import coordination
 from tintype.pipeline.coordination import tuning_names, tuning_state
 from tintype.pipeline.tuning_summary import described, described_best
-from tintype.storage import write_bytes
+from tintype.storage import write_named
 from tintype.tuning.analytics import as_csv
 from tintype.tuning.importance import importance
 from tintype.tuning.state import TuningState
@@ -107,7 +108,7 @@ def stop(call: Invocation, name: NameArgument) -> None:
 def export(
     call: Invocation,
     name: NameArgument,
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write to this file instead of the screen.")] = None,
+    csv_file: Annotated[Path | None, output_option("--csv", "Write to this file instead of the screen.")] = None,
 ) -> None:
     """The table of trials as CSV, with the columns of SageMaker's tuning analytics."""
     with call.workspace() as workspace:
@@ -121,5 +122,5 @@ def _export(call: Invocation, state: TuningState, path: Path | None) -> None:
     if path is None:
         typer.echo(table.decode(), nl=False, err=call.json)
         return
-    write_bytes(path.expanduser(), table)
+    write_named(path, table)
     call.say(f"wrote {len(state.trials)} rows to {escape(str(path))}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, final
 
 import typer
 
-from tintype.errors import InvalidRequest
+from tintype.pipeline.debugging import DebuggingRequest
+from tintype.pipeline.profiling import ProfilingRequest, profiling_asked, split_rules
 
 PANEL = "Watched by"
 
@@ -43,7 +44,27 @@ ProfileStepsOption = Annotated[
 ]
 
 
-def refuse_watching(rules: Sequence[str] | None, hook: Sequence[str] | None, interval: int | None, steps: str) -> None:
-    """On SageMaker nobody of ours looks on. Raises `InvalidRequest` when somebody was asked to."""
-    if rules or hook or interval or steps:
-        raise InvalidRequest("--rule, --hook, --profiler-interval and --profile-steps are for jobs on this machine")
+@final
+@dataclass(frozen=True)
+class WatchOptions:
+    """Who looks at a training, and at what."""
+
+    rule: RuleOption = None
+    hook: HookOption = None
+    profiler_interval: ProfilerIntervalOption = None
+    profile_steps: ProfileStepsOption = ""
+
+    def debugging(self) -> DebuggingRequest:
+        """What the debugger is asked for. Raises `NotFound` for a rule that there is not."""
+        of_debugger, _ = split_rules(self.rule or ())
+        return DebuggingRequest(of_debugger, self.hook or ())
+
+    def profiling(self) -> ProfilingRequest:
+        """What the profiler is asked for. Raises as `profiling_asked` does."""
+        _, of_profiler = split_rules(self.rule or ())
+        return profiling_asked(self.profiler_interval, of_profiler, self.profile_steps)
+
+    def profiling_of_trials(self) -> ProfilingRequest | None:
+        """The same of the trials of a search, which are not profiled unless somebody asks for it."""
+        _, of_profiler = split_rules(self.rule or ())
+        return self.profiling() if self.profiler_interval or of_profiler or self.profile_steps else None

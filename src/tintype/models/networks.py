@@ -21,6 +21,7 @@ from timm.models import group_parameters
 from torch import nn
 
 from tintype.errors import InvalidRequest, not_found
+from tintype.models.names import ALIASES, OWN
 from tintype.models.small_cnn import SmallCnn
 
 Depth = Literal["none", "backbone"] | int
@@ -28,24 +29,7 @@ Depth = Literal["none", "backbone"] | int
 SMALLEST_SAFE_SIDE = 64         # pixels; some networks run out of map below it, so smaller sizes are tried out
 
 # Networks that are ours, not timm's.
-OWN_NETWORKS: dict[str, Callable[[int, int, float], nn.Module]] = {"small_cnn": SmallCnn}
-
-# torchvision's spelling -> timm's, where they differ and the architecture does not.
-ALIASES = {
-    "convnext_large": "convnext_large.fb_in1k",
-    "mnasnet0_5": "mnasnet_050",
-    "mnasnet0_75": "mnasnet_075",
-    "mnasnet1_0": "mnasnet_100",
-    "mobilenet_v2": "mobilenetv2_100",
-    "mobilenet_v3_large": "mobilenetv3_large_100",
-    "mobilenet_v3_small": "mobilenetv3_small_100",
-    "swin_b": "swin_base_patch4_window7_224",
-    "swin_s": "swin_small_patch4_window7_224",
-    "swin_t": "swin_tiny_patch4_window7_224",
-    "vit_b_16": "vit_base_patch16_224",
-    "vit_b_32": "vit_base_patch32_224",
-    "vit_l_16": "vit_large_patch16_224",
-}
+OWN_NETWORKS: dict[str, Callable[[int, int, float], nn.Module]] = {OWN: SmallCnn}
 
 # torchvision built its three largest EfficientNets with TensorFlow's batch norm. timm knows no weights of its own for
 # b6 and b7, so there torchvision's are meant; b5 has both, hence the tag. (eps, momentum)
@@ -92,10 +76,17 @@ def known_names() -> list[str]:
 
 
 def refuse_unknown(name: str) -> None:
-    """`NotFound`, with names that are near, when there is no network of that name."""
-    architecture = name.split(".")[0]
-    if name not in OWN_NETWORKS and (":" in name or not timm.is_model(ALIASES.get(architecture, architecture))):
+    """`NotFound`, with names that are near, when there is no network of that name, or not with that tag."""
+    if name in OWN_NETWORKS or name in TORCHVISION_NORM:
+        return
+    spelled = ALIASES.get(name, name)
+    architecture = spelled.split(".")[0]
+    if ":" in name or not timm.is_model(architecture):
         raise not_found("network", name, known_names())
+    try:
+        timm.get_pretrained_cfg(spelled)
+    except RuntimeError as error:           # timm's word for a tag that it does not know
+        raise not_found("network", name, timm.list_pretrained(f"{architecture}.*") or [architecture]) from error
 
 
 def create(name: str, classes: int, *, image_size: int, drop_rate: float = 0.0) -> Network:
@@ -195,10 +186,6 @@ def _create_timm(name: str, classes: int, image_size: int, drop_rate: float) -> 
         options["img_size"] = image_size
     try:
         module = timm.create_model(source, pretrained=False, **options)
-    except RuntimeError as error:
-        if "pretrained tag" not in str(error):
-            raise
-        raise not_found("network", name, timm.list_pretrained(f"{architecture}.*") or [architecture]) from error
     except (TypeError, AssertionError, ValueError) as error:
         raise InvalidRequest(
             f"{name} cannot be built for images of {image_size} px: {error}; choose another size or network"

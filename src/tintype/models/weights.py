@@ -20,7 +20,8 @@ from pathlib import Path
 from tintype.errors import InvalidRequest, NotFound
 from tintype.models import downloads, state_dict
 from tintype.models.archive import Archive
-from tintype.models.networks import ALIASES, OWN_NETWORKS, Network, PreprocessingDefaults, create, refuse_unknown
+from tintype.models.names import ALIASES
+from tintype.models.networks import OWN_NETWORKS, Network, PreprocessingDefaults, create, refuse_unknown
 from tintype.models.published import HubCaches, Published, places, published_for
 from tintype.settings import Settings
 from tintype.storage import file_sha256

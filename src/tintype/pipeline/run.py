@@ -22,7 +22,7 @@ from tintype.pipeline.coordination import find_tuning
 from tintype.pipeline.following import run_job
 from tintype.pipeline.foresight import foresee
 from tintype.pipeline.profiling import ProfilingRequest, profiled
-from tintype.pipeline.recipe import Recipe, choose_recipe
+from tintype.pipeline.recipe import AUTO, Recipe, choose_recipe
 from tintype.pipeline.stopwatch import Stopwatch
 from tintype.pipeline.training_jobs import TrainingRequest, absolute, settled, spec_of, weights_finder
 from tintype.pipeline.tuning_jobs import TuningRequest
@@ -328,7 +328,8 @@ def _training(request: RunRequest, name: str, hyperparameters: Mapping[str, Any]
 
 def _given(request: RunRequest) -> dict[str, Any]:
     given = {"weights": request.weights, "epochs": request.epochs, "image-size": request.image_size}
-    return settled({name: one for name, one in given.items() if one is not None})
+    named = {} if request.model == AUTO else {"model": request.model}
+    return settled({**named, **{name: one for name, one in given.items() if one is not None}})
 
 
 def _fixed(request: RunRequest, recipe: Recipe) -> dict[str, Any]:

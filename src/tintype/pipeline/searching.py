@@ -9,25 +9,27 @@ from typing import final
 from tintype.errors import InvalidRequest
 from tintype.jobs import launch, sharing
 from tintype.jobs.instances import Machine
+from tintype.jobs.job import JobSpec
 from tintype.jobs.metric_scraper import MetricScraper
 from tintype.jobs.names import TUNING_LENGTH, checked
 from tintype.pipeline.coordination import tuning_state
 from tintype.pipeline.recipe import Recipe
 from tintype.pipeline.script_jobs import ScriptRequest, script_spec
-from tintype.pipeline.training_jobs import TrainingRequest, base_plan, resources_of
+from tintype.pipeline.training_jobs import TrainingRequest, base_plan, refuse_unknown_network, resources_of
 from tintype.pipeline.tuning_plan import BuiltInTrials, ScriptTrials, TuningPlan
 from tintype.records import Records
 from tintype.training.hyperparameters import find, plan_from
 from tintype.training.plan import TrainingPlan
 from tintype.tuning.earlier import WarmStartType
 from tintype.tuning.objective import Counted, Direction
-from tintype.tuning.ranges import Value, parse_range
+from tintype.tuning.ranges import Categorical, Value, parse_range
 from tintype.tuning.settings import EarlyStopping, StrategyName, TuningSettings
 from tintype.tuning.space import Space
 from tintype.tuning.warm_start import warm_started
 from tintype.workspace import Workspace
 
 ALIKE = 3                   # trials that fail in the same way before they measure anything: no other will do better
+MODEL = "model"             # the hyperparameter that is a network's name
 OBJECTIVES = ("valid:accuracy", "valid:loss")       # by which the built-in trainer can choose its best epoch
 
 UNGUIDED = (StrategyName.RANDOM, StrategyName.GRID)         # they choose the same trials whatever was measured
@@ -76,7 +78,7 @@ def by_recipe(search: Search, recipe: Recipe, asked: Mapping[str, Value]) -> tup
     if twice := sorted(ranged & asked.keys()):
         raise InvalidRequest(f"{twice[0]} is given as a value and as a range; give one of them")
     held = dict(recipe.fixed)
-    if "model" in ranged:
+    if MODEL in ranged:
         held.pop("weights", None)                   # of the recipe's own network; no other is to start from random ones
     fixed = {key: value for key, value in {**held, **asked}.items() if key not in ranged}
     return replace(with_trials(search, recipe.trials), ranges=chosen), fixed
@@ -123,8 +125,9 @@ def search_settings(records: Records, search: Search, fixed: Mapping[str, Value]
     return warm_started(settings, search.warm_start, [tuning_state(records, name) for name in search.parents])
 
 
-def script_plan(records: Records, search: Search, script: ScriptRequest) -> TuningPlan:
-    """A search over a person's own script. The latest value of a metric counts, as in SageMaker.
+def script_search(records: Records, search: Search, script: ScriptRequest) -> tuple[TuningSettings, JobSpec]:
+    """A search over a person's own script, and the job that each of its trials is. The latest value of a metric counts,
+    as in SageMaker.
 
     All that can be known to be wrong is refused now: `InvalidRequest`, `NotFound`, `BadData`, `Unsupported`.
     """
@@ -136,9 +139,14 @@ def script_plan(records: Records, search: Search, script: ScriptRequest) -> Tuni
         example = f"--metric '{settings.objective}=REGEX'"
         raise InvalidRequest(f"no metric is defined for the objective {settings.objective!r}: give {example}{known}")
     MetricScraper(spec.metric_definitions)
-    machine = Machine.here()
-    launch.check(spec, machine)
-    return TuningPlan(settings, ScriptTrials(sharing.among(spec, settings.most_at_once, machine)))
+    launch.check(spec, Machine.here())
+    return settings, spec
+
+
+def script_plan(records: Records, search: Search, script: ScriptRequest) -> TuningPlan:
+    """The same on this machine, which the trials share. Raises as `script_search` does."""
+    settings, spec = script_search(records, search, script)
+    return TuningPlan(settings, ScriptTrials(sharing.among(spec, settings.most_at_once, Machine.here())))
 
 
 def built_in_plan(
@@ -162,9 +170,17 @@ def built_in_plan(
     taken = sharing.shared(resources_of(base), settings.most_at_once, machine)
     first = base.compute.threads if are_cheap and taken.cores != base.compute.threads else None
     base = base.model_copy(update={"compute": base.compute.model_copy(update={"threads": taken.cores})})
+    for name in networks_of(settings.space):
+        refuse_unknown_network(name)
     for end in (0.0, 1.0):
         plan_from(settings.space.from_unit(dict.fromkeys(settings.space.names, end)), base)
     return TuningPlan(settings, BuiltInTrials(base, first))
+
+
+def networks_of(space: Space) -> list[str]:
+    """The networks that a search tries, if it searches for one."""
+    ranges = [one for one in space.ranges if isinstance(one, Categorical) and find(one.name).name == MODEL]
+    return [str(value) for one in ranges for value in one.values]
 
 
 def _told_by(objective: str) -> Direction:

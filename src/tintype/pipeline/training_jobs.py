@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, final
 
@@ -16,6 +18,7 @@ from tintype.jobs.directory import JobDirectory
 from tintype.jobs.instances import Machine
 from tintype.jobs.job import Job, JobSpec, MetricDefinition, Resources, Source
 from tintype.models.at_hand import are_at_hand
+from tintype.models.names import is_plainly_known
 from tintype.pipeline.recipe import PRETRAINED_NETWORK, Finder
 from tintype.settings import Settings
 from tintype.storage import write_bytes, write_json
@@ -28,7 +31,6 @@ PLAN_FILE = "plan.json"         # of a job's input/config
 WEIGHTS, SEED = "weights", "seed"
 NO_FILES = ("none", "auto", "")     # what weights may be beside a file
 RETRIES = 1                     # the trainer goes on from its checkpoint, bit for bit
-FINDING = "find-weights"
 ERRORS: dict[str, type[TintypeError]] = {one.__name__: one for one in (NotFound, InvalidRequest, BadArchive)}
 
 
@@ -81,27 +83,36 @@ def weights_finder(settings: Settings, environment: Mapping[str, str]) -> Finder
             return True
         if network == PRETRAINED_NETWORK and settings.offline:
             raise NotFound(f"there are no weights for {network} on this machine, and Tintype is offline")
-        return bool(_ask({"errand": FINDING, "network": network, "settings": settings.model_dump(mode="json")}))
+        asked = {"errand": "find-weights", "network": network, "settings": settings.model_dump(mode="json")}
+        return bool(_ask(asked, "looking for weights of")["pretrained"])
 
     return find
 
 
-def _ask(request: dict[str, Any]) -> bool:
+@cache
+def refuse_unknown_network(name: str) -> None:
+    """`NotFound`, with the names that are near, when there is no such network: told from timm's source where the name
+    stands there, or else by a process with torch.
+    """
+    if not is_plainly_known(name):
+        _ask({"errand": "know-network", "network": name}, "looking for the network")
+
+
+def _ask(request: dict[str, Any], what: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "tintype.training.errands"]
     done = subprocess.run(command, input=json.dumps(request), stdout=subprocess.PIPE, text=True, check=False)
     try:
         document = json.loads(done.stdout)
     except ValueError as error:
-        what = f"looking for weights of {request['network']}"
-        raise JobFailed(f"{what} ended with exit code {done.returncode}") from error
+        raise JobFailed(f"{what} {request['network']} ended with exit code {done.returncode}") from error
     if "error" in document:
         raise ERRORS.get(document["error"], JobFailed)(document["reason"])
-    return document["answer"]["pretrained"]
+    return document["answer"]
 
 
 def base_plan(workspace: Workspace, request: TrainingRequest) -> TrainingPlan:
-    """The plan of a request. Raises `InvalidRequest` or `NotFound` naming the hyperparameter that is wrong, or a path
-    where no data are.
+    """The plan of a request. Raises `InvalidRequest` or `NotFound` naming the hyperparameter or the network that is
+    wrong, or a path where no data are.
     """
     path_of(request.data)
     plan = TrainingPlan(
@@ -110,7 +121,9 @@ def base_plan(workspace: Workspace, request: TrainingRequest) -> TrainingPlan:
         data=DataPlan(location=absolute(request.data), strict=request.strict),
         settings=workspace.settings,
     )
-    return plan_from({SEED: request.seed, **by_first_names(request.hyperparameters)}, plan)
+    plan = plan_from({SEED: request.seed, **by_first_names(request.hyperparameters)}, plan)
+    refuse_unknown_network(plan.network.name)
+    return plan
 
 
 def take_over(plan: TrainingPlan, trial: Job) -> bool:
@@ -184,4 +197,4 @@ def _weights_file(named: str) -> str:
 
 def absolute(location: str) -> str:
     """A location that means the same in every process: a URL as it is, a path made absolute; "" stays nothing."""
-    return location if "://" in location or not location else str(Path(location).expanduser().absolute())
+    return location if "://" in location or not location else str(Path(os.path.expanduser(location)).absolute())

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from tintype.errors import StorageFailed, Unsupported
-from tintype.storage import write_bytes
+from tintype.storage import write_named
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 FLAGS = ("--headless", "--disable-gpu", "--no-sandbox", "--disable-dev-shm-usage", "--no-first-run", "--disable-sync",
@@ -21,7 +21,8 @@ def write_pdf(page: Path, path: Path) -> Path:
     """Print the HTML file `page` to `path`.
 
     The page is one of ours and loads nothing, so the browser needs no sandbox, which root cannot have. Raises
-    `Unsupported` when no browser of the Chromium family is installed, `StorageFailed` when it cannot print.
+    `Unsupported` when no browser of the Chromium family is installed, `StorageFailed` when it cannot print,
+    `InvalidRequest` when nothing can be written at `path`.
     """
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
@@ -43,5 +44,5 @@ def write_pdf(page: Path, path: Path) -> Path:
         if not printed.is_file():
             last = (done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"])[-1]
             raise StorageFailed(f"{browser} could not print {page}: {last}")
-        write_bytes(path, printed.read_bytes())
+        write_named(path, printed.read_bytes())
     return path
