@@ -12,7 +12,7 @@ import pickle
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, final
@@ -20,9 +20,11 @@ from typing import Any, Protocol, final
 import torch
 
 from tintype.errors import Conflict
+from tintype.profiler.phases import Outside
 from tintype.storage import atomic_file
 from tintype.training.plan import TrainingPlan
 from tintype.training.progress import Best, Progress
+from tintype.training.session import Host
 
 FORMAT = 1
 # What may differ between the job that wrote a checkpoint and the one that goes on from it.
@@ -84,6 +86,17 @@ class Checkpoints:
         """Write both. Raises `StorageFailed` when the disk is full; those from before stay as they were."""
         for file in self._both():
             file.write()
+
+    @contextmanager
+    def ending(self, host: Host) -> Iterator[None]:
+        """Leave a training that was told to stop at once as it is, and any other `finishing`."""
+        with ExitStack() as stack:
+            with host.spans.outside(Outside.CHECKPOINT):
+                if host.stop.after_step:
+                    self.save()
+                else:
+                    stack.enter_context(self.finishing())
+            yield
 
     @contextmanager
     def finishing(self) -> Iterator[None]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from functools import partial
 
 import torch
@@ -122,12 +121,7 @@ def train_frozen(session: Session, resume: bool) -> TrainingResult:
         if stop.after_epoch:
             break
 
-    with ExitStack() as stack:
-        with spans.outside(Outside.CHECKPOINT):
-            if stop.after_step:
-                checkpoints.save()
-            else:
-                stack.enter_context(checkpoints.finishing())                    # while the best is judged
+    with checkpoints.ending(session.host):
         return judge_best(session, start, progress)
 
 

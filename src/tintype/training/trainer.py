@@ -9,7 +9,6 @@ as one that was not, bit by bit on one device.
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
 from functools import partial
 
 from torch.amp.grad_scaler import GradScaler
@@ -140,12 +139,7 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
         if world.any(stop.after_epoch, place.device):
             break
 
-    with ExitStack() as stack:
-        with spans.outside(Outside.CHECKPOINT):
-            if stop.after_step:
-                checkpoints.save()
-            else:
-                stack.enter_context(checkpoints.finishing())                    # while the best is judged
+    with checkpoints.ending(session.host):
         return judge_best(session, network, progress)
 
 
