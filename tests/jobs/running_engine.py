@@ -18,9 +18,9 @@ from tintype.jobs.store import JobStore
 from tintype.records import Records
 from tintype.settings import Settings
 
-QUICK = Pace(tick=0.1, heartbeat=0.1, lease=1.5, grace=1.0, flush=0.05, settle=0.05)
+QUICK = Pace(tick=0.1, heartbeat=0.1, lease=3.0, grace=3.0, flush=0.05, settle=0.05)
 LIGHT = "json"  # what the fork server loads: nothing that takes time
-SECONDS = 40.0
+SECONDS = 120.0                     # others may use the machine too
 ONE_CORE = Resources(cores=1, gpus=0)
 
 

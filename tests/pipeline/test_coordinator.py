@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import time
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.jobs.running_engine import SECONDS, until
 from tests.pipeline.tuning_home import SCRIPT, opened, plan
 from tintype.errors import Conflict
 from tintype.jobs import shared_inputs
@@ -102,7 +103,7 @@ def test_early_stopping_stops_the_process(home: Home, name: str) -> None:
     text = SCRIPT.replace("abs(given.lr - 0.03)", "(0 if given.lr < 0.5 else 10)").replace("1 / (epoch + 1)", "0.5")
     state = tuned(
         home, name, text=text, ranges=["lr=0.1,0.9,0.2,0.3"], strategy=StrategyName.GRID, max_jobs=None,
-        early_stopping=EarlyStopping.AUTO, parameters={"epochs": "60", "seconds": "0.02"},
+        early_stopping=EarlyStopping.AUTO, parameters={"epochs": "60", "seconds": "0.04"},
     )  # fmt: skip
     last = state.trials[-1]
     assert last.hyperparameters["lr"] == 0.9            # in the order of the grid
@@ -176,7 +177,7 @@ class TestResuming:
 
     def test_an_adopted_trial_is_followed_from_its_start(self, home: Home, name: str) -> None:
         workspace, _ = home
-        wanted = plan(workspace, name=name, max_jobs=1, parameters={"epochs": "8", "seconds": "0.1"})
+        wanted = plan(workspace, name=name, max_jobs=1, parameters={"epochs": "8", "seconds": "0.5"})
         first = coordination.begin(workspace, wanted)
         wait_for(lambda: workspace.jobs.measurements(only_trial(workspace, name)))
         os.kill(first.pid, signal.SIGKILL)
@@ -198,18 +199,52 @@ class TestResuming:
         assert coordination.tuning_state(workspace.records, name).status is TuningStatus.IN_PROGRESS
         assert coordination.request_stop(workspace.records, name).status is TuningStatus.STOPPING
         assert coordination.tuning_state(workspace.records, name).status is TuningStatus.STOPPING
-        monkeypatch.setattr(coordination, "USUAL_START_SECONDS", 1.0)
+        monkeypatch.setattr(coordination, "APPOINT_SECONDS", 1.0)
         state = coordination.resume(workspace, name).follow(Silent())   # nobody has come, and it goes on
         assert state.status is TuningStatus.COMPLETED
 
+    def test_one_whose_process_takes_long_to_begin_is_on_its_way(
+        self, home: Home, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        workspace, _ = home
+        monkeypatch.setattr(coordination, "APPOINT_SECONDS", 0.0)
+        first = coordination.begin(workspace, plan(workspace, name=name, max_jobs=1))
+        os.kill(first.pid, signal.SIGSTOP)              # a busy machine
+        assert coordination.tuning_state(workspace.records, name).status is TuningStatus.IN_PROGRESS
+        with pytest.raises(Conflict, match="it is under way"):
+            coordination.resume(workspace, name)
+        os.kill(first.pid, signal.SIGCONT)
+        assert first.follow(Silent()).status is TuningStatus.COMPLETED
+
+    def test_one_whose_process_dies_before_its_first_word_can_go_on(self, home: Home, name: str) -> None:
+        workspace, _ = home
+        first = coordination.begin(workspace, plan(workspace, name=name, max_jobs=1))
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+        assert coordination.tuning_state(workspace.records, name).status is TuningStatus.STOPPED
+        again = coordination.resume(workspace, name)
+        assert coordination.tuning_state(workspace.records, name).status is TuningStatus.IN_PROGRESS
+        assert again.follow(Silent()).status is TuningStatus.COMPLETED
+
+    def test_nothing_is_left_of_one_that_cannot_be_started(
+        self, home: Home, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        workspace, _ = home
+        wanted = plan(workspace, name=name, max_jobs=1)
+        with monkeypatch.context() as without_python:
+            without_python.setattr(sys, "executable", "/nowhere/python")
+            with pytest.raises(FileNotFoundError):
+                coordination.begin(workspace, wanted)
+        assert coordination.begin(workspace, wanted).follow(Silent()).status is TuningStatus.COMPLETED
+
     def test_one_that_completed_meanwhile_is_taken_as_it_is(self, home: Home, name: str) -> None:
         workspace, engine = home
-        wanted = plan(workspace, name=name, max_jobs=1, parameters={"epochs": "3", "seconds": "0.2"})
+        wanted = plan(workspace, name=name, max_jobs=1, parameters={"epochs": "3", "seconds": "1.0"})
         first = coordination.begin(workspace, wanted)
         wait_for(lambda: only_trial(workspace, name))
         os.kill(first.pid, signal.SIGKILL)
         first.wait()
-        engine.wait(only_trial(workspace, name), timeout=30)
+        engine.wait(only_trial(workspace, name), timeout=SECONDS)
         state = coordination.resume(workspace, name).follow(Silent())
         assert [trial.status for trial in state.trials] == [TrialStatus.COMPLETED]
         assert len(state.trials[0].history) == 3
@@ -217,7 +252,7 @@ class TestResuming:
 
     def test_a_stop_in_good_order_and_going_on(self, home: Home, name: str) -> None:
         workspace, _ = home
-        wanted = plan(workspace, name=name, max_jobs=2, parameters={"epochs": "3", "seconds": "0.3"})
+        wanted = plan(workspace, name=name, max_jobs=2, parameters={"epochs": "3", "seconds": "1.0"})
         first = coordination.begin(workspace, wanted)
         wait_for(lambda: only_trial(workspace, name))
         assert coordination.request_stop(workspace.records, name).status is TuningStatus.STOPPING
@@ -234,9 +269,8 @@ class TestResuming:
 
     def test_of_two_coordinators_one_is_turned_away(self, home: Home, name: str) -> None:
         workspace, engine = home
-        wanted = plan(workspace, name=name, max_jobs=1, parameters={"epochs": "4", "seconds": "0.3"})
+        wanted = plan(workspace, name=name, max_jobs=1, parameters={"epochs": "4", "seconds": "0.5"})
         first = coordination.begin(workspace, wanted)
-        first.wait_until_begun()
         with pytest.raises(Conflict, match="is coordinated by process"):
             coordinate(workspace, engine, name)
         with pytest.raises(Conflict, match="it is under way"):
@@ -257,8 +291,5 @@ def only_trial(workspace: Workspace, name: str) -> str:
     return jobs[-1].name if jobs else ""
 
 
-def wait_for(what: Callable[[], object], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
+def wait_for(what: Callable[[], object]) -> None:
+    until(lambda: bool(what()), what=lambda: "it did not happen")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +14,10 @@ from tintype.errors import Conflict
 from tintype.jobs.job import Job, JobSpec, Phase, Source, Status
 from tintype.jobs.reconciliation import KILLED
 from tintype.jobs.store import KIND, JobStore
-from tintype.pipeline.coordination import UNTIDY, find_tuning, true_state
+from tintype.pipeline.coordination import STOP_KIND, UNTIDY, find_tuning, true_state
 from tintype.pipeline.coordinator import TTL_SECONDS, take_lease
 from tintype.pipeline.engine_trials import EngineTrials
-from tintype.records import Measurement, Owner, Records
+from tintype.records import Lease, Measurement, Owner, Records
 from tintype.tuning.objective import Direction
 from tintype.tuning.ranges import Continuous
 from tintype.tuning.runner import Ended, Reported, TrialEvent
@@ -183,7 +185,25 @@ class TestWhoCoordinates:
         records.lease(TUNING_KIND, "ants", replace(self.ME, pid=2**22 + 1))
         assert take_lease(records, "ants", self.ME).token == 2
         with pytest.raises(Conflict, match=f"coordinated by process {self.ME.pid}"):
-            take_lease(records, "ants", self.ME)
+            take_lease(records, "ants", Owner.of(os.getppid()))
+
+    def test_a_lease_that_was_taken_for_this_process_is_its_own(self, records: Records) -> None:
+        appointed = records.lease(TUNING_KIND, "ants", self.ME)
+        assert take_lease(records, "ants", self.ME) == appointed
+
+    def test_whoever_is_a_moment_quicker_with_a_free_lease_has_it(
+        self, records: Records, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        holder, looks = Records.holder, itertools.count()
+
+        def overtaken(self: Records, kind: str, name: str) -> Lease | None:
+            found = holder(self, kind, name)
+            if next(looks) == 0:
+                self.lease(kind, name, TestWhoCoordinates.ME)
+            return found
+
+        monkeypatch.setattr(Records, "holder", overtaken)
+        assert take_lease(records, "ants", self.ME).token == 1
 
     def test_one_on_another_machine_is_watched_for_a_while(
         self, records: Records, monkeypatch: pytest.MonkeyPatch
@@ -214,6 +234,18 @@ class TestWhoCoordinates:
         assert state is not None
         assert state.status is TuningStatus.IN_PROGRESS
         assert find_tuning(records, "bees") is None
+
+    def test_one_that_was_stopped_goes_on_as_soon_as_somebody_has_it(self, records: Records) -> None:
+        space = Space((Continuous("lr", 0.0, 1.0),))
+        settings = TuningSettings(name="ants", space=space, objective="loss", direction=Direction.MINIMIZE)
+        stopped = TuningState(settings, status=TuningStatus.STOPPED, reason="stopped by its owner")
+        assert true_state(records, "ants", stopped) == stopped
+        lease = records.lease(TUNING_KIND, "ants", self.ME)
+        assert true_state(records, "ants", stopped) == TuningState(settings)
+        records.create(STOP_KIND, "ants", {})
+        assert true_state(records, "ants", stopped) == TuningState(settings, status=TuningStatus.STOPPING)
+        records.release(lease)
+        assert true_state(records, "ants", stopped) == stopped
 
     def test_one_that_ends_while_one_looks_is_not_taken_for_lost(self, records: Records) -> None:
         """Its state is read; it ends, and its coordinator lets go of the lease; then the lease is looked for."""

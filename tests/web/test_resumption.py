@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 from pathlib import Path
 
+from tests.jobs.running_engine import SECONDS, until
 from tests.serving.tiny_archive import write_tiny_archive
 from tests.web.api.serving import Api, serving
 from tests.web.api.test_tuning_jobs import tuning
@@ -21,7 +21,12 @@ from tintype.tuning.store import TUNING_KIND
 from tintype.web.resumption import RESUMED, revive_endpoints, work_resumed
 from tintype.workspace import open_workspace
 
-SLOW = "import time; print('Test set: Average loss: 0.5', flush=True); time.sleep(1.0)"
+SLOW = """
+    import os, time
+    print('Test set: Average loss: 0.5', flush=True)
+    while not os.path.exists(GATE):
+        time.sleep(0.05)
+"""
 NAME = "survives-1"
 
 
@@ -38,20 +43,20 @@ async def _started(api: Api) -> None:
 def test_a_tuning_job_survives_the_server_and_the_loss_of_its_coordinator(tmp_path: Path) -> None:
     """The server ends while it runs; then the machine's power does, as far as its coordinator can tell."""
     limits = {"ResourceLimits": {"MaxNumberOfTrainingJobs": 3, "MaxParallelTrainingJobs": 1}}
+    script = SLOW.replace("GATE", repr(str(tmp_path / "gate")))
     with serving(tmp_path / "home") as api:
         api.sagemaker.create_hyper_parameter_tuning_job(
-            **tuning(api, NAME, SLOW, HyperParameterTuningJobConfig=limits)
+            **tuning(api, NAME, script, HyperParameterTuningJobConfig=limits)
         )
     with serving(tmp_path / "home") as api:
         assert status_of(api) == "InProgress"
         holder = api.workspace.records.holder(TUNING_KIND, NAME)
         assert holder is not None
         os.kill(holder.owner.pid, signal.SIGKILL)
-        deadline = time.monotonic() + 10
-        while status_of(api) == "InProgress":
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: status_of(api) != "InProgress")
         asyncio.run(_started(api))
+        assert status_of(api) == "InProgress"
+        (tmp_path / "gate").touch()
         ended = api.tuned(NAME)
         told = ended["HyperParameterTuningJobStatus"], ended.get("FailureReason"), ended["TrainingJobStatusCounters"]
         assert told[0] == "Completed", told
@@ -69,12 +74,9 @@ def test_an_endpoint_that_was_killed_serves_again(tmp_path: Path) -> None:
             assert started.server is not None
             assert revive_endpoints(workspace) == []
             os.kill(started.server.pid, signal.SIGKILL)
-            deadline = time.monotonic() + 20
-            while endpoints.get("ants").status not in DOWN:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            until(lambda: endpoints.get("ants").status in DOWN)
             assert revive_endpoints(workspace) == ["ants"]
-            assert endpoints.wait("ants").status is Status.IN_SERVICE
+            assert endpoints.wait("ants", SECONDS).status is Status.IN_SERVICE
         finally:
             endpoints.delete("ants")
 
@@ -86,8 +88,6 @@ def test_a_transform_whose_beginner_died_is_begun(tmp_path: Path) -> None:
     with open_workspace(Settings(home=tmp_path / "home")) as workspace:
         workspace.records.create(transform_jobs.KIND, job.name, job.to_json(), status=job.status)
         assert RESUMED["transform job"](workspace) == ["orphan"]
-        deadline = time.monotonic() + 30
-        while not (found := transform_jobs.find(workspace, "orphan")).status.is_finished:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: transform_jobs.find(workspace, "orphan").status.is_finished)
+        found = transform_jobs.find(workspace, "orphan")
         assert (found.attempts, found.failure_reason) == (1, "")

@@ -82,6 +82,13 @@ class Engine:
         `directory` is where its files will be, `<home>/jobs/<name>` by default. Raises `Conflict` when the name is
         taken, `InvalidRequest` (or `NotFound`) for what can be seen to be wrong now, naming the field.
         """
+        job = self.enter(spec, name, parent, directory)
+        self._is_warm |= spec.warm
+        self._tell(CHANGED)
+        return job
+
+    def enter(self, spec: JobSpec, name: str, parent: str = "", directory: Path | None = None) -> Job:
+        """`submit`, for those who cannot wait: the job is in the records, and `settle` has the engine see it."""
         checked("job", name)
         launch.check(spec, Machine.here())
         MetricScraper(spec.metric_definitions)
@@ -89,10 +96,7 @@ class Engine:
             raise InvalidRequest("max_runtime_seconds must be over 0, and retries 0 or more")
         where = directory or self._settings.home / "jobs" / name
         hyperparameters = dict(spec.hyperparameters)
-        self._is_warm |= spec.warm
-        job = self._store.submit(Job(name, str(where), hyperparameters=hyperparameters, parent=parent, spec=spec))
-        self._tell(CHANGED)
-        return job
+        return self._store.submit(Job(name, str(where), hyperparameters=hyperparameters, parent=parent, spec=spec))
 
     def settle(self) -> None:
         """Make sure that no record says what is not so: a job that somebody looked after who was killed, or before the

@@ -1,9 +1,10 @@
 """The coordinator of a tuning job, seen from outside: started, followed, asked to stop, found dead.
 
 A coordinator is a process of its own (`coordinator.py`), so the command that started it may be killed or hang up. Who
-holds the lease of the tuning job coordinates it. A tuning job in progress without a living holder reads as Stopped,
-unless it was asked for so recently that its coordinator is still on its way.
-Nobody but the coordinator writes the tuning job; a wish to stop it is a record beside it.
+holds the lease of the tuning job coordinates it. Whoever starts a coordinator takes the lease for it at once: a process
+that imports for a minute, as the machine is busy, is on its way, and nobody has to wait for it to know that.
+A tuning job in progress without a living holder reads as Stopped. Nobody but the coordinator writes the tuning job; a
+wish to stop it is a record beside it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections import deque
 from dataclasses import replace
 from typing import final
 
-from tintype.errors import Conflict, JobFailed, NotFound, not_found
+from tintype.errors import Conflict, JobFailed, NotFound, StorageFailed, not_found
 from tintype.pipeline.tuning_plan import PLAN_KIND, TuningPlan, load_plan, save_plan
 from tintype.pipeline.watching import Watcher
 from tintype.records import Owner, Records, is_known_dead
@@ -29,8 +30,7 @@ from tintype.workspace import Workspace
 
 STOP_KIND = "tuning-stop"           # a wish to stop the tuning job of the name
 POLL_SECONDS = 0.1
-START_SECONDS = 60.0                # from starting a coordinator to its holding the lease, at most
-USUAL_START_SECONDS = 10.0          # before that nobody is called gone who has not been there yet
+APPOINT_SECONDS = 10.0              # from the plan to the lease of its coordinator: before that nobody is called gone
 TAIL_LINES = 5
 UNDER_WAY = (TuningStatus.IN_PROGRESS, TuningStatus.STOPPING)
 UNTIDY = "its coordinator is gone (killed, or the machine was restarted)"
@@ -52,6 +52,12 @@ class Coordinator:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
             )
+        try:
+            self._appoint()
+        except BaseException:               # Ctrl-C
+            self._process.kill()
+            self._process.wait()
+            raise
 
     @property
     def pid(self) -> int:
@@ -65,18 +71,6 @@ class Coordinator:
     def leave(self) -> None:
         """Follow it no more; it goes on."""
         threading.Thread(target=self.wait, daemon=True).start()     # while we live, somebody has to bury it
-
-    def wait_until_begun(self) -> None:
-        """Until it holds the lease. `JobFailed` when it ended or took too long, with its last words."""
-        deadline = time.monotonic() + START_SECONDS
-        while self._process.poll() is None:
-            holder = self._workspace.records.holder(TUNING_KIND, self.name)
-            if holder is not None and holder.owner.pid == self._process.pid:
-                return
-            if time.monotonic() > deadline:
-                raise JobFailed(f"the coordinator of tuning job {self.name} did not begin in {START_SECONDS:g} s")
-            time.sleep(POLL_SECONDS)
-        self._check_exit()
 
     def follow(self, watcher: Watcher) -> TuningState:
         """Tell the watcher until the coordinator has ended; return how the tuning job stands then.
@@ -103,6 +97,14 @@ class Coordinator:
                 _wish_to_stop(self._workspace.records, self.name)       # it may not have begun, or have just ended
                 watcher.warning("asked the trials to stop and waiting for them; Ctrl-C again leaves them to it")
 
+    def _appoint(self) -> None:
+        """Take the lease for the new process, which finds that it has it; else it takes it itself, or says who has."""
+        records = self._workspace.records
+        with contextlib.suppress(Conflict, StorageFailed):
+            holder = records.holder(TUNING_KIND, self.name)
+            if holder is None or is_known_dead(holder.owner, Owner.of()):
+                records.lease(TUNING_KIND, self.name, Owner.of(self._process.pid), over=holder)
+
     def _has_ended(self) -> bool:
         try:
             self._process.wait(POLL_SECONDS)
@@ -122,17 +124,21 @@ class Coordinator:
 
 
 def begin(workspace: Workspace, plan: TuningPlan) -> Coordinator:
-    """Keep the plan and start its coordinator. `Conflict` when the name is taken."""
+    """Keep the plan and start its coordinator. `Conflict` when the name is taken; nothing is left when it raises."""
     if workspace.records.find(TUNING_KIND, plan.name) is not None:
         raise Conflict(f"a tuning job named {plan.name!r} is there already; choose another name")
     save_plan(workspace.records, plan)
-    return Coordinator(workspace, plan.name)
+    try:
+        return Coordinator(workspace, plan.name)
+    except BaseException:
+        workspace.records.delete(PLAN_KIND, plan.name)
+        raise
 
 
 def resume(workspace: Workspace, name: str) -> Coordinator:
     """Start a coordinator for a tuning job that was left. `Conflict` when it has ended or is looked after."""
     while (state := tuning_state(workspace.records, name)).status in UNDER_WAY and _is_unseen(workspace.records, name):
-        time.sleep(POLL_SECONDS)        # its first coordinator is on its way, or was killed there
+        time.sleep(POLL_SECONDS)        # its first coordinator is being started, or whoever did that was killed
     if state.status is not TuningStatus.STOPPED:
         reason = "it has ended" if state.is_finished else "it is under way; `tintype tuning stop` stops it"
         raise Conflict(f"tuning job {name!r} is {state.status.value}: {reason}")
@@ -172,11 +178,16 @@ def true_state(records: Records, name: str, stored: TuningState | None) -> Tunin
     found, is_new = stored, False
     if found is None and (plan := records.find(PLAN_KIND, name)) is not None:
         found = TuningState(load_plan(records, name).settings)      # its coordinator has not said a word yet
-        is_new = 0 <= time.time() - plan.created_at < USUAL_START_SECONDS
-    if found is None or found.status is not TuningStatus.IN_PROGRESS:
+        is_new = 0 <= time.time() - plan.created_at < APPOINT_SECONDS
+    if found is None or found.status not in (TuningStatus.IN_PROGRESS, TuningStatus.STOPPED):
         return found
-    holder = records.holder(TUNING_KIND, name)
-    if holder is None or is_known_dead(holder.owner, Owner.of()):
+    holder, here = records.holder(TUNING_KIND, name), Owner.of()
+    is_gone = holder is None or is_known_dead(holder.owner, here)
+    if found.status is TuningStatus.STOPPED:
+        if holder is None or is_gone or holder.owner.host != here.host:
+            return found
+        found = replace(found, status=TuningStatus.IN_PROGRESS, reason="")      # who goes on with it is on the way
+    elif is_gone:
         # Between the two looks it may have come to its end, and let go of the lease.
         last = RecordTuningStore(records).find(name)
         if last is not None and last.status is not TuningStatus.IN_PROGRESS:

@@ -7,6 +7,7 @@ coordinator takes them up.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import sys
@@ -81,10 +82,15 @@ def coordinate(workspace: Workspace, engine: TrialEngine, name: str) -> None:
 
 
 def take_lease(records: Records, name: str, here: Owner, timer: Callable[[], float] = time.monotonic) -> Lease:
-    """Become the coordinator. `Conflict` when another is alive; one on another machine is watched a while."""
-    holder = records.holder(TUNING_KIND, name)
-    if holder is None or is_known_dead(holder.owner, here):
-        return records.lease(TUNING_KIND, name, here, over=holder)
+    """Become the coordinator: by the lease that whoever started this process took for it, or by one of its own.
+
+    `Conflict` when another is alive; one on another machine is watched a while.
+    """
+    while (holder := records.holder(TUNING_KIND, name)) is None or is_known_dead(holder.owner, here):
+        with contextlib.suppress(Conflict):         # somebody took it just now, perhaps for this process
+            return records.lease(TUNING_KIND, name, here, over=holder)
+    if holder.owner == here:
+        return holder
     if holder.owner.host == here.host:
         raise Conflict(f"tuning job {name!r} is coordinated by process {holder.owner.pid}")
     watch = LeaseWatch(TTL_SECONDS, here, timer)

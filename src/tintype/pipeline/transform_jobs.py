@@ -75,11 +75,15 @@ class TransformJob:
 
 
 def begin(workspace: Workspace, job: TransformJob) -> TransformJob:
-    """Keep a job and start its process. `Conflict` when the name is taken."""
+    """Keep a job and start its process. `Conflict` when the name is taken; nothing is left when it raises."""
     now = time.time()
     job = replace(job, created_at=now, started_at=now)
     workspace.records.create(KIND, job.name, job.to_json(), status=job.status)
-    return _start(workspace, job.name)
+    try:
+        return _start(workspace, job.name)
+    except BaseException:
+        workspace.records.delete(KIND, job.name)
+        raise
 
 
 def find(workspace: Workspace, name: str) -> TransformJob:

@@ -9,6 +9,7 @@ from threading import Event, Thread
 
 from tintype.errors import TintypeError
 from tintype.web.context import Context
+from tintype.web.patience import PATIENCE_SECONDS
 from tintype.workspace import Workspace
 
 LOOK_SECONDS = 0.5              # at whether the server goes on
@@ -31,6 +32,21 @@ async def engine_at_hand(context: Context) -> AsyncIterator[None]:
     finally:
         leaving.set()
         thread.join()
+
+
+def tell_engine(workspace: Workspace) -> None:
+    """Have the engine see what was written down. It is not waited for long: not told, it sees it at its next look."""
+    thread = Thread(target=_tell, args=(workspace,), name="tell-engine", daemon=True)
+    thread.start()
+    thread.join(PATIENCE_SECONDS)
+
+
+def _tell(workspace: Workspace) -> None:
+    try:
+        with workspace.engine() as engine:
+            engine.settle()
+    except TintypeError as error:
+        log.warning("the engine could not be told of a change: %s", error)
 
 
 def _attend(workspace: Workspace, leaving: Event) -> None:

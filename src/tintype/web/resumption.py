@@ -45,11 +45,9 @@ def resume_tuning_jobs(workspace: Workspace) -> list[str]:
         if records.find(TUNING_REQUEST, record.name) is None:
             continue
         if coordination.tuning_state(records, record.name).status is TuningStatus.STOPPED:
-            begun.append(coordination.resume(workspace, record.name))
-    for coordinator in begun:
-        coordinator.wait_until_begun()
-        coordinator.leave()
-    return [coordinator.name for coordinator in begun]
+            coordination.resume(workspace, record.name).leave()
+            begun.append(record.name)
+    return begun
 
 
 def revive_endpoints(workspace: Workspace) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +24,7 @@ from tintype.web.api.surroundings import client_environment, destination, locate
 from tintype.web.api.tags import forget, put
 from tintype.web.context import Context
 from tintype.web.faults import AwsFault
+from tintype.web.patience import set_going
 
 REQUEST = "endpoint-request"            # what an endpoint was made and updated by
 DELETION_SECONDS = 3.0                  # that DeleteEndpoint waits for the end of it; then it goes on by itself
@@ -52,7 +52,7 @@ def create_endpoint(context: Context, request: Members) -> Members:
         environments=context.workspace.home / ENVIRONMENTS,
     )
     try:
-        Endpoints(records).create(deployment)
+        set_going(f"endpoint {name} is created", lambda: Endpoints(records).create(deployment))
     except Conflict as error:
         message = f'Cannot create already existing endpoint "{_arn(context, name)}".'
         raise AwsFault("ValidationException", message) from error
@@ -131,9 +131,7 @@ def delete_endpoint(context: Context, request: Members) -> Members:
             records.delete(REQUEST, name)
 
     forget(records, _arn(context, name))
-    deletion = threading.Thread(target=delete, name=f"delete-{name}")
-    deletion.start()
-    deletion.join(DELETION_SECONDS)
+    set_going(f"endpoint {name} is deleted", delete, DELETION_SECONDS)
     return {}
 
 

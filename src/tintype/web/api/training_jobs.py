@@ -27,6 +27,7 @@ from tintype.web.api.training_description import described, summarised, training
 from tintype.web.api.training_spec import training_spec
 from tintype.web.api.watching import debugged, measured
 from tintype.web.context import Context
+from tintype.web.engine_at_hand import tell_engine
 from tintype.web.faults import AwsFault
 
 DELETED = ".deleted"            # below the jobs: the files of those that were deleted and whose names were taken again
@@ -49,9 +50,10 @@ def create_training_job(context: Context, request: Members) -> Members:
         _clear_away(workspace.job_directory(name))
         show_outputs(context, request, name)
         with workspace.engine() as engine:
-            engine.submit(spec, name)
+            engine.enter(spec, name)
     arn = training_job_arn(context.account, name)
     tags.put(workspace.records, arn, request.get("Tags") or [])
+    tell_engine(workspace)
     return {"TrainingJobArn": arn}
 
 
@@ -104,13 +106,13 @@ def stop_training_job(context: Context, request: Members) -> Members:
     """SIGTERM now, SIGKILL after two minutes. A job that is being stopped already is left to that."""
     job = Job.from_json(found(context, request["TrainingJobName"]).document)
     try:
-        with context.workspace.engine() as engine:
-            engine.stop(job.name)
+        context.workspace.jobs.request_stop(job.name)
     except Conflict as error:
         status = context.workspace.jobs.get(job.name).status
         raise AwsFault(
             "ValidationException", f"The request was rejected because the training job is in status {status}"
         ) from error
+    tell_engine(context.workspace)
     return {}
 
 

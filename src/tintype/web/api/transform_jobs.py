@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tintype.errors import Conflict, Unsupported
+from tintype.errors import Unsupported
 from tintype.jobs.instances import Machine
 from tintype.pipeline import transform_jobs
 from tintype.pipeline.transform_jobs import KIND, TransformJob
@@ -13,6 +13,7 @@ from tintype.storage import is_url
 from tintype.web.api.arns import resource
 from tintype.web.api.hosting import model_source
 from tintype.web.api.kept_lists import kept_list
+from tintype.web.api.kept_requests import claimed
 from tintype.web.api.models import find_model
 from tintype.web.api.moments import moment, moments
 from tintype.web.api.operation import Members
@@ -39,15 +40,14 @@ def create_transform_job(context: Context, request: Members) -> Members:
     model = find_model(context, request["ModelName"]).document
     job = transform_job(request, model, context)
     records = context.workspace.records
-    try:
-        records.create(REQUEST, name, request)
-    except Conflict as error:
+    if records.find(KIND, name) is not None:
         raise AwsFault(
             "ResourceInUse", "Job name must be unique within an AWS account and region, and a "
             f"transform job with this name already exists ({_arn(context, name)})",
-        ) from error  # fmt: skip
+        )  # fmt: skip
+    with claimed(records, REQUEST, name, request):
+        transform_jobs.begin(context.workspace, job)
     put(records, _arn(context, name), request.get("Tags") or ())
-    transform_jobs.begin(context.workspace, job)
     return {"TransformJobArn": _arn(context, name)}
 
 

@@ -45,15 +45,13 @@ SCAN = 50                       # tuning jobs that are read at once when a list 
 
 
 def create_hyper_parameter_tuning_job(context: Context, request: Members) -> Members:
-    """Accepted when all that can be known is right; its coordinator has begun when this returns."""
+    """Accepted when all that can be known is right; its coordinator is on its way when this returns."""
     name, records = request["HyperParameterTuningJobName"], context.workspace.records
     if records.find(PLAN_KIND, name) is not None:
         raise AwsFault("ResourceInUse", f"A hyperparameter tuning job named {name} is there; choose another name")
     plan = tuning_plan(request, surroundings(context, name), _parents(records, request))
     with claimed(records, TUNING_REQUEST, name, request):
-        coordinator = coordination.begin(context.workspace, plan)
-    coordinator.wait_until_begun()
-    coordinator.leave()
+        coordination.begin(context.workspace, plan).leave()
     arn = tuning_job_arn(context.account, name)
     tags.put(records, arn, request.get("Tags") or [])
     return {"HyperParameterTuningJobArn": arn}

@@ -21,6 +21,7 @@ from tintype.records import Measurement
 from tintype.reports.figures.over_steps import StepSeries, step_curves
 from tintype.reports.wording import display, listed, number
 from tintype.rules.rule_output import read_states
+from tintype.web.engine_at_hand import tell_engine
 from tintype.web.pages import rendering
 from tintype.web.pages.lists import offset_of, page
 from tintype.workspace import Workspace
@@ -124,9 +125,8 @@ def profiler_report(workspace: Workspace, name: str) -> Response:
 
 def stop_job(workspace: Workspace, name: str) -> Response:
     """Ask the job to stop, and show it."""
-    workspace.jobs.get(name)
-    with workspace.engine() as engine:
-        engine.stop(name)
+    workspace.jobs.request_stop(name)
+    tell_engine(workspace)
     return RedirectResponse(f"{AT}/{name}", status_code=303)
 
 
