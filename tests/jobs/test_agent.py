@@ -216,7 +216,7 @@ def test_a_pause_ends_when_a_job_does(shared_home: Home, engine: Engine) -> None
     began = time.monotonic()
     while shared_home.store.get("paused").phase is not Phase.COMPLETED:
         engine.pause(30.0)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_a_frozen_fork_server_is_replaced(home: Home) -> None:

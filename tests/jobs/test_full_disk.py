@@ -195,11 +195,11 @@ with home_in(disk) as home, home.engine() as engine:
     names = [("full", 60 << 20), ("packed", 24 << 20)]          # for the script itself, and for packing what it left
     for name, wanted in names:
         engine.submit(home.script(GREEDY.replace("WANTED", str(wanted))), name)
-        job = engine.wait(name, timeout=60)
+        job = engine.wait(name, timeout=120)
         print(name, job.status, job.failure_reason)
         (Path(job.directory) / "model" / "model.bin").unlink()
     engine.submit(home.script(GREEDY.replace("WANTED", "1000")), "after")
-    print("after", engine.wait("after", timeout=60).status, [str(home.store.get(name).status) for name, _ in names])
+    print("after", engine.wait("after", timeout=120).status, [str(home.store.get(name).status) for name, _ in names])
 """
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.jobs.running_engine import ONE_CORE, home_in
+from tests.jobs.running_engine import ONE_CORE, SECONDS, home_in
 from tintype.jobs.instances import GIB
 from tintype.jobs.job import Status
 from tintype.jobs.memory import reason_to_end, taken_by
@@ -72,7 +72,7 @@ def test_a_job_above_its_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     with home_in(tmp_path) as home, home.engine() as engine:
         text = PROGRAM.replace("SECONDS", "600" if short else "1.5")
         job = engine.submit(home.script(text, resources=replace(ONE_CORE, memory_bytes=50 << 20)), "greedy")
-        ended = engine.wait("greedy", timeout=60)
+        ended = engine.wait("greedy", timeout=SECONDS)
         if not short:
             assert ended.status is Status.COMPLETED
             return

@@ -162,20 +162,23 @@ def kill_marked(marks: Iterable[str]) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """The process exists and is no zombie."""
-    return _state(pid) not in ("", "Z", "X")
+    """The process exists and is no zombie. One of whose threads some still end is none yet: its files are open."""
+    state, threads = _state(pid)
+    return state not in ("", "Z", "X") or threads > 1
 
 
 def is_stopped(pid: int) -> bool:
     """Somebody has frozen the process (SIGSTOP, Ctrl-Z, a debugger)."""
-    return _state(pid) in ("T", "t")
+    return _state(pid)[0] in ("T", "t")
 
 
-def _state(pid: int) -> str:
+def _state(pid: int) -> tuple[str, int]:
+    """The state of its first thread, and how many threads there are; fields 3 and 20 of proc(5)."""
     try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1].decode()
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return ""
+        return "", 0
+    return fields[0].decode(), int(fields[17])
 
 
 def gather_pages() -> None:
