@@ -6,17 +6,21 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.examples.postmortem import postmortem
 from tests.examples.sdk_environment import Unavailable, activated, environment
 from tests.jobs.example_jobs import write_weights
 
 NETWORKS = ("resnet18", "efficientnet_b0")
-STOP_SECONDS = 30
+STOP_SECONDS = 120                  # the server waits for endpoints that are being deleted, and they for their requests
+TOLD_CHARACTERS = 6000
+RUN_SECONDS = 900                   # others may use the machine too
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,22 @@ class Shell:
     variables: dict[str, str]
     told: frozenset[str]                        # the variables that `tintype env` sets
 
-    def run(
-        self, *words: str | Path, folder: Path, seconds: float = 400, **more: str
-    ) -> subprocess.CompletedProcess[str]:
-        """A command, in `folder`. What it prints on both streams is in `stdout`."""
-        return subprocess.run(
-            [str(word) for word in words], cwd=folder, env={**self.variables, **more}, timeout=seconds, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        )  # fmt: skip
+    def run(self, *words: str | Path, folder: Path, notebook: Path | None = None, **more: str) -> None:
+        """A command, in `folder`. When it fails, the test does, with all that may say why.
+
+        `notebook` is the one that it executes, as it leaves it.
+        """
+        code: int | str
+        with tempfile.TemporaryFile("w+") as said:
+            try:
+                code = subprocess.run(
+                    [str(word) for word in words], cwd=folder, env={**self.variables, **more}, timeout=RUN_SECONDS,
+                    stdout=said, stderr=said, check=False,
+                ).returncode  # fmt: skip
+            except subprocess.TimeoutExpired as error:
+                code = str(error)
+            said.seek(0)
+            assert code == 0, f"{code}\n{said.read()[-TOLD_CHARACTERS:]}\n{postmortem(self.home, notebook)}"
 
 
 @pytest.fixture(scope="session")
