@@ -20,6 +20,7 @@ class StandIn:
     label: str
     workers: int = 1
     seconds: float = 0.0
+    gate: asyncio.Event | None = None       # what it waits for besides
     broken: bool = False
     asked: int = 0
     at_work: int = 0
@@ -37,6 +38,8 @@ class StandIn:
         self.at_work += 1
         try:
             await asyncio.sleep(self.seconds)
+            if self.gate is not None:
+                await self.gate.wait()
         finally:
             self.at_work -= 1
         if self.broken:

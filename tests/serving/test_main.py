@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import numpy as np
-import psutil
 import pytest
 
-from tests.serving.running_server import RunningServer
-from tests.serving.tiny_archive import SIZE, write_tiny_archive
+from tests.serving.running_server import PATIENCE_SECONDS, RunningServer
+from tests.serving.test_service import metric, wait_for
 from tintype.errors import InvalidRequest, NotFound
 from tintype.serving.__main__ import main
-from tintype.serving.content.arrays import write_npy
 from tintype.serving.endpoints.process import ProcessIdentity, State
 from tintype.serving.token import token_of
 
@@ -91,58 +88,44 @@ def test_the_state_file_tells_who_serves_where(server: RunningServer) -> None:
     assert found == State(ProcessIdentity.of(server.process.pid), "127.0.0.1", server.port)
 
 
-def connections(running: RunningServer) -> int:
-    """How many callers are connected."""
-    children = psutil.Process(running.process.pid).children()
-    found = [one for child in children for one in child.net_connections("tcp")]
-    return sum(one.status == psutil.CONN_ESTABLISHED for one in found)
-
-
-def test_sigterm_lets_requests_end_and_leaves_nothing(start_server: Starter, tmp_path: Path) -> None:
-    running = start_server(write_tiny_archive(tmp_path / "slow.tar.gz", repeats=30), "--drain-seconds=60")
-    body = write_npy(np.zeros((64, 3, SIZE, SIZE), np.float32))
+def test_sigterm_lets_requests_end_and_leaves_nothing(start_server: Starter, archive: Path, picture) -> None:
+    running = start_server(archive, "--drain-seconds=200", "--inference-seconds=200", "--request-seconds=200")
+    (network,) = running.named("network")
     statuses: list[int] = []
-
-    def ask() -> None:
-        answer = httpx.post(
-            f"{running.url}/invocations",
-            content=body,
-            headers={"Content-Type": "application/x-npy"},
-            trust_env=False,
-            timeout=60,
-        )
-        statuses.append(answer.status_code)
-
-    askers = [threading.Thread(target=ask) for _ in range(8)]
+    askers = [
+        threading.Thread(target=lambda: statuses.append(ask(running, picture()).status_code)) for _ in range(8)
+    ]
+    os.kill(network, signal.SIGSTOP)                    # so that all are inside, and none is answered
     for one in askers:
         one.start()
-    while connections(running) + len(statuses) < len(askers):
-        time.sleep(0.005)
-    time.sleep(0.3)                                     # all are inside or answered; each takes a tenth of a second
-    assert len(statuses) < len(askers)
+    wait_for(lambda: metric(running, "tintype_inside") == len(askers))
     running.process.send_signal(signal.SIGTERM)
+    wait_for(running.is_gone)                           # nobody new comes in
+    os.kill(network, signal.SIGCONT)
     for one in askers:
-        one.join(60)
+        one.join(PATIENCE_SECONDS)
     assert statuses == [200] * 8
-    assert running.process.wait(60) == 0
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", running.port)) != 0
+    assert running.process.wait(PATIENCE_SECONDS) == 0
     assert "Traceback" not in running.log.read_text()
 
 
+def ask(running: RunningServer, content: bytes) -> httpx.Response:
+    """On a connection of its own."""
+    url, headers = f"{running.url}/invocations", {"Content-Type": "image/png"}
+    return httpx.post(url, content=content, headers=headers, trust_env=False, timeout=PATIENCE_SECONDS)
+
+
 def test_draining_has_an_end(start_server: Starter, archive: Path) -> None:
-    running = start_server(archive, "--drain-seconds=1", "--body-seconds=60")
+    running = start_server(archive, "--drain-seconds=1", "--body-seconds=600")
     with socket.create_connection(("127.0.0.1", running.port)) as stuck:
         stuck.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
-        time.sleep(0.2)
+        wait_for(lambda: running.connections() == 1)
         running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(10) == 0
+        assert running.process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_an_idle_connection_does_not_delay_the_end(start_server: Starter, archive: Path) -> None:
-    running = start_server(archive)
+    running = start_server(archive, "--drain-seconds=600")
     assert running.http.get("/ping").status_code == 200         # the connection stays open
     running.process.send_signal(signal.SIGTERM)
-    started = time.monotonic()
-    assert running.process.wait(10) == 0
-    assert time.monotonic() - started < 5
+    assert running.process.wait(PATIENCE_SECONDS) == 0

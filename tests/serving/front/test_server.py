@@ -16,7 +16,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from tests.serving.running_server import RunningServer
+from tests.serving.running_server import PATIENCE_SECONDS, RunningServer
 from tests.serving.tiny_archive import CLASSES, SIZE
 from tintype.serving.content.arrays import write_npy
 from tintype.serving.runtimes.predictor import Predictor
@@ -185,9 +185,9 @@ def test_a_slow_body_and_a_caller_who_goes_away(server: RunningServer, picture: 
     head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nabc"
     with socket.create_connection(("127.0.0.1", server.port)) as gone:
         gone.sendall(head)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as slow:
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as slow:
         slow.sendall(head)
-        started = time.monotonic()
         assert slow.recv(4096).startswith(b"HTTP/1.1 408")
         assert time.monotonic() - started > 0.5
     assert top_label(server.invoke(picture())) == "red"

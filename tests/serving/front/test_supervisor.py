@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 import time
 from collections import Counter
@@ -15,30 +14,18 @@ import httpx
 import psutil
 import pytest
 
-from tests.serving.running_server import RunningServer
+from tests.serving.running_server import PATIENCE_SECONDS, RunningServer
 from tintype.jobs.processes import is_running
 
 Starter = Callable[..., RunningServer]
-
-
-def named(running: RunningServer, name: str) -> list[int]:
-    """The processes of a server that show that name: "front", "nursery", "decoder", "network"."""
-    found = []
-    for one in psutil.Process(running.process.pid).children(recursive=True):
-        try:
-            if one.name() == f"tintype-{name}":
-                found.append(one.pid)
-        except psutil.NoSuchProcess:
-            continue
-    return found
 
 
 def everything(running: RunningServer) -> list[int]:
     return [running.process.pid, *(one.pid for one in psutil.Process(running.process.pid).children(recursive=True))]
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
-    until = time.monotonic() + seconds
+def wait_for(condition: Callable[[], object]) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)
@@ -60,10 +47,10 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for one in self._threads:
-            one.join(60)
+            one.join(PATIENCE_SECONDS)
 
     def _ask(self) -> None:
-        with httpx.Client(trust_env=False, timeout=30) as http:
+        with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as http:
             while not self._stop.is_set():
                 try:
                     answer = http.post(f"{self._running.url}/invocations", content=self._content, headers=PNG)
@@ -79,9 +66,9 @@ class Load:
 
 def kill_one(running: RunningServer, name: str) -> None:
     """Kill a process of that name, and wait until another has taken its place."""
-    before = named(running, name)
+    before = running.named(name)
     os.kill(before[0], signal.SIGKILL)
-    wait_for(lambda: len(named(running, name)) == len(before) and named(running, name) != before)
+    wait_for(lambda: len(running.named(name)) == len(before) and running.named(name) != before)
 
 
 PNG = {"Content-Type": "image/png"}
@@ -96,7 +83,7 @@ def test_a_worker_that_is_killed_under_load_costs_no_request(start_server: Start
             kill_one(running, name)
             load.answered(10)
     assert set(load.statuses) == {200}
-    text = httpx.get(f"{running.url}/metrics", trust_env=False).text
+    text = running.http.get("/metrics").text
     assert f'kind="{name.replace("network", "worker")}s",variant="model",why="crash"}} 3.0' in text
     assert "ended by itself: SIGKILL" in running.log.read_text()
 
@@ -106,13 +93,13 @@ def test_a_fork_server_that_is_killed_is_replaced_with_all_below_it(start_server
     with Load(running, picture()) as load:
         load.answered(10)
         old = everything(running)
-        (nursery,) = named(running, "nursery")
+        (nursery,) = running.named("nursery")
         os.kill(nursery, signal.SIGKILL)
-        wait_for(lambda: named(running, "network") and not set(named(running, "network")) & set(old))
+        wait_for(lambda: (now := running.named("network")) and not set(now) & set(old))
         load.answered(10)
     assert set(load.statuses) <= {200, 400, 500}            # those who were in its hands twice
     assert load.statuses[400] + load.statuses[500] <= 4
-    assert named(running, "front")[0] in old
+    assert running.named("front")[0] in old
 
 
 def test_a_front_that_is_killed_comes_again_and_connections_wait_for_it(
@@ -120,11 +107,11 @@ def test_a_front_that_is_killed_comes_again_and_connections_wait_for_it(
 ) -> None:
     running = start_server(archive)
     old = everything(running)[1:]
-    os.kill(named(running, "front")[0], signal.SIGKILL)
-    answer = httpx.post(f"{running.url}/invocations", content=picture(), headers=PNG, trust_env=False, timeout=30)
+    os.kill(running.named("front")[0], signal.SIGKILL)
+    answer = running.invoke(picture(), "image/png")
     assert answer.json()["predictions"][0]["label"] == "red"
     wait_for(lambda: not any(map(is_running, old)))
-    assert len(everything(running)) == len(old) + 1
+    wait_for(lambda: len(everything(running)) == len(old) + 1)
 
 
 def test_a_supervisor_that_is_killed_takes_all_with_it(start_server: Starter, archive, picture) -> None:
@@ -134,28 +121,27 @@ def test_a_supervisor_that_is_killed_takes_all_with_it(start_server: Starter, ar
         load.answered(5)
         running.process.kill()
         wait_for(lambda: not any(map(is_running, found)))
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", running.port)) != 0
+    assert running.is_gone()
 
 
 def test_sigterm_leaves_nothing_even_when_the_front_was_just_killed(start_server: Starter, archive) -> None:
     running = start_server(archive, "--drain-seconds=1")
-    os.kill(named(running, "front")[0], signal.SIGKILL)
-    time.sleep(0.2)                         # the next one is on its way
-    found = everything(running)
+    (front,) = running.named("front")
+    os.kill(front, signal.SIGKILL)
+    wait_for(lambda: not is_running(front))
+    found = everything(running)             # the next one is on its way
     running.process.terminate()
-    assert running.process.wait(15) == 0
+    assert running.process.wait(PATIENCE_SECONDS) == 0
     assert not any(map(is_running, found))
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", running.port)) != 0
+    assert running.is_gone()
 
 
 def test_a_front_that_does_not_end_is_killed(start_server: Starter, archive) -> None:
     running = start_server(archive, "--drain-seconds=0")
-    os.kill(named(running, "front")[0], signal.SIGSTOP)
+    os.kill(running.named("front")[0], signal.SIGSTOP)
     found = everything(running)
     running.process.terminate()
-    assert running.process.wait(20) == 0
+    assert running.process.wait(PATIENCE_SECONDS) == 0
     assert not any(map(is_running, found))
 
 
@@ -164,8 +150,8 @@ def test_the_scratch_folder_does_not_grow_when_fronts_are_killed(start_server: S
     scratch: Path = running.log.parent / "scratch"
     for _ in range(2):
         kill_one(running, "front")
-        assert httpx.get(f"{running.url}/ping", trust_env=False, timeout=30).status_code == 200
+        assert httpx.get(f"{running.url}/ping", trust_env=False, timeout=PATIENCE_SECONDS).status_code == 200
         assert len(list(scratch.iterdir())) == 1
     running.process.terminate()
-    running.process.wait(15)
+    running.process.wait(PATIENCE_SECONDS)
     assert not scratch.exists()

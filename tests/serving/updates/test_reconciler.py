@@ -199,8 +199,8 @@ def test_shadows_and_capture_come_and_go(tmp_path: Path) -> None:
         world.wishes.wish(config("ant", shadows=(shadow,), capture=CaptureConfig()))
         await world.turns()
         await world.asks(3)
-        await asyncio.sleep(0.01)
-        assert world.live.facts()["shadows"][0]["compared"] == 3
+        while world.live.facts()["shadows"][0]["compared"] < 3:
+            await asyncio.sleep(0)
         world.wishes.wish(config("ant"))
         await world.turns()
         assert world.live.shadows == {}
@@ -230,7 +230,7 @@ def test_workers_follow_the_load(tmp_path: Path) -> None:
     async def scene() -> None:
         world = World(tmp_path)
         scaling = Scaling(fewest=1, most=4, target=1.0, out_seconds=2, in_seconds=20)
-        variant = ProductionVariant(model=ModelSource(archive="ant", environment={"seconds": "0.05"}), scaling=scaling)
+        variant = ProductionVariant(model=ModelSource(archive="ant", environment={"seconds": "1"}), scaling=scaling)
         world.wishes.wish(config("x").model_copy(update={"variants": (variant,)}))
         await world.turns()
         requests = [asyncio.create_task(world.live.invoke(asked(number))) for number in range(12)]

@@ -73,12 +73,10 @@ def test_what_new_replicas_fail_old_ones_answer() -> None:
 
 def test_new_replicas_that_hang_cost_time_and_no_answer() -> None:
     async def main() -> None:
-        live = on_trial(StandIn("new", seconds=30), StandIn("old"))
+        live = on_trial(StandIn("new", seconds=600), StandIn("old"))
         live.trial_seconds = 0.05
-        began = time.monotonic()
         answers = await asyncio.gather(*(live.invoke(asked(number)) for number in range(10)))
-        assert {one.content for one in answers} == {b"old"}
-        assert time.monotonic() - began < 2
+        assert {one.content for one in answers} == {b"old"}     # and not after 600 s
         (new,) = live.trial
         assert new.window.errors == live.rescued > 0
         assert new.in_flight == 0
@@ -157,7 +155,7 @@ def test_retiring_waits_for_what_is_in_flight() -> None:
         one = running("a", stand_in)
         request = asyncio.create_task(one.invoke(asked()))
         await asyncio.sleep(0.01)
-        await one.retire(5)
+        await one.retire(60)
         assert request.done()
         assert stand_in.stopped
         assert stand_in.cut_off == 0
@@ -175,16 +173,16 @@ def test_a_shadow_delays_nobody() -> None:
     async def main() -> None:
         live = LiveEndpoint()
         live.routes = (Route("v", 1, running("v", StandIn("ant"))),)
-        slow = Shadow(running("s", StandIn("bee", seconds=0.3)), 100)
+        stuck = StandIn("bee", gate=asyncio.Event())
+        slow = Shadow(running("s", stuck), 100)
         live.shadows = {"s": slow}
-        began = time.monotonic()
         for number in range(20):
             assert (await live.invoke(asked(number))).content == b"ant"
-        assert time.monotonic() - began < 0.2
         assert slow.passed_over == 20 - MOST_IN_FLIGHT
-        await asyncio.sleep(0.4)
+        stuck.gate.set()
+        while slow.compared < MOST_IN_FLIGHT:
+            await asyncio.sleep(0)
         assert slow.facts(time.monotonic())["agreement"] == 0
-        assert slow.compared == MOST_IN_FLIGHT
         await slow.retire(0)
 
     asyncio.run(main())
@@ -199,7 +197,8 @@ def test_a_shadow_gets_its_percentage_and_its_failures_are_its_own(caplog) -> No
         for number in range(100):
             assert (await live.invoke(asked(number))).status == 200
             await asyncio.sleep(0)
-        await asyncio.sleep(0.05)
+        while shadow.running.window.requests < 30:
+            await asyncio.sleep(0)
         assert shadow.running.window.requests == shadow.running.window.errors == 30
         assert shadow.facts(time.monotonic())["agreement"] is None
 

@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.serving.running_server import PATIENCE_SECONDS
 from tests.serving.tiny_archive import CLASSES, SIZE, write_tiny_archive
 from tintype.errors import BadArchive, Busy, InvalidRequest, NotFound, TimedOut
 from tintype.jobs.processes import is_running
@@ -36,7 +37,7 @@ def surrounded(tmp_path: Path, story: Story) -> None:
         (tmp_path / "scratch").mkdir()
         around = Surroundings(nursery, tmp_path / "scratch", Metrics(), tmp_path / "environments")
         try:
-            await asyncio.wait_for(story(around), 60)
+            await asyncio.wait_for(story(around), PATIENCE_SECONDS)
         finally:
             nursery.close()
             await asyncio.sleep(0.02)

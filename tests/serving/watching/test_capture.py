@@ -6,6 +6,7 @@ import base64
 import errno
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -135,12 +136,12 @@ def test_a_really_full_disk_leaves_whole_lines(tmp_path: Path) -> None:
 
 def test_a_slow_disk_drops_instead_of_filling_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "QUEUED_BYTES", 50_000)
-    monkeypatch.setattr(module._HourFile, "append", lambda *_: time.sleep(0.05))
+    disk = threading.Event()
+    monkeypatch.setattr(module._HourFile, "append", lambda *_: disk.wait())
     capture = Capture(tmp_path, CaptureConfig())
-    began = time.monotonic()
     for number in range(100):
-        capture.offer(asked(number, bytes(10_000)), ANSWER)
-    assert time.monotonic() - began < 0.05      # the request's path never waits
+        capture.offer(asked(number, bytes(10_000)), ANSWER)     # the request's path never waits
+    disk.set()
     capture.close()
     assert capture.counts.dropped >= 90
     assert capture.counts.written + capture.counts.dropped == 100
@@ -160,7 +161,7 @@ def drain(capture: Capture, written: int) -> None:
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.005)

@@ -141,7 +141,7 @@ def test_a_destination_that_is_gone_bounds_the_disk_and_delays_nobody(
         took.append(time.perf_counter() - began)
     wait_until(lambda: capture.counts.written == 200)
     capture.close()
-    assert sorted(took)[len(took) // 2] < 0.001
+    assert sorted(took)[len(took) // 2] < 0.1           # it waits for no attempt, and for no pause between two
     assert "no route to host" in capture.counts.failure
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.jsonl")) <= config.most_bytes + 30_000
     assert "id-199" in [one["eventMetadata"]["eventId"] for one in lines(tmp_path)]

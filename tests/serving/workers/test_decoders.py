@@ -15,6 +15,7 @@ from typing import final
 import numpy as np
 import pytest
 
+from tests.serving.running_server import PATIENCE_SECONDS
 from tests.serving.tiny_archive import PREPROCESSING, SIZE
 from tintype.errors import BadImage, InvalidRequest, TooLarge, Unsupported
 from tintype.serving.content.arrays import write_npy
@@ -34,7 +35,7 @@ def with_decoders(story: Story, limits: DecoderLimits = LIMITS, count: int = 2) 
         decoders = Decoders(nursery, PREPROCESSING.to_json(), SHAPE, limits, count)
         try:
             await decoders.start()
-            await asyncio.wait_for(story(decoders), 60)
+            await asyncio.wait_for(story(decoders), PATIENCE_SECONDS)
         finally:
             decoders.stop()
             nursery.close()
@@ -115,7 +116,7 @@ def test_slots_are_used_again_and_a_full_region_makes_others_wait(picture) -> No
         await asyncio.sleep(0.1)
         assert not late.done()
         decoders.free(held.pop().placed[0])
-        decoded = await asyncio.wait_for(late, 10)
+        decoded = await late
         for one in [*held, decoded]:
             decoders.free(one.placed[0])
         for _ in range(200):
@@ -178,7 +179,8 @@ def test_a_picture_that_kills_its_decoders_is_refused(code: int, message: str, d
         await pool.start()
         with pytest.raises(BadImage, match=message):
             await pool.decode("image/png", b"poison")
-        await asyncio.sleep(0.01)
+        while len(nursery.children) < decoders:
+            await asyncio.sleep(0)
         assert len(nursery.children) == decoders
         assert pool.deaths == {why: decoders - 1}
         pool.stop()
@@ -192,11 +194,11 @@ def test_what_takes_too_long_is_killed_and_what_waited_behind_it_is_not_harmed(p
         os.kill(decoders.pids[0], signal.SIGSTOP)
         stuck = asyncio.create_task(decoders.decode("image/png", picture()))
         behind = asyncio.create_task(decoders.decode("image/png", picture()))
-        with pytest.raises(BadImage, match=r"more than 0\.2 s"):
+        with pytest.raises(BadImage, match=r"more than 1 s"):
             await stuck
         assert (await behind).placed
 
-    assert with_decoders(story, replace(LIMITS, seconds=0.2), count=1).deaths == {"timeout": 1}
+    assert with_decoders(story, replace(LIMITS, seconds=1), count=1).deaths == {"timeout": 1}
 
 
 def test_memory_that_runs_out_is_a_refusal(picture) -> None:
@@ -218,6 +220,6 @@ def test_whoever_goes_away_leaves_no_slot_taken(picture) -> None:
             await asyncio.sleep(0)
             asked.cancel()
         for _ in range(4):
-            assert (await asyncio.wait_for(decoders.decode("image/png", picture()), 10)).placed
+            assert (await decoders.decode("image/png", picture())).placed
 
     with_decoders(story, count=1)
