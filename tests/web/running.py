@@ -63,7 +63,7 @@ class Running:
         self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"", length: bool = True
     ) -> Answered:
         """A request as it is, on a connection of its own."""
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=120)
         connection.putrequest(method, target, skip_host=False, skip_accept_encoding=True)
         for name, value in (headers or {}).items():
             connection.putheader(name, value)
@@ -145,6 +145,6 @@ def running(home: Path, *options: str) -> Iterator[Running]:
         yield Running(home, json.loads(text)["url"], process, log)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
         process.stdout.close()
     assert "Traceback" not in log.read_text(), log.read_text()

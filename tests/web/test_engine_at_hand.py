@@ -19,7 +19,7 @@ from tintype.web.engine_at_hand import engine_at_hand
 from tintype.web.server import make_context
 from tintype.workspace import open_workspace
 
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 def agent_of(home: Path) -> int | None:

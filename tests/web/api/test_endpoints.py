@@ -51,7 +51,7 @@ def configure(api: Api, name: str, *variants: dict[str, Any], **members: Any) ->
     api.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=list(variants), **members)
 
 
-def settled(api: Api, name: str, seconds: float = 90.0) -> dict[str, Any]:
+def settled(api: Api, name: str, seconds: float = 240.0) -> dict[str, Any]:
     deadline = time.monotonic() + seconds
     while (found := api.sagemaker.describe_endpoint(EndpointName=name))["EndpointStatus"] in (
         "Creating", "Updating", "RollingBack",
@@ -120,7 +120,7 @@ def test_an_answer_goes_into_a_bucket(api: Api, runtime: Any, served: str, pictu
     location = api.put("asked/green.jpg", picture)
     answer = runtime.invoke_endpoint_async(EndpointName=served, ContentType="image/jpeg", InputLocation=location)
     key = answer["OutputLocation"].removeprefix(f"s3://{BUCKET}/")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (api.bucket / key).is_file():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -130,7 +130,7 @@ def test_an_answer_goes_into_a_bucket(api: Api, runtime: Any, served: str, pictu
 def test_what_was_asked_is_captured(api: Api, runtime: Any, served: str, picture: bytes) -> None:
     runtime.invoke_endpoint(EndpointName=served, ContentType="image/jpeg", Body=picture)
     folder = api.bucket / "captured"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (lines := [line for one in folder.rglob("*.jsonl") for line in one.read_text().splitlines()]):
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -224,7 +224,7 @@ def test_a_script_of_ones_own(api: Api, runtime: Any, picture: bytes) -> None:
         began = time.monotonic()
         with pytest.raises(ClientError, match="ModelError"):
             runtime.invoke_endpoint(EndpointName="own", ContentType="text/slow", Body=b"x")
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 60
         answer = runtime.invoke_endpoint(EndpointName="own", ContentType="image/jpeg", Body=picture)
         assert json.loads(answer["Body"].read())[0] == "w"
     finally:

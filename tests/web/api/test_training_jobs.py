@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.web.api.serving import BUCKET, IMAGE, ROLE, Api
+from tests.web.api.serving import BUCKET, IMAGE, ROLE, SECONDS, Api
 from tintype.records import Records
 
 LOSS = [{"Name": "average test loss", "Regex": "Test set: Average loss: ([0-9\\.]+)"}]
@@ -249,10 +249,10 @@ def test_stopping(api: Api) -> None:
         import signal, sys, time
         signal.signal(signal.SIGTERM, lambda *_: (print("told to stop"), sys.exit(0)))
         print("ready", flush=True)
-        time.sleep(60)
+        time.sleep(600)
     """
     api.sagemaker.create_training_job(**api.training("long-1", script))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + SECONDS
     while "ready" not in (log_of(api, "long-1") if log_exists(api, "long-1") else ""):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -358,7 +358,7 @@ def test_a_job_of_the_command_line_is_described_too(api: Api, trained: dict[str,
     script.write_text("print('hello')")
     with api.workspace.engine() as engine:
         engine.submit(JobSpec(Source("script", str(script)), {"lr": "0.1"}, resources=ONE_CORE), "by-hand")
-        engine.wait("by-hand", timeout=30)
+        engine.wait("by-hand", timeout=SECONDS)
     description = api.sagemaker.describe_training_job(TrainingJobName="by-hand")
     assert description["TrainingJobStatus"] == "Completed"
     assert description["HyperParameters"] == {"lr": "0.1"}

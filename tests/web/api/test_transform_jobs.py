@@ -53,7 +53,7 @@ def request_of(name: str, model: str, prefix: str, **members: Any) -> dict[str, 
     }
 
 
-def ended(api: Api, name: str, seconds: float = 60.0) -> dict[str, Any]:
+def ended(api: Api, name: str, seconds: float = 180.0) -> dict[str, Any]:
     deadline = time.monotonic() + seconds
     while (found := api.sagemaker.describe_transform_job(TransformJobName=name))["TransformJobStatus"] not in OVER:
         assert time.monotonic() < deadline, found
@@ -62,7 +62,7 @@ def ended(api: Api, name: str, seconds: float = 60.0) -> dict[str, Any]:
 
 
 def await_outputs(api: Api, name: str, count: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while len(list((api.bucket / f"{name}-out").glob("*.out"))) < count:
         found = api.sagemaker.describe_transform_job(TransformJobName=name)
         assert found["TransformJobStatus"] == "InProgress", found

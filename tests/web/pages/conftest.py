@@ -9,6 +9,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from tests.jobs.running_engine import SECONDS
 from tests.pipeline.tuning_home import opened, plan
 from tintype.jobs.job import Job, Status
 from tintype.pipeline import coordination
@@ -39,7 +40,7 @@ def happened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
             request = ScriptRequest(str(base / f"{name}.py"), metrics=metrics, hyperparameters={"lr": "0.1"})
             engine.submit(script_spec(request), name)
         for name in ("good", "bad"):
-            engine.wait(name, timeout=60)
+            engine.wait(name, timeout=SECONDS)
         coordination.begin(workspace, plan(workspace, max_jobs=2)).follow(Silent())
         yield workspace
 
