@@ -342,7 +342,8 @@ from pathlib import Path
 from tintype.datasets import decoding
 from tests.datasets.test_image_cache import index, make
 
-photos, cache, pause = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+photos, cache, pause, free = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+gate = cache.with_name("gate")
 real = decoding.read_image_file
 count = 0
 def read(path, max_pixels):
@@ -350,6 +351,8 @@ def read(path, max_pixels):
     count += 1
     os.write(1, b"reading\n")
     time.sleep(pause)
+    while count > free and not gate.exists():           # the first few need not wait for the gate to be opened
+        time.sleep(0.01)
     return real(path, max_pixels)
 decoding.read_image_file = read
 cache = make(index(photos), cache)
@@ -358,12 +361,12 @@ print(json.dumps([cache.hit, count, int(cache.images.sum())]), flush=True)
 
 
 @pytest.fixture
-def start(photos: Path, cache_dir: Path) -> Iterator[Callable[[float], subprocess.Popen[str]]]:
+def start(photos: Path, cache_dir: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
 
-    def begin(pause: float) -> subprocess.Popen[str]:
+    def begin(pause: float = 0.0, free: int = 1000) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", BUILDER, str(photos), str(cache_dir), str(pause)],
+            [sys.executable, "-c", BUILDER, str(photos), str(cache_dir), str(pause), str(free)],
             stdout=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).parents[2],
@@ -378,18 +381,18 @@ def start(photos: Path, cache_dir: Path) -> Iterator[Callable[[float], subproces
 
 
 def test_two_processes_build_one_entry_once(
-    start: Callable[[float], subprocess.Popen[str]], photos: Path, cache_dir: Path
+    start: Callable[..., subprocess.Popen[str]], photos: Path, cache_dir: Path
 ) -> None:
     both = [start(0.005), start(0.005)]
-    results = sorted(json.loads(process.communicate(timeout=60)[0].splitlines()[-1]) for process in both)
+    results = sorted(json.loads(process.communicate(timeout=180)[0].splitlines()[-1]) for process in both)
     total = int(make(index(photos), cache_dir).images.sum())
     assert results == [[False, 40, total], [True, 0, total]]
 
 
 def test_a_killed_builder_leaves_nothing_that_is_used(
-    start: Callable[[float], subprocess.Popen[str]], photos: Path, cache_dir: Path
+    start: Callable[..., subprocess.Popen[str]], photos: Path, cache_dir: Path
 ) -> None:
-    process = start(0.05)
+    process = start(free=20)
     assert process.stdout is not None
     for _ in range(20):
         assert process.stdout.readline() == "reading\n"
@@ -406,13 +409,14 @@ def test_a_killed_builder_leaves_nothing_that_is_used(
 
 
 def test_clearing_leaves_a_running_build_alone(
-    start: Callable[[float], subprocess.Popen[str]], cache_dir: Path
+    start: Callable[..., subprocess.Popen[str]], cache_dir: Path
 ) -> None:
-    process = start(0.02)
+    process = start(free=1)
     assert process.stdout is not None
     assert process.stdout.readline() == "reading\n"
     assert clear(cache_dir) == ()
-    last = process.communicate(timeout=60)[0].splitlines()[-1]
+    cache_dir.with_name("gate").touch()
+    last = process.communicate(timeout=180)[0].splitlines()[-1]
     assert json.loads(last)[:2] == [False, 40]
 
 

@@ -159,7 +159,7 @@ def test_what_a_function_had_is_gone_with_it(tmp_path: Path) -> None:
     def function() -> weakref.ref[Held]:
         held = Held()
         known = weakref.ref(held)
-        until = time.perf_counter() + 0.03              # as long as three looks
+        until = time.perf_counter() + 0.1               # as long as ten looks, of which a busy machine misses some
         while time.perf_counter() < until:
             pass
         return known

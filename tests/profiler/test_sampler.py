@@ -60,7 +60,7 @@ class Turning:
 
 
 def ended_after(samples: int, turning: Turning) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(["sleep", "60"])
+    process = subprocess.Popen(["sleep", "600"])
     sleep = turning.sleep
 
     def counted(seconds: float) -> None:
@@ -201,15 +201,15 @@ def test_without_permission_for_any_device_it_says_why() -> None:
 
 
 def test_the_program(tmp_path: Path) -> None:
-    process = subprocess.Popen(["sleep", "60"])
+    process = subprocess.Popen(["sleep", "600"])
     command = [sys.executable, "-m", "tintype.profiler", "--directory", str(tmp_path), "--pid", str(process.pid)]
     sampler = subprocess.Popen([*command, "--interval-ms", "200"], stderr=subprocess.PIPE)
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while len(np.unique(read_system_rows(tmp_path).rows["time"])) < 2 and time.monotonic() < until:
         time.sleep(0.1)
     process.kill()
     process.wait()
-    _, said = sampler.communicate(timeout=20)
+    _, said = sampler.communicate(timeout=120)
     assert sampler.returncode == 0, said
     assert len(np.unique(read_system_rows(tmp_path).rows["time"])) >= 2
     assert subprocess.run([*command, "--interval-ms", "5"], capture_output=True, check=False).returncode == 2

@@ -66,6 +66,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert found.damaged == 0
 
 
+def until_closed(root: Path, count: int) -> None:
+    """Wait until the writer's thread has given so many files their names."""
+    deadline = time.monotonic() + 60
+    while len(list(root.rglob("*_pythontimeline.json"))) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_files_are_closed_every_minute_and_ten_megabytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FLUSH_SECONDS", 0.01)
     monkeypatch.setattr(module, "ROTATE_BYTES", 4000)
@@ -74,11 +82,11 @@ def test_files_are_closed_every_minute_and_ten_megabytes(tmp_path: Path, monkeyp
     for number in range(60):
         clock.pass_ms(10)
         writer.add(step(number, clock.now))
-        time.sleep(0.001)
+        if number == 29:                    # more than 4,000 bytes
+            until_closed(tmp_path, 1)
     clock.pass_ms(61_000)
-    time.sleep(0.1)
+    until_closed(tmp_path, 2)
     writer.close()
-    assert len(list(tmp_path.rglob("*_pythontimeline.json"))) >= 2
     assert not (tmp_path / temporary_path("0-algo-1")).exists()
     found = read_framework_spans(tmp_path)
     assert found.steps["number"].tolist() == list(range(60))

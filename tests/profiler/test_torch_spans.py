@@ -205,21 +205,21 @@ def test_a_loader_that_is_only_looked_into_is_no_part_of_a_step(tmp_path: Path) 
     with Watched(tmp_path) as watched:
         torch.stack([images.mean() for images, _ in loader()]).mean()
         next(iter(loader()))
-        time.sleep(0.2)
+        time.sleep(1.0)
         train(nn.Linear(8, 2), loader())
     steps = watched.found.steps
     assert steps["mode"].tolist() == [0] * 5
-    assert steps["duration"].max() < 0.2
+    assert steps["duration"].max() < 1.0
 
 
 def test_one_batch_of_everything_is_the_batch_of_many_steps(tmp_path: Path) -> None:
     with Watched(tmp_path) as watched:
         images, labels = next(iter(loader(40, 40)))
-        time.sleep(0.6)
+        time.sleep(1.0)
         train(nn.Linear(8, 2), [(images[n : n + 4], labels[n : n + 4]) for n in range(0, 40, 4)])
     steps = watched.found.steps
     assert steps["mode"].tolist() == [0] * 9                # the second tells, and is one with the first
-    assert steps["duration"].max() < 0.5
+    assert steps["duration"].max() < 1.0
 
 
 def test_a_teacher_is_part_of_the_step(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_it_looks_on_until_it_is_told_of_the_end(tmp_path: Path) -> None:
     directory = job(tmp_path)
     command = [sys.executable, "-m", "tintype.reports.profiler_job", "--job-directory", str(tmp_path), "--job", "a"]
     process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while len(read_states(directory.rule_output)) < 2 and time.monotonic() < until:
         time.sleep(0.05)
     assert {one.status for one in read_states(directory.rule_output)} == {RuleStatus.IN_PROGRESS}
@@ -42,7 +42,7 @@ def test_it_looks_on_until_it_is_told_of_the_end(tmp_path: Path) -> None:
     assert process.poll() is None                       # the sampler has not written its last line yet
     (directory.profiler_output / SYSTEM).mkdir()
     (directory.profiler_output / SYSTEM / END_MARKER).touch()
-    assert process.wait(60) == 0
+    assert process.wait(120) == 0
     assert {one.status for one in read_states(directory.rule_output)} == {RuleStatus.NO_ISSUES_FOUND}
 
 

@@ -16,7 +16,7 @@ from tests.rules.logs import Log
 from tintype.rules.rule_output import read_states
 from tintype.rules.status import RuleState, RuleStatus
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 def prepare(job: Path, rules: object) -> Log:

@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.serving.running_server import PATIENCE_SECONDS
 from tests.serving.tiny_archive import write_tiny_archive
 from tintype.serving.endpoints.config import EndpointConfig, ModelSource, ProductionVariant
 from tintype.serving.endpoints.deployment import Deployment
@@ -56,7 +57,7 @@ def load(url: str, picture: bytes) -> Iterator[Counter[tuple[int, str]]]:
     lock, stop = threading.Lock(), threading.Event()
 
     def ask() -> None:
-        with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+        with httpx.Client(base_url=url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
             while not stop.is_set():
                 answer = client.post("/invocations", content=picture)
                 label = answer.json()["predictions"][0]["label"] if answer.status_code == 200 else answer.text
@@ -71,7 +72,7 @@ def load(url: str, picture: bytes) -> Iterator[Counter[tuple[int, str]]]:
     finally:
         stop.set()
         for one in callers:
-            one.join(30)
+            one.join(PATIENCE_SECONDS)
 
 
 def of(archive: Path, **policy: object) -> EndpointConfig:
@@ -86,17 +87,16 @@ def test_an_update_loses_no_request(endpoints: Endpoints, started: Endpoint, tmp
     new = write_tiny_archive(tmp_path / "new.tar.gz", classes=("rot", "grün", "blau"))
     seen: set[Status] = set()
     with load(started.url or "", picture()) as said:
-        endpoints.update("ants", of(new))
+        endpoints.update("ants", of(new, most_slowdown=1000))      # whoever else uses the machine is no reason
         while (found := endpoints.get("ants")).status is not Status.IN_SERVICE:
             seen.add(found.status)
             time.sleep(0.02)
-        time.sleep(0.3)
+        answered(said, "rot", 20)
     assert seen == {Status.UPDATING}
     assert {status for status, _ in said} == {200}
     assert said.keys() == {(200, "red"), (200, "rot")}
-    assert said.total() > 100
     assert found.failure_reason == ""
-    assert "AllTraffic-2" in httpx.get(f"{started.url}/metrics", trust_env=False).text
+    assert "AllTraffic-2" in httpx.get(f"{started.url}/metrics", trust_env=False, timeout=PATIENCE_SECONDS).text
 
 
 @pytest.mark.parametrize("how", ["it fails", "it is slow", "it does not start"])
@@ -112,23 +112,20 @@ def test_a_bad_update_loses_no_request_either(
         case _:
             write_tiny_archive(bad, classes=("too", "many", "classes", "here"))
     with load(started.url or "", picture()) as said:
-        time.sleep(1)
+        answered(said, "red", 20)
         endpoints.update("ants", of(bad, step_percent=50, step_seconds=60, fewest_requests=10))
-        deadline = time.monotonic() + 60
-        while (found := endpoints.get("ants")).status is not Status.IN_SERVICE and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(0.3)
+        until(lambda: endpoints.get("ants").status is Status.IN_SERVICE)
+        answered(said, "red", 20)
+    found = endpoints.get("ants")
     assert {status for status, _ in said} == {200}
-    assert found.status is Status.IN_SERVICE
     assert found.failure_reason.startswith("the last update was rolled back: ")
     failed = "requests failed"                              # the slow one too, where it took over a second
     reasons = {"it fails": (failed,), "it is slow": ("99 % of requests", failed), "it does not start": ("finite",)}
     assert any(words in found.failure_reason for words in reasons[how])
-    assert said[200, "red"] > 100
     assert found.variants == started.variants
     endpoints.scale("ants", {"AllTraffic": 2})              # what was given up is not tried again by this
     assert endpoints.wait("ants").failure_reason == ""
-    facts = httpx.get(f"{started.url}/try/facts", trust_env=False).json()["variants"]
+    facts = httpx.get(f"{started.url}/try/facts", trust_env=False, timeout=PATIENCE_SECONDS).json()["variants"]
     assert [(one["label"], one["workers"]) for one in facts] == [("AllTraffic", 2)]
 
 
@@ -141,7 +138,7 @@ def test_a_front_that_is_killed_in_an_update_finishes_it(endpoints, started, tmp
     front = next(one for one in psutil_children(started) if "serving.front.process" in " ".join(one.cmdline()))
     os.kill(front.pid, signal.SIGKILL)
     assert endpoints.wait("ants").status is Status.IN_SERVICE
-    answer = httpx.post(f"{started.url}/invocations", content=picture(), trust_env=False, timeout=30)
+    answer = httpx.post(f"{started.url}/invocations", content=picture(), trust_env=False, timeout=PATIENCE_SECONDS)
     assert answer.json()["predictions"][0]["label"] == "rot"
 
 
@@ -166,7 +163,8 @@ def test_workers_follow_real_load(endpoints, archive: Path, tmp_path: Path, pict
     started = endpoints.start(Deployment("ants", None, tmp_path / "endpoint", server=settings, config=config))
 
     def workers() -> int:
-        return httpx.get(f"{started.url}/try/facts", trust_env=False, timeout=30).json()["variants"][0]["workers"]
+        answer = httpx.get(f"{started.url}/try/facts", trust_env=False, timeout=PATIENCE_SECONDS)
+        return answer.json()["variants"][0]["workers"]
 
     assert workers() == 1
     with load(started.url or "", picture()) as said:
@@ -175,8 +173,14 @@ def test_workers_follow_real_load(endpoints, archive: Path, tmp_path: Path, pict
     assert {status for status, _ in said} == {200}
 
 
+def answered(said: Counter[tuple[int, str]], label: str, count: int) -> None:
+    """Wait until so many more were answered with that label."""
+    wanted = said[200, label] + count
+    until(lambda: said[200, label] >= wanted)
+
+
 def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.05)

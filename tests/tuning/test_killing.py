@@ -13,7 +13,7 @@ KILLS = 20
 def test_a_coordinator_may_be_killed_at_any_moment(tmp_path: Path) -> None:
     script = Path(__file__).with_name("killing.py")
     command = [sys.executable, "-W", "error", str(script), str(tmp_path), str(KILLS), "7"]
-    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout)
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=280).stdout)
     assert found["killed"] == KILLS
     assert found["status"] == "Completed"
     assert found["statuses"] == ["Completed"]

@@ -227,7 +227,7 @@ def test_what_is_no_http(server: Running, line: str) -> None:
     address = urlsplit(server.url)
     answer = b""
     with (
-        socket.create_connection((str(address.hostname), address.port or 0), timeout=10) as connection,
+        socket.create_connection((str(address.hostname), address.port or 0), timeout=120) as connection,
         contextlib.suppress(OSError),  # it may hang up before it has heard all
     ):
         connection.sendall(line.encode() + b"\r\n\r\n")

@@ -22,15 +22,19 @@ from tintype.serving.content.predictions import Ranked
 
 WHO = {"archive": "abc", "top": 1}
 
-# Classifies slowly, as its arguments say: folder, journal, and what to write at the end.
+# As its arguments say: folder, journal, what to write at the end, a diary, and after how many pictures it hangs.
 RUN = """
 import json, sys, time
 from pathlib import Path
 from tintype.serving.batch.file_predictions import image_files, write_jsonl
 from tintype.serving.content.predictions import Ranked
 from tintype.serving.batch.journal import open_journal, predict_resumably
+begun = 0
 def classify(content):
-    time.sleep(0.004)
+    global begun
+    begun += 1
+    if begun > int(sys.argv[5]):
+        time.sleep(600)
     with open(sys.argv[4], "ab", buffering=0) as stream:
         stream.write(content + b"\\n")
     return (Ranked(content.decode(), 0, 1.0),)
@@ -56,19 +60,15 @@ def named(content: bytes) -> tuple[Ranked, ...]:
 def test_killed_again_and_again_nothing_is_lost_or_twice(folder: Path, tmp_path: Path) -> None:
     journal, result, asked = tmp_path / "j", tmp_path / "out.jsonl", tmp_path / "asked"
     command = [sys.executable, "-c", RUN, *map(str, (folder, journal, result, asked))]
-    kills = 0
     for _ in range(3):
-        process = subprocess.Popen(command)
+        process = subprocess.Popen([*command, "35"])
         begun = len(asked.read_bytes()) if asked.exists() else 0
         while process.poll() is None and (not asked.exists() or len(asked.read_bytes()) < begun + 4 * 35):
             time.sleep(0.002)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.wait()
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
         assert not result.exists()
-    subprocess.run(command, check=True)
-    assert kills == 3
+    subprocess.run([*command, "1000"], check=True)
     rows = [json.loads(line) for line in result.read_text().splitlines()]
     assert [one["label"] for one in rows] == [f"{number:03d}" for number in range(150)]
     again = Counter(asked.read_text().split())

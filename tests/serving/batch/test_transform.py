@@ -98,7 +98,7 @@ def test_what_is_no_fault_of_a_file_ends_it_all(tmp_path: Path) -> None:
 
 def test_so_many_at_a_time_and_no_more(tmp_path: Path) -> None:
     lock, inside, most = threading.Lock(), [0], [0]
-    together = threading.Barrier(3, timeout=10)
+    together = threading.Barrier(3, timeout=60)
 
     def invoke(content: bytes, *_: str) -> bytes:
         with lock:

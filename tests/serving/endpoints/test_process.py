@@ -25,9 +25,11 @@ from tintype.serving.endpoints.process import (
     wait_until_ready,
 )
 
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+)
 WITH_CHILD = "import subprocess, sys; " + (
-    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); " + STUBBORN
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); " + STUBBORN
 )
 
 
@@ -72,14 +74,14 @@ def test_the_stubborn_are_killed_with_their_children(tmp_path: Path) -> None:
     (child,) = psutil.Process(process.pid).children()
     stop(identity, grace_seconds=0.2)
     assert not identity.is_alive
-    assert process.wait(5) == -9
-    psutil.wait_procs([child], timeout=5)
+    assert process.wait(60) == -9
+    psutil.wait_procs([child], timeout=60)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
     stop(identity, grace_seconds=0.2)               # once more does no harm
 
 
 def test_abort(tmp_path: Path) -> None:
-    process = start("print('up', flush=True); import time; time.sleep(60)", tmp_path)
+    process = start("print('up', flush=True); import time; time.sleep(600)", tmp_path)
     abort(process)
     assert process.returncode == -15
     abort(process)
@@ -91,7 +93,7 @@ def test_a_server_that_ends_or_never_answers(tmp_path: Path) -> None:
     with pytest.raises(JobFailed, match="exit code 3: no such luck") as error:
         wait_until_ready(ended, state, log, 30)
     assert error.value.log_tail == ("no such luck",)
-    mute = start("print('up', flush=True); import time; time.sleep(60)", tmp_path)
+    mute = start("print('up', flush=True); import time; time.sleep(600)", tmp_path)
     with pytest.raises(JobFailed, match=r"does not answer /ping after 0\.1 s"):
         wait_until_ready(mute, state, log, 0.1)
     abort_now(mute)

@@ -84,7 +84,7 @@ def test_a_life(endpoints: Endpoints, wanted: Deployment, tmp_path: Path, pictur
     assert started.server
     assert started.server.is_alive
     assert os.getsid(started.server.pid) == started.server.pid
-    answer = httpx.post(f"{started.url}/invocations", content=picture(), trust_env=False)
+    answer = httpx.post(f"{started.url}/invocations", content=picture(), trust_env=False, timeout=120)
     assert answer.json()["predictions"][0]["label"] == "red"
     assert "serving ants on" in started.files.log.read_text()
 
@@ -130,9 +130,9 @@ def test_a_token_is_needed_beyond_loopback_and_then_asked_for(endpoints, wanted,
     assert started.server
     assert "s3cret" not in " ".join(psutil.Process(started.server.pid).cmdline())
     url = f"{started.url}/invocations"
-    assert httpx.post(url, content=picture(), trust_env=False).status_code == 401
+    assert httpx.post(url, content=picture(), trust_env=False, timeout=120).status_code == 401
     allowed = {"Authorization": "Bearer s3cret"}
-    assert httpx.post(url, content=picture(), headers=allowed, trust_env=False).status_code == 200
+    assert httpx.post(url, content=picture(), headers=allowed, trust_env=False, timeout=120).status_code == 200
 
 
 def test_a_caller_s_mistake_leaves_nothing(endpoints: Endpoints, wanted: Deployment, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_a_killed_server_is_told_brought_back_and_not_mistaken(records, endpoint
     assert revived.server != long_ago
     back = until_in_service(endpoints)
     assert back.port == started.port                # callers need not know
-    answer = httpx.post(f"{back.url}/invocations", content=picture(), trust_env=False)
+    answer = httpx.post(f"{back.url}/invocations", content=picture(), trust_env=False, timeout=120)
     assert answer.json()["predictions"][0]["label"] == "red"
     assert endpoints.revive("ants") == back         # it is up: nothing happens
 
@@ -261,7 +261,7 @@ def test_a_deletion_wins_over_a_start_under_way(endpoints: Endpoints, wanted: De
     while not servers_below(tmp_path):
         time.sleep(0.005)
     assert endpoints.delete("ants")
-    starter.join(30)
+    starter.join(120)
     assert [type(error) for error in errors] == [Conflict]
     assert "deleted" in str(errors[0])
     assert endpoints.list() == []
@@ -311,7 +311,7 @@ def test_several_variants_their_weights_and_their_workers(endpoints, wanted, arc
     assert [(one.name, one.weight, one.archive) for one in started.variants] == [
         ("english", 3, str(archive)), ("german", 1, str(other)),
     ]  # fmt: skip
-    with httpx.Client(base_url=started.url, trust_env=False) as client:
+    with httpx.Client(base_url=started.url, trust_env=False, timeout=120) as client:
 
         def asked(**headers: str) -> tuple[str, str]:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -348,7 +348,7 @@ def kill(endpoint: Endpoint) -> None:
 
 
 def until_in_service(endpoints: Endpoints) -> Endpoint:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while (found := endpoints.get("ants")).status is not Status.IN_SERVICE:
         assert time.monotonic() < deadline, found
         time.sleep(0.02)

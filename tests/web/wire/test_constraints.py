@@ -73,4 +73,4 @@ def test_no_value_keeps_a_pattern_busy(value: str) -> None:
         assert shape is not None
         with pytest.raises(AwsFault):
             check("sagemaker", shape, {member: value})
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
