@@ -54,9 +54,10 @@ def test_a_user_without_a_home_folder(given: dict[str, str], monkeypatch: pytest
         Settings.from_environment(given)
 
 
-def test_a_home_whose_name_is_no_text() -> None:
-    with pytest.raises(InvalidRequest, match="is not UTF-8"):
-        Settings.from_environment({"TINTYPE_HOME": os.fsdecode(b"/tmp/\xff")})
+@pytest.mark.parametrize("name", [b"/tmp/\xff", b"/tmp/what?"])
+def test_a_home_whose_name_no_store_can_have(name: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="has a question mark or is not UTF-8"):
+        Settings.from_environment({"TINTYPE_HOME": os.fsdecode(name)})
 
 
 def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,8 +80,9 @@ class Settings(BaseModel):
 
 
 def _absolute(path: Path) -> Path:
-    if any("\udc80" <= letter <= "\udcff" for letter in str(path)):
-        raise InvalidRequest(f"the name of {path} is not UTF-8, which the store wants it to be; choose another folder")
+    if any(letter == "?" or "\udc80" <= letter <= "\udcff" for letter in str(path)):
+        why = "has a question mark or is not UTF-8, which the address of the store cannot have"
+        raise InvalidRequest(f"the name of {path} {why}; choose another folder")
     try:
         return path.expanduser().absolute()
     except RuntimeError as error:

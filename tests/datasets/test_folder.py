@@ -313,6 +313,11 @@ def test_nothing_there(root: Path, workdir: Path) -> None:
         open_dataset(root.with_name("photo"), workdir=workdir)
     with pytest.raises(NotFound, match="give a folder, a zip"):
         open_dataset("/nowhere/at/all", workdir=workdir)
+    (root / "link").symlink_to("gone")
+    with pytest.raises(NotFound, match="link is a link to gone, and nothing is there; mend it"):
+        open_dataset(root / "link", workdir=workdir)
+    with pytest.raises(BadData, match="/dev/null is neither a file nor a folder"):
+        open_dataset("/dev/null", workdir=workdir)
     with pytest.raises(InvalidRequest, match="no data set is named"):
         open_dataset("", workdir=workdir)
 

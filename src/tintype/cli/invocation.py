@@ -16,15 +16,31 @@ import typer
 from rich.console import Console
 
 from tintype.cli.terminal import console
+from tintype.errors import InvalidRequest
 from tintype.settings import Settings
 from tintype.workspace import Workspace, open_workspace
 
 PANEL = "Everywhere"
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
+
+def home_folder(text: str) -> Path:
+    """The folder that --home names. `InvalidRequest` for none, which would be wherever one happens to be."""
+    if not text:
+        raise InvalidRequest("--home is empty; give a folder, or leave it out for ~/.tintype")
+    return Path(text)
+
+
 HomeOption = Annotated[
     Path | None,
-    typer.Option("--home", help="Where Tintype keeps everything.", envvar="TINTYPE_HOME", rich_help_panel=PANEL),
+    typer.Option(
+        "--home",
+        metavar="DIR",
+        help="Where Tintype keeps everything.",
+        envvar="TINTYPE_HOME",
+        parser=home_folder,
+        rich_help_panel=PANEL,
+    ),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output.", rich_help_panel=PANEL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -17,11 +18,18 @@ import typer.main
 from tintype import __version__
 from tintype.cli.invocation import command
 from tintype.cli.terminal import plain
-from tintype.errors import JobFailed, TintypeError
+from tintype.errors import InvalidRequest, JobFailed, TintypeError
 
 WRONG_USE = 2
 INTERRUPTED = 130           # what a shell expects after Ctrl-C
 TERMINATED = 143            # ... and after SIGTERM
+
+OF_COMMANDS = ("--home", "--json", "--debug")
+
+# What is wrong with a path that somebody gave.
+OF_PATHS = {
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS,
+}  # fmt: skip
 
 # In the order of the help. Each is a module of this folder, with a function of its name or, for a group, an `app`.
 GROUPS = ("data", "jobs", "tuning", "endpoints")
@@ -108,6 +116,8 @@ def answer(words: Sequence[str]) -> None:
     """Do what the words of a command line ask for. Not by calling the app, which would make exit codes of its own of
     Ctrl-C, SIGTERM and a pipe that nobody reads any more.
     """
+    if words and words[0].partition("=")[0] in OF_COMMANDS:
+        raise InvalidRequest(f"{words[0]} goes after the command, as in `tintype jobs list {words[0]}`")
     whole = typer.main.get_command(app_with(asked_for(words)))
     with whole.make_context("tintype", list(words)) as context:
         whole.invoke(context)
@@ -136,7 +146,8 @@ def outcome_of(error: BaseException) -> tuple[int, list[str]]:
             return 0, []            # the reader of our output, `head` perhaps, has seen enough
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
-            return 1, [f"tintype: {plain(f'{where}{error.strerror or error}')} (--debug shows where)"]
+            code = WRONG_USE if where and error.errno in OF_PATHS else 1
+            return code, [f"tintype: {plain(f'{where}{error.strerror or error}')} (--debug shows where)"]
         case _:
             what = plain(f"{type(error).__name__}: {error}")
             return 1, [f"tintype: this should not have happened: {what} (--debug shows where)"]

@@ -17,7 +17,7 @@ DataArgument = Annotated[
 ]
 DataOption = Annotated[
     str | None,
-    typer.Argument(metavar="[DATA]", help="A folder of images, an archive, a manifest, or a URL.", show_default=False),
+    typer.Argument(metavar="DATA", help="A folder of images, an archive, a manifest, or a URL.", show_default=False),
 ]
 ParameterOption = Annotated[
     list[str] | None,

@@ -68,6 +68,8 @@ def path_of(location: str | Path) -> Path | None:
 
 
 def _refuse_other_files(path: Path) -> None:
+    if not path.is_file() and not path.is_dir():
+        raise BadData(f"{path} is neither a file nor a folder; give {ACCEPTED}")
     if path.is_file() and path.suffix.lower() not in MANIFEST_SUFFIXES and not is_archive(path):
         suffixes = ", ".join((*ARCHIVE_SUFFIXES, *MANIFEST_SUFFIXES))
         raise BadData(f"{path} is a file that is not read as a data set; give {ACCEPTED} ({suffixes})")
@@ -148,6 +150,8 @@ def _key(*parts: object) -> str:
 
 
 def _nothing_at(path: Path) -> NotFound:
+    if path.is_symlink():
+        return NotFound(f"{path} is a link to {os.readlink(path)}, and nothing is there; mend it, or give {ACCEPTED}")
     neighbours = sorted(os.listdir(path.parent)) if path.parent.is_dir() else []
     near = get_close_matches(path.name, neighbours, n=3)
     hint = f"did you mean {', '.join(str(path.parent / name) for name in near)}?" if near else f"give {ACCEPTED}"
