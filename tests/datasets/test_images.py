@@ -286,7 +286,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(form: str) -> None:
     content = bombs()[form]
     tracemalloc.start()
     try:
-        with pytest.raises(TooLarge, match=r"TINTYPE_MAX_PIXELS|memory"):
+        with pytest.raises(TooLarge, match=r"raise the limit|memory"):
             decode(content)
         assert tracemalloc.get_traced_memory()[1] < 1_000_000 + 3 * len(content)
     finally:

@@ -45,6 +45,24 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize("host", ["evil.example", "[evil", "127.0.0.1.evil.example:80"])
+def test_a_page_that_came_by_a_strangers_name_may_not_ask(service: RunningServer, picture, host: str) -> None:
+    refused = service.invoke(picture(), Host=host, Origin=f"http://{host}")
+    assert_refused(refused, 403, "Forbidden", "is not this machine")
+    assert service.invoke(picture(), Host=host).status_code == 200             # a program
+    own = f"127.0.0.1:{service.port}"
+    assert service.invoke(picture(), Host=own, Origin=f"http://{own}").status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["http://[evil", "null", "127.0.0.1", "//"])
+def test_an_origin_that_is_none_of_ours_is_refused(service: RunningServer, picture, origin: str) -> None:
+    assert_refused(service.invoke(picture(), Origin=origin), 403, "Forbidden", "another site")
+
+
+def test_an_empty_content_encoding_is_none(service: RunningServer, picture) -> None:
+    assert service.invoke(picture(), Content_Encoding="").status_code == 200
+
+
 def test_a_request_has_one_name_everywhere(service: RunningServer, picture) -> None:
     answer = service.invoke(picture(), X_Request_Id="order-66")
     assert answer.headers["x-request-id"] == answer.headers["x-amzn-requestid"] == "order-66"

@@ -174,4 +174,4 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise BadImage(f"damaged: the header says {width} x {height} pixels; get the file again")
     if width * height > max_pixels:
         limit = f"the limit is {max_pixels:,} pixels"
-        raise TooLarge(f"{width:,} x {height:,} pixels; {limit}: make it smaller, or raise TINTYPE_MAX_PIXELS")
+        raise TooLarge(f"{width:,} x {height:,} pixels; {limit}: make it smaller, or raise the limit")

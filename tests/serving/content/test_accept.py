@@ -50,6 +50,13 @@ def test_nothing_acceptable(header: str, message: str) -> None:
         negotiate(header, DEFAULT)
 
 
+@pytest.mark.parametrize("header", ["x" * 9000, f"application/json;{'x' * 9000}=1", f"text/csv;q={'9' * 9000}"])
+def test_a_long_header_is_not_said_in_full(header: str) -> None:
+    with pytest.raises((NotAcceptable, InvalidRequest)) as error:
+        negotiate(header, DEFAULT)
+    assert len(str(error.value)) < 500
+
+
 def test_parameters() -> None:
     assert negotiate("application/json;format=list;scores=logits", DEFAULT) == AnswerFormat(
         JSON, Layout.LIST, Scores.LOGITS

@@ -73,6 +73,17 @@ def test_the_type_of_a_request() -> None:
             read_request(content_type, b"")
 
 
+@pytest.mark.parametrize("name", ["image/jpg", "Image/PJPEG", "image/x-png", "image/*", "binary/octet-stream"])
+def test_other_names_of_a_type(name: str) -> None:
+    assert read_request(name, b"x") == (EncodedImage(b"x"),)
+
+
+def test_a_long_type_is_not_said_in_full() -> None:
+    with pytest.raises(Unsupported) as error:
+        read_request("x" * 20_000, b"x")
+    assert len(str(error.value)) < 500
+
+
 def test_curl_without_a_content_type_is_told_how_to_give_one() -> None:
     with pytest.raises(Unsupported, match=r"curl says so unless told otherwise, by -H 'Content-Type: image/jpeg'"):
         read_request("application/x-www-form-urlencoded", b"\xff\xd8\xff")

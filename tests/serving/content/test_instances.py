@@ -31,6 +31,7 @@ def body(document: Any) -> bytes:
         {"image": TEXT},
         {"b64": TEXT},
         {"image": f"data:image/png;base64,{TEXT}"},
+        {"image": f"DATA:image/png;base64,{TEXT}"},
         {"image": base64.encodebytes(FILE).decode()},
         {"image": f"{TEXT[:7]}\r\n{TEXT[7:]}\n"},
         {"instances": [TEXT]},

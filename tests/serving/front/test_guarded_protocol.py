@@ -127,6 +127,21 @@ def test_what_is_no_http_is_refused_in_our_shape(guarded: RunningServer, start: 
     assert pings(guarded)
 
 
+def test_who_is_still_sending_a_head_that_is_too_large_is_told_so(guarded: RunningServer) -> None:
+    with connect(guarded) as caller:
+        caller.sendall(POST)
+        for _ in range(100):
+            caller.sendall(b"X-Long: " + b"a" * 10_000 + b"\r\n")
+        assert end_of(caller) == (431, "RequestHeaderFieldsTooLarge")
+    assert pings(guarded)
+
+
+def test_a_trailing_slash_sends_nobody_to_a_host_that_the_caller_named(guarded: RunningServer) -> None:
+    with connect(guarded) as caller:
+        caller.sendall(b"POST /invocations/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        assert end_of(caller) == (404, "NotFound")
+
+
 @pytest.mark.parametrize("offer", ["Upgrade: h2c", "UPGRADE: websocket"])
 def test_an_offer_of_another_protocol_is_passed_over_and_the_body_is_read(guarded, picture, offer: str) -> None:
     """Java's client sends it with each request."""

@@ -126,6 +126,8 @@ def test_other_sites_pages_are_refused(client: TestClient, method: str, path: st
         {"Sec-Fetch-Site": "same-site"},
         {"Host": "evil.example"},                            # its name points here: DNS rebinding
         {"Host": "127.0.0.1.evil.example:8080"},
+        {"Host": "[evil"},                                   # no address
+        {"Origin": "http://[evil"},
     ):
         answer = client.request(method, path, headers=headers)
         assert answer.status_code == 401, headers

@@ -46,7 +46,7 @@ def drop(tab: Page, path: Path) -> None:
 
 
 def until(tab: Page, expression: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not tab.evaluate(expression):
         assert time.monotonic() < deadline, (expression, tab.evaluate("document.body.innerText"), tab.complaints)
         time.sleep(0.05)

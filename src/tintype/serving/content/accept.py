@@ -26,6 +26,7 @@ CSV = "text/csv"
 NPY = "application/x-npy"
 MEDIA_TYPES = (JSON, CSV, NPY)          # in the server's order of preference, for application/* and the like
 MAX_TOP = 10_000
+ECHOED = 100                            # characters of a header, in what is said about it
 REMEMBERED = 64                         # headers; callers send the same one again and again
 
 
@@ -66,7 +67,8 @@ class AnswerFormat:
         changed = self
         for name, value in parameters.items():
             if name not in PARAMETERS:
-                raise InvalidRequest(f"the Accept parameter {name!r} is unknown; there are {', '.join(PARAMETERS)}")
+                unknown = f"the Accept parameter {name[:ECHOED]!r} is unknown"
+                raise InvalidRequest(f"{unknown}; there are {', '.join(PARAMETERS)}")
             changed = PARAMETERS[name](changed, value)
         return changed
 
@@ -95,7 +97,7 @@ def negotiate(header: str | None, default: AnswerFormat) -> AnswerFormat:
                 start = default if media_type == default.media_type else replace(default, media_type=media_type)
                 own = default.layout is Layout.VECTOR and media_type == default.media_type      # it knows no other
                 return (start if own or "*" in wanted.media_type else AnswerFormat(media_type))._with(wanted.parameters)
-    raise NotAcceptable(f"answers are not written as {header!r}; ask for {', '.join(MEDIA_TYPES)}")
+    raise NotAcceptable(f"answers are not written as {(header or '')[:ECHOED]!r}; ask for {', '.join(MEDIA_TYPES)}")
 
 
 def _media_range(text: str) -> _MediaRange:
@@ -105,9 +107,9 @@ def _media_range(text: str) -> _MediaRange:
     try:
         quality = float(parameters.pop("q", "1"))
     except ValueError as error:
-        raise InvalidRequest(f"the quality in {text.strip()!r} is not a number from 0 to 1") from error
+        raise InvalidRequest(f"the quality in {text.strip()[:ECHOED]!r} is not a number from 0 to 1") from error
     if not 0 <= quality <= 1:
-        raise InvalidRequest(f"the quality in {text.strip()!r} is not a number from 0 to 1")
+        raise InvalidRequest(f"the quality in {text.strip()[:ECHOED]!r} is not a number from 0 to 1")
     return _MediaRange(media_type.lower(), parameters, quality)
 
 
@@ -121,19 +123,19 @@ def _set_scores(wanted: AnswerFormat, value: str) -> AnswerFormat:
 
 def _set_top(wanted: AnswerFormat, value: str) -> AnswerFormat:
     if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= MAX_TOP):
-        raise InvalidRequest(f"top must be a whole number from 1 to {MAX_TOP}, got {value!r}")
+        raise InvalidRequest(f"top must be a whole number from 1 to {MAX_TOP}, got {value[:ECHOED]!r}")
     return replace(wanted, top=int(value))
 
 
 def _set_charset(wanted: AnswerFormat, value: str) -> AnswerFormat:
     if value.lower() not in ("utf-8", "utf8"):
-        raise NotAcceptable(f"answers are written in UTF-8, not in {value!r}")
+        raise NotAcceptable(f"answers are written in UTF-8, not in {value[:ECHOED]!r}")
     return wanted
 
 
 def _member(kind: Any, name: str, value: str) -> Any:
     if value.lower() not in [one.value for one in kind]:
-        raise InvalidRequest(f"{name} must be one of {', '.join(kind)}, got {value!r}")
+        raise InvalidRequest(f"{name} must be one of {', '.join(kind)}, got {value[:ECHOED]!r}")
     return kind(value.lower())
 
 

@@ -35,8 +35,9 @@ def read_npy(content: bytes) -> np.ndarray:
     data = memoryview(content)[start:]
     if math.prod(shape) * dtype.itemsize != len(data):
         raise InvalidRequest(f"the .npy header says {dtype} {shape}, but {len(data):,} bytes follow; send all of it")
-    array = np.frombuffer(data, dtype) if len(data) else np.empty(0, dtype)
-    return array.reshape(shape, order="F" if fortran_order else "C")
+    if not len(data):
+        raise InvalidRequest(f"an array of {dtype} {shape} holds nothing; send at least one picture")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
 
 
 def write_npy(array: np.ndarray) -> bytes:

@@ -18,6 +18,7 @@ from tintype.serving.content.multipart import read_multipart
 from tintype.serving.content.predictions import Predictions
 
 UNICODE = json.JSONEncoder(ensure_ascii=False)          # `dumps` would make one for each answer
+ECHOED = 100                                            # characters of a type that is not read, in what is said of it
 FORM = "application/x-www-form-urlencoded"              # never read: any site's page may send it
 
 Reader = Callable[[bytes, str], tuple[Input, ...]]      # the body, and its whole content type
@@ -31,10 +32,11 @@ def read_request(content_type: str | None, content: bytes) -> tuple[Input, ...]:
     `READERS`, `InvalidRequest` for a body that is not what its type says. Encoded pictures are not decoded yet.
     """
     media_type = (content_type or "application/octet-stream").partition(";")[0].strip().lower()
-    reader = READERS.get(media_type)
+    reader = READERS.get(ALSO_CALLED.get(media_type, media_type))
     if reader is None:
+        shown = media_type[:ECHOED]
         hint = "curl says so unless told otherwise, by -H 'Content-Type: image/jpeg'; " if media_type == FORM else ""
-        raise Unsupported(f"requests of type {media_type!r} are not read; {hint}send {', '.join(READERS)}")
+        raise Unsupported(f"requests of type {shown!r} are not read; {hint}send {', '.join(READERS)}")
     if not content:
         raise InvalidRequest("the request has no body; send a picture")
     return reader(content, content_type or "")
@@ -97,7 +99,6 @@ def _write_npy(predictions: Predictions, wanted: AnswerFormat) -> bytes:
 
 READERS: dict[str, Reader] = {
     "image/jpeg": _read_image,
-    "image/jpg": _read_image,                       # no such type, but a quarter of the field's scripts send it
     "image/png": _read_image,
     "image/webp": _read_image,
     "image/gif": _read_image,
@@ -108,6 +109,18 @@ READERS: dict[str, Reader] = {
     "application/x-npy": _read_npy,
     "application/json": _read_json,
     "multipart/form-data": read_multipart,
+}
+
+ALSO_CALLED = {                                     # names that are no types, or no more, and are sent
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "image/x-bmp": "image/bmp",
+    "image/x-ms-bmp": "image/bmp",
+    "image/tif": "image/tiff",
+    "image/x-tiff": "image/tiff",
+    "image/*": "application/x-image",
+    "binary/octet-stream": "application/octet-stream",      # S3's, for files that were uploaded without a type
 }
 
 WRITERS: dict[tuple[str, Layout], Writer] = {

@@ -78,7 +78,7 @@ def _picture(key: str, value: Any, where: str) -> Input:
 def _image(value: Any, where: str) -> EncodedImage:
     if not isinstance(value, str):
         raise InvalidRequest(f"{where} must be a base64 string, got {type(value).__name__}")
-    text = value.partition(",")[2] if value.startswith("data:") else value
+    text = value.partition(",")[2] if value[:5].lower() == "data:" else value
     try:
         return EncodedImage(base64.b64decode("".join(text.split()), validate=True))    # many tools break it into lines
     except (ValueError, binascii.Error) as error:

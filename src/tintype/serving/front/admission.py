@@ -20,11 +20,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from tintype.errors import Busy, InvalidRequest, TooLarge, Unauthorised, Unsupported
+from tintype.serving.front.listening import is_loopback
 
 SCHEME = "bearer "
 RETRY_AFTER_SECONDS = 1.0
 IDENTITY, GZIP = "identity", ("gzip", "x-gzip")
 GZIP_HEADER = 16            # zlib: the stream has gzip's header
+ECHOED = 100                # characters of what a caller has sent, in what is said about it
 WORTH_BYTES = 1024          # shorter answers stay as they are
 QUICK = 1                   # of the levels 1 to 9
 REMEMBERED, ENOUGH = 128, 16  # requests that have left, for how fast they do; fewer tell nothing
@@ -142,10 +144,30 @@ def check_token(authorization: str | None, token: str | None) -> None:
 
 def check_site(headers: Mapping[str, str]) -> None:
     """403 for what a browser sends on behalf of a page from elsewhere: a stranger's page may not use this model."""
-    origin = headers.get("origin")
-    is_foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
-    if is_foreign or headers.get("sec-fetch-site") == "cross-site":
+    if is_foreign(headers) or headers.get("sec-fetch-site") == "cross-site":
         raise HTTPException(HTTPStatus.FORBIDDEN, "a page from another site may not ask here; ask from a program")
+
+
+def check_name(headers: Mapping[str, str]) -> None:
+    """403 for a browser's page that came by a name which is not this machine's: a stranger may have pointed his own
+    name here, and then it looks like the server's own page. For servers without a token."""
+    if "origin" in headers and not is_loopback(host_named(headers)):
+        name = host_named(headers)[:ECHOED]
+        raise HTTPException(HTTPStatus.FORBIDDEN, f"{name!r} is not this machine; open the page at 127.0.0.1")
+
+
+def is_foreign(headers: Mapping[str, str]) -> bool:
+    """A browser sends it for a page that came from another host than is asked."""
+    origin = headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != headers.get("host")
+
+
+def host_named(headers: Mapping[str, str]) -> str:
+    """By which name or address the server was asked, without the port; "" when that cannot be told."""
+    try:
+        return urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    except ValueError:                  # brackets around what is no IPv6 address
+        return ""
 
 
 async def read_body(request: Request, limit_bytes: int, limit_seconds: float, take: Callable[[int], None]) -> bytes:
@@ -154,9 +176,9 @@ async def read_body(request: Request, limit_bytes: int, limit_seconds: float, ta
     `take` is told of every piece, see `Room.share`. gzip is undone piece by piece, and the limit is for what comes out:
     a bomb is refused after `limit_bytes` of it.
     """
-    encoding = request.headers.get("content-encoding", IDENTITY).strip().lower()
+    encoding = request.headers.get("content-encoding", "").strip().lower() or IDENTITY
     if encoding not in (IDENTITY, *GZIP):
-        raise Unsupported(f"bodies encoded as {encoding!r} are not read; send the picture as it is, or gzip")
+        raise Unsupported(f"bodies encoded as {encoding[:ECHOED]!r} are not read; send the picture as it is, or gzip")
     try:
         async with asyncio.timeout(limit_seconds):
             return await _read(request, limit_bytes, Inflater(limit_bytes) if encoding in GZIP else None, take)

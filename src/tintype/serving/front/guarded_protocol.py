@@ -197,7 +197,18 @@ class GuardedProtocol(HttpToolsProtocol):
         retry = "retry-after: 1\r\n" if status is HTTPStatus.SERVICE_UNAVAILABLE else ""
         end = f"content-length: {len(content)}\r\nconnection: close\r\n{retry}\r\n"
         self.transport.write((head + end).encode() + content)
-        self.transport.close()
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:        # it takes somebody else's place
+            self.transport.close()
+        else:
+            self._give_up_request()
+            self.transport.write_eof()
+            self._linger()
+
+    def _give_up_request(self) -> None:
+        """What is being answered hears that its caller is gone, as it would if the connection were closed."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
 
 def without_upgrade(data: bytes) -> bytes:

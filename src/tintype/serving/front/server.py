@@ -51,6 +51,7 @@ def create_app(
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False         # it would send callers to whatever host they have named
     app.state.service = service
 
     async def quick(scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,7 +12,7 @@ from typing import final
 from starlette.responses import Response
 
 from tintype.errors import InvalidRequest
-from tintype.serving.front.admission import Coming, Room, check_site, check_token
+from tintype.serving.front.admission import Coming, Room, check_name, check_site, check_token
 from tintype.serving.front.invocation import Arrival, Model
 from tintype.serving.front.refusals import CLIENT_CLOSED_REQUEST
 from tintype.serving.settings import ServerSettings
@@ -63,6 +63,8 @@ class Service:
         and `Busy` (429) when there would be no room for it once its body is here.
         """
         check_site(headers)
+        if self.token is None:
+            check_name(headers)
         check_token(headers.get("authorization"), self.token)
         seconds = patience_of(headers.get(PATIENCE), self.settings.request_seconds)
         self.model.check_room(Arrival(seconds, headers.get(TARGET_VARIANT), self.coming.count))

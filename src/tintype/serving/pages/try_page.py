@@ -18,7 +18,6 @@ from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
 from typing import Any, final
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -26,7 +25,7 @@ from starlette.routing import BaseRoute, Route
 
 from tintype.errors import Busy, Unauthorised, Unsupported
 from tintype.serving.explanations.explainer import Explainer
-from tintype.serving.front.admission import check_token, read_body
+from tintype.serving.front.admission import check_token, host_named, is_foreign, read_body
 from tintype.serving.front.listening import is_loopback
 from tintype.serving.front.service import Service
 from tintype.serving.pages.wording import age, percent, seconds
@@ -117,16 +116,13 @@ def check_caller(request: Request) -> None:
     check_token(request.headers.get("authorization"), token)
     if token is None:
         check_host(request)
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise Unauthorised("this is not for other sites' pages; open the endpoint's own page")
-    if request.headers.get("sec-fetch-site", "none") not in OWN_SITES:
+    if is_foreign(request.headers) or request.headers.get("sec-fetch-site", "none") not in OWN_SITES:
         raise Unauthorised("this is not for other sites' pages; open the endpoint's own page")
 
 
 def check_host(request: Request) -> None:
     """`Unauthorised` when a server without a token is asked by a name that is not this machine's."""
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    host = host_named(request.headers)
     if request.app.state.service.token is None and not is_loopback(host):
         raise Unauthorised(f"{host[:80]!r} is not this machine; open the page at 127.0.0.1, or have a token asked for")
 
