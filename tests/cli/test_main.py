@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import typer.main
 
 from tests.conftest import write_colours
@@ -88,7 +87,6 @@ def test_nothing_asked_for_is_a_wish_for_help(words: list[str]) -> None:
         (KeyboardInterrupt(), 130, ["tintype: interrupted"]),
         (Terminated(), 143, ["tintype: terminated"]),
         (BrokenPipeError(), 0, []),
-        (typer.Exit(3), 3, []),
         (SystemExit(4), 4, []),
         (PermissionError(13, "Permission denied", "/x"), 2, ["tintype: /x: Permission denied (--debug shows where)"]),
         (OSError(5, "Input/output error", "/x"), 1, ["tintype: /x: Input/output error (--debug shows where)"]),
@@ -122,6 +120,14 @@ def test_signals_have_their_exit_codes_and_the_job_goes_on(running: list[str]) -
         assert (following.returncode, errors) == (code, f"tintype: {says}\n")
     shown = ran("jobs", "show", *running[2:3], *running[4:], "--json")
     assert json.loads(shown.stdout)["status"] == "InProgress"
+
+
+def test_little_is_loaded_before_ctrl_c_is_one_line() -> None:
+    code = (
+        "import sys, tintype.cli.main; "
+        "assert not {'typer', 'rich', 'pydantic', 'sqlalchemy', 'numpy', 'fsspec'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["jobs", "list"], ["env", "--json"]])

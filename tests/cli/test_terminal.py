@@ -8,7 +8,8 @@ import pytest
 from rich.table import Table
 
 from tintype.cli.display import Display
-from tintype.cli.terminal import PlainConsole, plain
+from tintype.cli.plain_text import plain
+from tintype.cli.terminal import PlainConsole
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07ants\x9b31m\r.jpg"
 

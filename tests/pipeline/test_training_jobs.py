@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tintype.pipeline.training_jobs import (
     base_plan,
     refuse_unknown_network,
     settled,
+    weights_finder,
 )
 from tintype.settings import Settings
 from tintype.workspace import Workspace, open_workspace
@@ -51,6 +53,14 @@ def test_a_network_that_there_is_not_is_refused_at_once(workspace: Workspace, co
 def test_networks_with_a_tag_or_an_old_name_are_networks() -> None:
     for name in ("small_cnn", "vit_b_16", "resnet18.a1_in1k", "efficientnet_b5.tv_in1k", "tf_efficientnet_b0_ap"):
         refuse_unknown_network(name)
+
+
+def test_nobody_publishes_weights_of_our_own_network(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")           # no process is asked
+    assert not weights_finder(workspace.settings, {})("small_cnn")
+    workspace.settings.weights.mkdir()
+    (workspace.settings.weights / "small_cnn.safetensors").write_bytes(b"")
+    assert weights_finder(workspace.settings, {})("small_cnn")
 
 
 def test_a_seed_is_a_hyperparameter_like_others(workspace: Workspace, colours: Path) -> None:

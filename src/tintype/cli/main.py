@@ -1,4 +1,7 @@
-"""`tintype`: the command table, and how errors become one readable line."""
+"""`tintype`: the command table, and how errors become one readable line.
+
+What takes its time to import is imported by functions, so that Ctrl-C is one line by then.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,13 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import typer
-import typer.main
-
-from tintype import __version__
-from tintype.cli.invocation import command
-from tintype.cli.terminal import plain
+from tintype.cli.plain_text import plain
 from tintype.errors import InvalidRequest, JobFailed, TintypeError
+
+if TYPE_CHECKING:
+    import typer
 
 WRONG_USE = 2
 INTERRUPTED = 130           # what a shell expects after Ctrl-C
@@ -38,9 +39,14 @@ COMMANDS = ("run", "train", "tune", "debug", "report", "deploy", "predict", "ser
 
 def app_with(names: Sequence[str]) -> typer.Typer:
     """The command line with these commands and groups. Each costs its imports, up to a second."""
+    import typer
+
+    from tintype.cli.invocation import command
+    from tintype.cli.version import WHAT_IT_IS, tintype
+
     app = typer.Typer(
         name="tintype",
-        help="A folder of images in; a tuned, judged and served image classifier out.",
+        help=WHAT_IT_IS,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,
@@ -69,13 +75,6 @@ def asked_for(arguments: Sequence[str]) -> tuple[str, ...]:
     return (first,) if first in (*GROUPS, *COMMANDS) else (*GROUPS, *COMMANDS)
 
 
-def tintype(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
-    """A folder of images in; a tuned, judged and served image classifier out."""
-    if version:
-        typer.echo(f"tintype {__version__}")
-        raise typer.Exit
-
-
 class Terminated(KeyboardInterrupt):
     """SIGTERM: whatever tidies up after Ctrl-C does so now too."""
 
@@ -90,9 +89,8 @@ def run() -> None:
     take_any_text()
     debug = "--debug" in sys.argv[1:]
     try:
-        answer(sys.argv[1:])
+        code = answer(sys.argv[1:])
         sys.stdout.flush()
-        code = 0
     except BaseException as error:
         if debug and isinstance(error, Exception):
             traceback.print_exc()
@@ -112,15 +110,21 @@ def take_any_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def answer(words: Sequence[str]) -> None:
-    """Do what the words of a command line ask for. Not by calling the app, which would make exit codes of its own of
-    Ctrl-C, SIGTERM and a pipe that nobody reads any more.
+def answer(words: Sequence[str]) -> int:
+    """Do what the words of a command line ask for, and return the exit code. Not by calling the app, which would make
+    codes of its own of Ctrl-C, SIGTERM and a pipe that nobody reads any more.
     """
+    import typer.main
+
     if words and words[0].partition("=")[0] in OF_COMMANDS:
         raise InvalidRequest(f"{words[0]} goes after the command, as in `tintype jobs list {words[0]}`")
     whole = typer.main.get_command(app_with(asked_for(words)))
-    with whole.make_context("tintype", list(words)) as context:
-        whole.invoke(context)
+    try:
+        with whole.make_context("tintype", list(words)) as context:
+            whole.invoke(context)
+    except typer.Exit as ended:
+        return ended.exit_code
+    return 0
 
 
 def outcome_of(error: BaseException) -> tuple[int, list[str]]:
@@ -128,8 +132,6 @@ def outcome_of(error: BaseException) -> tuple[int, list[str]]:
     if (said := getattr(error, "format_message", None)) is not None:        # typer's usage errors have no public name
         return WRONG_USE, wrong_use(said(), getattr(error, "ctx", None))
     match error:
-        case typer.Exit():
-            return error.exit_code, []
         case SystemExit() if isinstance(error.__context__, BrokenPipeError):
             return 0, []            # rich's way to say it, where it shows the help
         case SystemExit():

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from tintype.cli.plain_text import plain
+
 PIPE_COLUMNS = 200
-OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")        # control characters but tabs and ends of lines
-
-
-def plain(text: str) -> str:
-    """The text with a mark for each character that would move the cursor, change colours or name the window."""
-    return OBEYED.sub("�", text)
 
 
 class PlainConsole(Console):

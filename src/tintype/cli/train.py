@@ -17,6 +17,7 @@ from tintype.cli.invocation import Invocation
 from tintype.cli.script_options import ScriptOptions
 from tintype.cli.training_options import DataOption, ParameterOption, SeedOption, TrainerOptions, WaitOption
 from tintype.cli.watch_options import WatchOptions
+from tintype.errors import Conflict
 from tintype.jobs.job import Job, JobSpec
 from tintype.jobs.names import checked, stamped
 from tintype.pipeline.debugging import debugged
@@ -47,6 +48,8 @@ def train(
     refuse_strangers(asked.way, {"seed": seed} if seed else {})         # a search has a use for it in any way
     job_name = checked("job", name) if name else stamped(asked.stem, time.time())
     with call.workspace() as workspace, Display(call.console) as display:
+        if workspace.jobs.exists(job_name):                 # before anything is looked at
+            raise Conflict(f"a training job named {job_name!r} is there already; choose another name")
         train_it = amazon.train if asked.way & Way.THERE else train_here
         job = train_it(workspace, asked, job_name, display, wait=wait)
         document = amazon.under_way(job_name) if job is None else described(workspace.jobs, job)

@@ -46,7 +46,8 @@ def debugged(spec: JobSpec, request: DebuggingRequest, name: str, directory: Pat
     if request.is_empty and not opens_hook(spec.source):
         return spec
     rules = rule_entries(request.rules)
-    hook = HookConfiguration.from_json({"HookParameters": parse_assignments("--hook", list(request.hook))})
+    parameters = parse_assignments("--hook", list(request.hook), "save_interval=10")
+    hook = HookConfiguration.from_json({"HookParameters": parameters})
     hook = attach_rules(hook, [find_rule(one["rule"]) for one in rules])
     return watched(spec, hook_json(hook), rules, name, directory, home)
 

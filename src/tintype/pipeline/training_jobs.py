@@ -18,7 +18,7 @@ from tintype.jobs.directory import JobDirectory
 from tintype.jobs.instances import Machine
 from tintype.jobs.job import Job, JobSpec, MetricDefinition, Resources, Source
 from tintype.models.at_hand import are_at_hand
-from tintype.models.names import is_plainly_known
+from tintype.models.names import OWN, is_plainly_known
 from tintype.pipeline.recipe import PRETRAINED_NETWORK, Finder
 from tintype.settings import Settings
 from tintype.storage import write_bytes, write_json
@@ -81,6 +81,8 @@ def weights_finder(settings: Settings, environment: Mapping[str, str]) -> Finder
     def find(network: str) -> bool:
         if are_at_hand(network, settings.weights, environment):
             return True
+        if network == OWN:
+            return False                    # nobody publishes weights of it
         if network == PRETRAINED_NETWORK and settings.offline:
             raise NotFound(f"there are no weights for {network} on this machine, and Tintype is offline")
         asked = {"errand": "find-weights", "network": network, "settings": settings.model_dump(mode="json")}
@@ -164,13 +166,13 @@ def wire(value: Value) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def parse_assignments(option: str, assignments: list[str]) -> dict[str, Value]:
+def parse_assignments(option: str, assignments: list[str], example: str = "lr=0.01") -> dict[str, Value]:
     """`["lr=0.1", "model=resnet18"]` as a dictionary; the values stay text, as their plan gives them their type."""
     found: dict[str, Value] = {}
     for assignment in assignments:
         name, separator, value = assignment.partition("=")
         if not separator or not name.strip():
-            raise InvalidRequest(f"{option} takes NAME=VALUE, e.g. {option} lr=0.01; got {assignment!r}")
+            raise InvalidRequest(f"{option} takes NAME=VALUE, e.g. {option} {example}; got {assignment!r}")
         if name.strip() in found:
             raise InvalidRequest(f"{option} {name.strip()} is given twice; give it once")
         found[name.strip()] = value.strip()
