@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tintype.cli.main import app
-from tintype.cli.output_file import output_file
+from tintype.cli.output_file import output_file, output_place
 from tintype.errors import InvalidRequest
 
 
@@ -45,6 +45,16 @@ def test_a_file_in_somebodys_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("HOME", str(tmp_path))
     assert output_file("~/new/x.csv") == tmp_path / "new" / "x.csv"
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("command", ["train", "tune"])
+def test_a_place_for_artifacts_that_takes_none(tmp_path: Path, command: str) -> None:
+    words = [command, "--entry-point", "x.py", "--output", "/proc/outputs", "--home", str(tmp_path / "home")]
+    done = CliRunner().invoke(app, words)
+    assert "/proc/outputs/model.tar.gz cannot be written" in str(done.exception)
+    assert output_place("s3://bucket/x") == "s3://bucket/x"
+    assert output_place("") == ""
+    assert output_place(str(tmp_path / "new")) == str(tmp_path / "new")
 
 
 def test_two_outputs_have_two_files(tmp_path: Path) -> None:

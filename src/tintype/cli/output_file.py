@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from tintype.errors import InvalidRequest
-from tintype.storage import is_url, refuse_unwritable
+from tintype.storage import is_url, local_path, refuse_unwritable
 
 
 def output_file(text: str) -> Path:
@@ -19,6 +19,14 @@ def output_file(text: str) -> Path:
     path = Path(os.path.expanduser(text))
     refuse_unwritable(path)
     return path
+
+
+def output_place(text: str) -> str:
+    """A folder or a URL that artifacts are copied to. Raises `InvalidRequest` for a folder that takes none."""
+    folder = local_path(text) if text else None
+    if folder is not None:
+        refuse_unwritable(folder / "model.tar.gz")
+    return text
 
 
 def output_option(name: str, help: str) -> Any:

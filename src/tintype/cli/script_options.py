@@ -10,6 +10,7 @@ from typing import Annotated, final
 
 import typer
 
+from tintype.cli.output_file import output_place
 from tintype.errors import InvalidRequest
 from tintype.jobs.job import Resources
 from tintype.pipeline.script_jobs import ScriptRequest, hyperparameters_of
@@ -43,7 +44,10 @@ EnvOption = Annotated[
     typer.Option("--env", metavar="NAME=VALUE", help="An environment variable.", rich_help_panel=PANEL),
 ]
 OutputOption = Annotated[
-    str, typer.Option("--output", metavar="URL", help="Copy the artifacts there.", rich_help_panel=PANEL)
+    str,
+    typer.Option(
+        "--output", metavar="URL", help="Copy the artifacts there.", parser=output_place, rich_help_panel=PANEL
+    ),
 ]
 RetriesOption = Annotated[
     int, typer.Option(min=0, help="Starts after an interruption, from its checkpoint.", rich_help_panel=PANEL)
