@@ -118,6 +118,9 @@ def test_signals_have_their_exit_codes_and_the_job_goes_on(running: list[str]) -
             following.send_signal(number)
             _, errors = following.communicate(timeout=60)
         assert (following.returncode, errors) == (code, f"tintype: {says}\n")
+    taken = ran("train", "no-such-folder", "--name", "on", *running[4:])        # said before anything is looked for
+    assert (taken.returncode, taken.stdout) == (2, "")
+    assert "a training job named 'on' is there already" in taken.stderr
     shown = ran("jobs", "show", *running[2:3], *running[4:], "--json")
     assert json.loads(shown.stdout)["status"] == "InProgress"
 
