@@ -104,7 +104,7 @@ def test_a_life(shell: Shell, archive: Path, red: Path, tmp_path: Path) -> None:
     while (one := shell.json("endpoints", "list")["endpoints"][0])["status"] != "InService":
         assert time.monotonic() < deadline, one
     assert (one["url"], one["pid"] != pid) == (url, True)
-    answer = httpx.post(f"{url}/invocations", content=(red / "0.png").read_bytes(), trust_env=False)
+    answer = httpx.post(f"{url}/invocations", content=(red / "0.png").read_bytes(), trust_env=False, timeout=120)
     assert answer.json()["predictions"][0]["label"] == "rot"
     assert shell.json("endpoints", "delete", "colours") == {"name": "colours", "status": "Deleted"}
     with pytest.raises(NotFound, match="no endpoint named 'colours'"):

@@ -54,10 +54,10 @@ def test_run_answers_with_what_is_promised(done: Done) -> None:
 def test_the_endpoint_answers_over_http(done: Done) -> None:
     photo = (done.data / "amber" / "001.png").read_bytes()
     url = done.answer["endpoint"]
-    assert httpx.get(f"{url}/ping").status_code == 200
-    answer = httpx.post(f"{url}/invocations", content=photo, headers={"content-type": "image/png"})
+    assert httpx.get(f"{url}/ping", timeout=120).status_code == 200
+    answer = httpx.post(f"{url}/invocations", content=photo, headers={"content-type": "image/png"}, timeout=120)
     assert answer.json()["predictions"][0]["label"] == "amber"
-    assert httpx.post(f"{url}/invocations", content=b"no image").status_code in (400, 415)
+    assert httpx.post(f"{url}/invocations", content=b"no image", timeout=120).status_code in (400, 415)
 
 
 def test_predict_by_endpoint_and_without_a_server_agree(done: Done, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_trial_can_be_deployed(done: Done) -> None:
     trial = next(job["name"] for job in done.shell.json("jobs", "list", "--trials")["jobs"] if job["tuning_job"])
     shown = done.shell.json("deploy", trial, "--endpoint", "of-a-trial")
     assert shown["status"] == "InService"
-    assert httpx.get(f"{shown['url']}/ping").status_code == 200
+    assert httpx.get(f"{shown['url']}/ping", timeout=120).status_code == 200
     assert {one["name"] for one in done.shell.json("endpoints", "list")["endpoints"]} >= {"colours", "of-a-trial"}
     done.shell("endpoints", "delete", "of-a-trial")
     with pytest.raises(httpx.ConnectError):

@@ -123,4 +123,4 @@ def browsing(chromium: str, profile: Path) -> Iterator[Page]:
             os.close(to_write)
             os.close(from_read)
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=120)

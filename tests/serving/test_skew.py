@@ -167,7 +167,7 @@ def ask(server: RunningServer, path: Path) -> np.ndarray:
     """Probabilities (classes,) float64, by HTTP."""
     headers = {"Content-Type": "application/octet-stream", "Accept": "application/json;format=list"}
     request = urllib.request.Request(f"{server.url}/invocations", path.read_bytes(), headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         return np.asarray(json.load(answer)[0])
 
 

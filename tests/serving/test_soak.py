@@ -35,7 +35,7 @@ def test_memory_and_open_files_are_flat(start_server, archive) -> None:
     for _ in range(HANG_UPS):
         with socket.create_connection(("127.0.0.1", running.port)) as caller:
             caller.sendall(HEAD)
-    assert httpx.get(f"{running.url}/ping", trust_env=False).status_code == 200
+    assert httpx.get(f"{running.url}/ping", trust_env=False, timeout=120).status_code == 200
     after = sizes(running)
     assert set(after) == set(before), "a process was replaced"
     for pid, (name, memory, files) in after.items():

@@ -26,7 +26,7 @@ class Shell:
         said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         self.environment = {**activated(folder, {}), **said["variables"]}
 
-    def run(self, *words: str, code: int = 0, seconds: float = 120) -> str:
+    def run(self, *words: str, code: int = 0, seconds: float = 240) -> str:
         done = subprocess.run(words, capture_output=True, text=True, check=False, env=self.environment, timeout=seconds)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout if code == 0 else done.stderr
