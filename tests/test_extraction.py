@@ -74,6 +74,19 @@ def test_every_kind_of_zip(tmp_path: Path, method: int) -> None:
     assert tree(tmp_path / "out") == {"a": None, "a/b.txt": b"one", "c.txt": b"two"}
 
 
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_a_tar_whose_last_member_is_a_zip_is_a_tar(tmp_path: Path, mode: str) -> None:
+    """torch.save and TorchScript write zips, and gzip need not compress."""
+    inner = zipped(tmp_path / "model.pth", "inside").read_bytes()
+    outer = tar(tmp_path / "model.tar", member("model.pth", inner), mode="w")
+    if mode == "w:gz":
+        with outer.open("rb") as plain:
+            stored = gzip.compress(plain.read(), 0)
+        outer.write_bytes(stored)
+    extract(outer, tmp_path / "out")
+    assert (tmp_path / "out" / "model.pth").read_bytes() == inner
+
+
 @pytest.mark.parametrize(
     ("name", "expected"), [("a.zip", True), ("A.TAR.GZ", True), ("b.tgz", True), ("b.gz", False), ("zip", False)]
 )

@@ -42,6 +42,8 @@ DECOMPRESSORS: dict[bytes, Callable[[Path], io.BufferedIOBase]] = {
     b"\xfd7zXZ\x00": lzma.LZMAFile,
 }
 
+TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
+
 # What the readers raise for archives that are damaged, encrypted, or made to break them.
 DAMAGED = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
@@ -91,7 +93,7 @@ def extract(archive: Path, destination: Path, limits: Limits | None = None) -> P
 def _unpack(archive: Path, root: Path, limits: Limits) -> None:
     written = 0
     allowed = min(limits.total_bytes, max(limits.ratio_floor_bytes, int(limits.ratio * archive.stat().st_size)))
-    reader = _zip_members if zipfile.is_zipfile(archive) else _tar_members
+    reader = _zip_members if _is_zip(archive) else _tar_members
     for count, (name, stream) in enumerate(reader(archive), start=1):
         if count > limits.members:
             raise BadArchive(f"{archive.name} has more than {limits.members:,} members; refused")
@@ -101,6 +103,14 @@ def _unpack(archive: Path, root: Path, limits: Limits) -> None:
         else:
             _make_directory(archive, target.parent)
             written += _write(archive, name, stream, target, allowed - written)
+
+
+def _is_zip(archive: Path) -> bool:
+    """A zip says so at its end, and so does a tar whose last member is one, as torch's files are: the start decides."""
+    with archive.open("rb") as stream:
+        start = stream.read(tarfile.BLOCKSIZE)
+    is_tar = start.startswith(tuple(DECOMPRESSORS)) or start[TAR_MAGIC_AT:].startswith(TAR_MAGIC)
+    return not is_tar and zipfile.is_zipfile(archive)
 
 
 @contextlib.contextmanager

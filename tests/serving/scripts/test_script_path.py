@@ -166,6 +166,7 @@ def test_a_script_apart_from_the_weights(tmp_path: Path) -> None:
         ("def model_fn(d):\n    raise OSError('no weights here')\n", {}, JobFailed, "OSError: no weights here"),
         ("import nothing_like_this\n", {}, JobFailed, "No module named 'nothing_like_this'"),
         ("raise SystemExit(3)\n", {}, JobFailed, "SystemExit: 3"),
+        ("raise ValueError('half a character: \\ud800')\n", {}, JobFailed, r"half a character: \\ud800$"),
         ("import os\nos._exit(1)\n", {}, JobFailed, "ended before its model was loaded"),
         ("def transform_fn(*a): pass\ndef input_fn(*a): pass\n", {}, JobFailed, "Cannot use transform_fn"),
         (SCRIPT, {"requirements__txt": "no-such-package-as-this==99\n"}, InvalidRequest, "requirements.txt"),

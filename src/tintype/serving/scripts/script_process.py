@@ -106,9 +106,14 @@ def _context(model_dir: str, header: Json) -> Context:
 
 
 def _told(error: BaseException) -> Json:
-    lines = traceback.format_exception(error)
-    message = f"the script failed to load its model: {type(error).__name__}: {error}"
-    return {"message": message[:MESSAGE_LENGTH], "log": "".join(lines).splitlines()[-TAIL_LINES:]}
+    lines = _printable("".join(traceback.format_exception(error))).splitlines()
+    message = _printable(f"the script failed to load its model: {type(error).__name__}: {error}")
+    return {"message": message[:MESSAGE_LENGTH], "log": lines[-TAIL_LINES:]}
+
+
+def _printable(text: str) -> str:
+    """Half characters, as names of files bring them, written out: no file and no terminal takes them."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _seen(model_dir: str) -> str:
