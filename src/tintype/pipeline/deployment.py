@@ -10,6 +10,7 @@ from typing import Any
 
 from tintype.errors import InvalidRequest, NotFound, not_found
 from tintype.jobs.directory import JobDirectory
+from tintype.pipeline.coordination import find_tuning
 from tintype.pipeline.training_jobs import pack
 from tintype.pipeline.watching import Watcher
 from tintype.serving.batch.file_predictions import (
@@ -38,18 +39,15 @@ def deploy(workspace: Workspace, *, endpoint: str, archive: Path, options: Deplo
 
 
 def archive_of(workspace: Workspace, name: str) -> Path:
-    """The archive that `name` means: a run's, a job's, or a file. A trial's is packed now, from what it kept.
+    """The archive that `name` means: a run's, a job's, a tuning job's best trial's, or a file. A trial's is packed now,
+    from what it kept.
 
     Raises `NotFound` listing near names, `InvalidRequest` when the job has no model.
     """
     path = local_path(name)
     if path is not None and path.is_file():
         return path
-    run = workspace.records.find(RUN_KIND, name)
-    job_name = name if run is None else f"{name}-train"
-    if not workspace.jobs.exists(job_name):
-        names = [job.name for job in workspace.jobs.list(limit=1000)]
-        raise not_found("run, job or archive", name, [*workspace.records.names(RUN_KIND), *names])
+    job_name = _job_of(workspace, name)
     job = workspace.jobs.get(job_name)
     archive = JobDirectory(Path(job.directory)).archive
     if archive.exists():
@@ -58,6 +56,22 @@ def archive_of(workspace: Workspace, name: str) -> Path:
         raise InvalidRequest(f"job {job_name!r} is {job.status} and has no model to deploy")
     pack(job)
     return archive
+
+
+def _job_of(workspace: Workspace, name: str) -> str:
+    """The job whose model `name` means. A run that has not come to its training has the best trial of its search."""
+    run = workspace.records.find(RUN_KIND, name)
+    if run is not None and workspace.jobs.exists(f"{name}-train"):
+        return f"{name}-train"
+    tuning = find_tuning(workspace.records, name)
+    if tuning is not None and tuning.best is not None:
+        return tuning.best.name
+    if workspace.jobs.exists(name):
+        return name
+    if run is not None or tuning is not None:
+        raise InvalidRequest(f"{name!r} has no model to deploy: no training of it has completed")
+    names = [job.name for job in workspace.jobs.list(limit=1000)]
+    raise not_found("run, job or archive", name, [*workspace.records.names(RUN_KIND), *names])
 
 
 def ask(url: str, paths: Sequence[str], watcher: Watcher, token: str | None = None) -> list[dict[str, Any]]:
@@ -74,8 +88,8 @@ def classify(archive: Path, paths: Sequence[str], watcher: Watcher) -> list[dict
 
 @contextmanager
 def classifier(workspace: Workspace, target: str, top: int) -> Iterator[tuple[dict[str, Any], Classify]]:
-    """Whatever `target` names, to be asked: an endpoint, its URL, or else a run, a job or an archive, without a server;
-    and in plain JSON who it is that answers. Raises `NotFound` and `InvalidRequest` when nobody does.
+    """Whatever `target` names, to be asked: an endpoint, its URL, or else a run, a tuning job, a job or an archive,
+    without a server; and in plain JSON who it is that answers. Raises `NotFound` and `InvalidRequest` when nobody does.
     """
     if target.startswith(("http://", "https://")):
         with EndpointClient(target) as client:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
+
+from pydantic import ValidationError
+from pydantic.dataclasses import dataclass as validated
 
 from tintype.datasets.checks import CheckReport, check
 from tintype.datasets.dataset import Dataset
@@ -37,7 +40,7 @@ WORST = ("error", "warning")                # severities of problems that are sa
 
 
 @final
-@dataclass(frozen=True)
+@validated(frozen=True)
 class RunRequest:
     """What `tintype run` is asked for. None means: decided from the images and from what is at hand."""
 
@@ -98,13 +101,13 @@ def run(
     *,
     name: str | None = None,
     model: str = "auto",
-    weights: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
     freeze: bool | None = None,
     trials: int | None = None,
     epochs: int | None = None,
     image_size: int | None = None,
     deploy: bool = False,
-    predict: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    predict: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
     seed: int = 0,
     strict: bool = False,
     home: str | os.PathLike[str] | None = None,
@@ -133,24 +136,38 @@ def run(
         InvalidRequest, BadData, NotFound, Conflict: something that was asked for cannot be; the message says why.
         JobFailed: training went wrong; its `log_tail` holds the last lines.
     """
-    asked = (predict,) if isinstance(predict, str | os.PathLike) else predict
-    request = RunRequest(
-        data=os.fspath(data),
-        name=name,
-        model=model,
-        weights=weights,
-        freeze=freeze,
-        trials=trials,
-        epochs=epochs,
-        image_size=image_size,
-        deploy=deploy,
-        predict=tuple(os.fspath(one) for one in asked),
-        seed=seed,
-        strict=strict,
-    )
-    settings = Settings.from_environment(os.environ, None if home is None else Path(home))
+    asked: Iterable[object] = (predict,)
+    if isinstance(predict, Iterable) and not isinstance(predict, str | bytes | os.PathLike):
+        asked = predict
+    if watcher is not None and not isinstance(watcher, Watcher):
+        raise InvalidRequest(f"watcher: give a tintype.pipeline.watching.Watcher, or its methods, not {watcher!r}")
+    try:
+        request = RunRequest(
+            data=_path("data", data),
+            name=name,
+            model=model,
+            weights=None if weights is None else _path("weights", weights),
+            freeze=freeze,
+            trials=trials,
+            epochs=epochs,
+            image_size=image_size,
+            deploy=deploy,
+            predict=tuple(_path("predict", image) for image in asked),
+            seed=seed,
+            strict=strict,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise InvalidRequest(f"{first['loc'][0]}: {first['msg'].lower()}, got {first['input']!r}") from error
+    settings = Settings.from_environment(os.environ, None if home is None else Path(_path("home", home)))
     with open_workspace(settings) as workspace:
         return execute(workspace, request, watcher or Silent())
+
+
+def _path(field: str, given: object) -> str:
+    if isinstance(given, str | os.PathLike) and isinstance(path := os.fspath(given), str):
+        return path
+    raise InvalidRequest(f"{field}: give a path or a URL, as text or as a Path, not {given!r}")
 
 
 def execute(workspace: Workspace, request: RunRequest, watcher: Watcher) -> RunResult:

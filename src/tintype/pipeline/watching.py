@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 from tintype.tuning.state import TuningState
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Told what happens, in order, on the thread that runs the workflow. It must return quickly."""
 
