@@ -33,6 +33,7 @@ def test_names_are_whole_and_settings_are_the_scripts_own(tmp_path: Path) -> Non
         store.save_trial(state, asked.ended(TrialStatus.COMPLETED, 1.0, value=0.5))
     shell = Shell(tmp_path)
     assert "--trials lists those too" in shell("jobs", "list").stdout
+    assert "no training job is Failed" in shell("jobs", "list", "--status", "failed").stdout
     row = next(line for line in shell("jobs", "list", "--trials").stdout.splitlines() if LONG in line)
     assert "lr=0.01" in row
     assert "sagemaker" not in row

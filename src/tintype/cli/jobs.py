@@ -23,7 +23,7 @@ from tintype.jobs.client import Engine
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.job import Job, Status
 from tintype.jobs.store import JobStore
-from tintype.pipeline.job_summary import described, duration, moment, settings_of, summary
+from tintype.pipeline.job_summary import described, duration, moment, settings_of, summary, verdict
 from tintype.storage import write_named
 from tintype.workspace import Workspace
 
@@ -53,7 +53,9 @@ def list_jobs(
     for job in jobs:
         settings = " ".join(f"{name}={value}" for name, value in settings_of(job).items())
         table.add_row(escape(job.name), job.status, moment(job.created_at), duration(job), escape(settings))
-    none = "none but trials of tuning jobs; --trials lists those too" if hidden else NONE_YET
+    none = NONE_YET if status is None else f"no training job is {_status(status)}; `tintype jobs list` lists all"
+    if hidden:
+        none = "none but trials of tuning jobs; --trials lists those too"
     call.say(table if jobs else none)
     call.answer({"jobs": [summary(job) for job in jobs]})
 
@@ -90,7 +92,7 @@ def job_table(document: dict[str, Any]) -> Table:
     for key, figures in document["metrics"].items():
         table.add_row(key, "  ".join(f"{word} {figures[word]:.4g}" for word in ("last", "min", "max")))
     for one in document["rules"]:
-        table.add_row(f"rule {one['name']}", escape(" ".join(filter(None, (one["status"], one["details"])))))
+        table.add_row(f"rule {one['name']}", escape(verdict(one)))
     if document["live"]:
         add_live(table, document["live"])
     return table

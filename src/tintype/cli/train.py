@@ -22,7 +22,7 @@ from tintype.jobs.job import Job, JobSpec
 from tintype.jobs.names import checked, stamped
 from tintype.pipeline.debugging import debugged
 from tintype.pipeline.following import wait_for
-from tintype.pipeline.job_summary import described
+from tintype.pipeline.job_summary import described, verdict
 from tintype.pipeline.profiling import profiled
 from tintype.pipeline.script_jobs import script_spec
 from tintype.pipeline.training_jobs import TrainingRequest, base_plan, spec_of, weights_finder
@@ -104,6 +104,8 @@ def say_job(call: Invocation, name: str, job: Job | None, document: dict[str, An
     for metric, figures in document["metrics"].items() if not job.result else ():
         call.say(f"{escape(metric)}: {figures['last']:.4g}")
     for one in document["rules"]:
-        call.say(f"rule {one['name']}: {one['status']}")
+        call.say(escape(f"rule {one['name']}: {verdict(one)}"))
+    if any(one["findings"] for one in document["rules"]):
+        call.say(f"[dim]tintype debug {escape(name)} says what was found, why, and what to do[/]")
     if document["archive"]:
         call.say(f"archive: {escape(str(document['archive']))}")

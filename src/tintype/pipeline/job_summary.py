@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tintype.jobs.job import Job
 from tintype.jobs.store import JobStore
 from tintype.records import Measurement
 from tintype.rules.rule_output import read_states
-from tintype.rules.status import RuleState
+from tintype.rules.status import RuleState, RuleStatus
 
 
 def described(store: JobStore, job: Job) -> dict[str, Any]:
@@ -49,6 +49,12 @@ def described_rule(state: RuleState) -> dict[str, Any]:
         "first_step": state.first_step,
         "actions": list(state.actions),
     }
+
+
+def verdict(rule: Mapping[str, Any]) -> str:
+    """What a person reads of a rule in `jobs show`: "no data" where the wire says NoIssuesFound of nothing judged."""
+    silent = rule["status"] == RuleStatus.NO_ISSUES_FOUND.value and not rule["evaluated"]
+    return ": ".join(filter(None, ("no data" if silent else rule["status"], rule["details"])))
 
 
 def settings_of(job: Job) -> dict[str, Any]:
