@@ -112,6 +112,46 @@ def test_what_a_handler_may_return(result: object, content: bytes, content_type:
     assert ask(loaded(script)) == HandlerAnswer(200, content, content_type)
 
 
+@pytest.mark.parametrize("status", [100, 199, 0, -1, 600, 999, "abc", None, True, 1e3])
+def test_a_status_that_is_none_is_the_scripts_error(status: Any) -> None:
+    def transform_fn(model: object, data: bytes, content_type: str, accept: str, context: Context) -> str:
+        context.set_response_status(status)
+        return "body"
+
+    answer = ask(loaded(module(transform_fn=transform_fn)))
+    assert answer.status == 500
+    assert b"a number from 200 to 599" in answer.content
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_status_without_a_body_has_none(status: int) -> None:
+    def transform_fn(model: object, data: bytes, content_type: str, accept: str, context: Context) -> str:
+        context.set_response_status(status)
+        return "body"
+
+    assert ask(loaded(module(transform_fn=transform_fn))) == HandlerAnswer(status, b"", "application/json")
+
+
+@pytest.mark.parametrize("value", ["text/plain\r\nX-Evil: 1", "text/\u65e5", "a\0b"])
+def test_a_header_that_http_cannot_carry_is_the_scripts_error(value: str) -> None:
+    answer = ask(loaded(module(transform_fn=lambda model, data, content_type, accept: ("x", value))))
+    assert (answer.status, b"a line of Latin-1 text" in answer.content) == (500, True)
+
+    def transform_fn(model: object, data: bytes, content_type: str, accept: str, context: Context) -> str:
+        context.set_response_header(0, "X-Amzn-SageMaker-Custom-Attributes", value)
+        return "body"
+
+    given = context()
+    handler = loaded(module(transform_fn=transform_fn))
+    assert handler.answer(b"x", "image/jpeg", None, given).status == 500
+    assert not given.headers
+
+
+def test_an_answer_without_a_content_type_has_the_one_that_was_asked_for() -> None:
+    transform_fn = lambda model, data, content_type, accept: ("x", None)        # noqa: E731
+    assert ask(loaded(module(transform_fn=transform_fn)), accept="text/csv") == HandlerAnswer(200, b"x", "text/csv")
+
+
 def test_an_error_is_500_with_message_and_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     def input_fn(body: bytes, content_type: str) -> None:
         raise KeyError("no such breed")

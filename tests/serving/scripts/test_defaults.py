@@ -52,6 +52,20 @@ def test_the_only_model_file_is_loaded_and_answers(tmp_path: Path) -> None:
     assert default_model_fn(str(tmp_path))(torch.zeros(1, 2)).shape == (1, 3)
 
 
+def test_a_model_in_a_folder_is_pointed_at(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "model.pth").touch()
+    with pytest.raises(ValueError, match=r"in the folder 'out': pack the archive from inside it"):
+        default_model_fn(str(tmp_path))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_what_macos_puts_beside_a_file_is_no_model(tmp_path: Path) -> None:
+    save_scripted(tmp_path / "net.pth")
+    (tmp_path / "._net.pth").write_bytes(b"Mac OS X")
+    assert default_model_fn(str(tmp_path))(torch.zeros(1, 2)).shape == (1, 3)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_state_dict_is_no_model(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 3).state_dict(), tmp_path / "model.pth")

@@ -112,6 +112,30 @@ def test_a_script_answers_fails_hangs_and_dies_and_the_next_request_is_answered(
     with_replicas(tmp_path, definition, story)
 
 
+POOLED = """
+import json, multiprocessing, os, signal, subprocess
+def model_fn(model_dir):
+    return multiprocessing.get_context("fork")
+def square(number):
+    return number * number
+def transform_fn(model, body, content_type, accept):
+    os.kill(os.getpid(), signal.SIGTERM)                # the process itself ends when the front says so
+    with model.Pool(2) as pool:                         # leaving it terminates its workers
+        squares = pool.map(square, json.loads(body))
+    sleeper = subprocess.Popen(["sleep", "1000"])
+    sleeper.terminate()
+    return json.dumps([*squares, sleeper.wait()])
+"""
+
+
+def test_what_a_script_starts_it_can_terminate(tmp_path: Path) -> None:
+    async def story(replicas: Replicas) -> None:
+        answer = await ask(replicas, [1, 2, 3])
+        assert json.loads(answer.content) == [1, 4, 9, -signal.SIGTERM]
+
+    with_replicas(tmp_path, ModelDefinition(str(archive_of(tmp_path, POOLED))), story)
+
+
 def test_several_processes_take_requests_in_turn_and_scaling_loses_none(tmp_path: Path) -> None:
     definition = ModelDefinition(str(archive_of(tmp_path)), workers=2)
 

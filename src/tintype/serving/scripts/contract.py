@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -18,6 +19,8 @@ from typing import Any, Protocol, final
 
 TEXT_TYPES = ("application/json", "text/csv")       # exactly: with parameters a body stays bytes
 ANY = "*/*"
+BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
+HEADER = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 ERROR_TYPE = "text/plain; charset=utf-8"
 
 Function = Callable[..., Any]
@@ -139,8 +142,10 @@ class Handler:
             data = body.decode() if content_type in TEXT_TYPES else body
             result = self._result(data, content_type, wanted, context)
             if isinstance(result, tuple):
-                result, wanted = result[0], result[1]
-            return HandlerAnswer(context.status, written(result), str(context.content_type or wanted))
+                result, wanted = result[0], result[1] or wanted
+            content_type = str(context.content_type or wanted)
+            _check_head(context, content_type)
+            return HandlerAnswer(context.status, b"" if context.status in BODILESS else written(result), content_type)
         except Exception as error:
             traceback.print_exc()
             text = f"{error or 'Invalid Request'}\n{traceback.format_exc()}"
@@ -178,6 +183,16 @@ def _call(function: Function, arguments: tuple[Any, ...], context: Context) -> A
         return function(*arguments, context)
     name = getattr(function, "__name__", repr(function))
     raise TypeError(f"{name} takes {taken} arguments but {len(arguments)} were given.")
+
+
+def _check_head(context: Context, content_type: str) -> None:
+    """`ValueError` for a status or a header that HTTP cannot carry: sent, it would cost the caller its connection."""
+    if type(context.status) not in (int, HTTPStatus) or not HTTPStatus.OK <= context.status < 600:
+        raise ValueError(f"the status of an answer is a number from 200 to 599, got {context.status!r}")
+    for value in (content_type, *context.headers.values()):
+        if not isinstance(value, str) or not HEADER.fullmatch(value):
+            context.headers.clear()
+            raise ValueError(f"a header is a line of Latin-1 text, got {value!r}")
 
 
 def _status_of(error: Exception) -> int:

@@ -34,11 +34,14 @@ def default_model_fn(model_dir: str) -> Any:
     """The TorchScript model of the folder."""
     path = Path(model_dir, MODEL_FILE)
     if not path.exists():
-        found = [one for one in sorted(Path(model_dir).iterdir()) if one.is_file() and one.suffix in MODEL_SUFFIXES]
+        found = [one for one in sorted(Path(model_dir).iterdir()) if _is_model(one)]
         if len(found) != 1:
             names = [one.name for one in found]
+            deeper = sorted({one.parent.name for one in Path(model_dir).glob("*/*") if _is_model(one)})
+            hint = f", but in the folder {deeper[0]!r}: pack the archive from inside it" if deeper and not found else ""
             raise ValueError(
-                f"Exactly one .pth or .pt file is required for PyTorch models: {names}; or give the script a model_fn"
+                f"Exactly one .pth or .pt file is required for PyTorch models: {names}{hint}; "
+                "or give the script a model_fn"
             )
         path = found[0]
     try:
@@ -47,6 +50,11 @@ def default_model_fn(model_dir: str) -> Any:
         raise ModelLoadError(
             f"Failed to load {path.name}. Please ensure model is saved using torchscript, or write a model_fn."
         ) from error
+
+
+def _is_model(path: Path) -> bool:
+    """A file of weights, and none of those that macOS puts beside each file of an archive."""
+    return path.is_file() and path.suffix in MODEL_SUFFIXES and not path.name.startswith(".")
 
 
 def default_input_fn(body: str | bytes, content_type: str | None) -> torch.Tensor:

@@ -122,9 +122,17 @@ def _seen(model_dir: str) -> str:
     return str(place) if place.exists() and place.samefile(model_dir) else model_dir
 
 
+def _pass_over_termination() -> None:
+    """The front says when to end. What the script starts, such as a pool's workers, can be terminated as ever: a
+    handler does not outlive `exec`, as an ignored signal would, and `fork` is told."""
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+
+
 def main() -> NoReturn:
     """Be the script's process until the front ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _pass_over_termination()
     link = socket.socket(fileno=int(os.environ.pop(LINK_VARIABLE)))
     link.set_inheritable(False)
     serve(Link(link), _seen(sys.argv[1]))
