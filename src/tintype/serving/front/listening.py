@@ -24,6 +24,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except UnicodeError as error:               # a part of the name is empty or too long
+        raise InvalidRequest(f"cannot listen on {host[:100]!r}: this is no name of a machine") from error
     except OSError as error:
         reason = REASONS.get(error.errno or 0, error.strerror or str(error))
         raise InvalidRequest(f"cannot listen on {host} port {port}: {reason}") from error
