@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,13 @@ def test_imports_point_down(path: Path) -> None:
 
 def test_every_part_has_a_layer() -> None:
     assert {part_of(path) for path in modules()} - ROOT <= set(LAYERS)
+
+
+def test_the_document_has_these_layers() -> None:
+    document = (SOURCE.parents[1] / "docs" / "whats_here.md").read_text()
+    rows = re.findall(r"^(\d) ((?:\w+(?: \| )?)+)", document, re.MULTILINE)
+    assert {name: int(layer) for layer, names in rows for name in names.split(" | ")} == LAYERS
+    assert [name for name in LAYERS if not re.search(rf"\*\*.*\b{name}\b.*\*\*|`{name}[/.`]", document)] == []
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
