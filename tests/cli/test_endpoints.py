@@ -79,6 +79,8 @@ def test_a_life(shell: Shell, archive: Path, red: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.progress"))
     with pytest.raises(InvalidRequest, match="no variant 'french'"):
         shell.json("endpoints", "weights", "colours", "french=1")
+    with pytest.raises(InvalidRequest, match="named twice in 'german=1 german=2'"):
+        shell.json("endpoints", "weights", "colours", "german=1", "german=2")
 
     shown = shell.json("endpoints", "show", "colours")
     assert shown["facts"]["variants"][0]["requests"] == 7

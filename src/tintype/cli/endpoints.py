@@ -93,7 +93,10 @@ def weights(
     given: Annotated[list[str], typer.Argument(metavar="VARIANT=WEIGHT", help="Shares of the traffic, on any scale.")],
 ) -> None:
     """Change the variants' shares of the traffic."""
-    wanted = {variant: _number(text) for variant, text in map(_pair, given)}
+    pairs = [_pair(text) for text in given]
+    wanted = {variant: _number(text) for variant, text in pairs}
+    if len(wanted) < len(pairs):
+        raise InvalidRequest(f"a variant is named twice in {' '.join(given)!r}; give each one weight")
     with call.workspace() as workspace:
         endpoints = Endpoints(workspace.records)
         endpoints.set_weights(name, wanted)

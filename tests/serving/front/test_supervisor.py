@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -155,3 +156,34 @@ def test_the_scratch_folder_does_not_grow_when_fronts_are_killed(start_server: S
     running.process.terminate()
     running.process.wait(PATIENCE_SECONDS)
     assert not scratch.exists()
+
+
+@pytest.mark.parametrize("kind", ["network", "script"])
+def test_who_removes_the_unpacked_files_takes_nothing_for_long(
+    start_server: Starter, archive: Path, picture, tmp_path: Path, kind: str
+) -> None:
+    """As a cleaner of /tmp does. Processes live on; once one has to be started anew, the files are unpacked again."""
+    script = tmp_path / "serve.py"
+    script.write_text("""
+import os
+def model_fn(model_dir):
+    return os.listdir(model_dir)
+def transform_fn(model, body, content_type, accept):
+    if body == b"die":
+        os._exit(1)
+    return "\\n".join(model)
+""")
+    running = start_server(archive, *(("--entry-point", str(script)) if kind == "script" else ()), "--drain-seconds=1")
+    assert running.invoke(picture()).status_code == 200
+    shutil.rmtree(running.log.parent / "scratch")
+    assert running.invoke(picture()).status_code == 200
+    front = running.named("front")
+    if kind == "network":
+        os.kill(running.named("network")[0], signal.SIGKILL)
+    else:
+        assert running.invoke(b"die").status_code == 500
+    wait_for(lambda: running.named("front") not in ([], front))
+    answer = running.invoke(picture())
+    assert answer.status_code == 200
+    if kind == "script":
+        assert "description.json" in answer.text

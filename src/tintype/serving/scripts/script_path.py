@@ -19,6 +19,7 @@ from tintype.serving.model_definition import ModelDefinition, PreparedModel
 from tintype.serving.scripts.launch import ScriptLaunch, launch_of, timeout_seconds
 from tintype.serving.settings import ServerSettings
 from tintype.serving.workers.channel import Lost
+from tintype.serving.workers.lost_files import end_front_if_gone
 from tintype.serving.workers.nursery import Child, Nursery
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0      # seconds before a process is started again that did not come up
@@ -206,6 +207,7 @@ class ScriptPath:
                 return
             except TintypeError as error:
                 log.error("the script could not be started again: %s", error)
+                end_front_if_gone(self._prepared.model)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 

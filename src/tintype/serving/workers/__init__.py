@@ -6,6 +6,7 @@
     network_process   pictures in shared memory -> logits
     frames, channel   messages to a process: blocking in the process, asyncio in the front
     slots             the shared memory
+    lost_files        what is done when the files that they are started from have been removed
     decoders, networks, picture_queue     the front's view of both kinds: who does what, and what waits
 
 A front that dies takes its nursery with it, and a nursery its children, however they die: nothing stays behind.

@@ -15,16 +15,19 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
 from tintype import errors
 from tintype.errors import BadArchive, JobFailed, TintypeError
+from tintype.models.archive import DESCRIPTION
 from tintype.serving.workers.batching import BatchLimits, Reason
 from tintype.serving.workers.channel import Answer, Lost
 from tintype.serving.workers.decoders import Placed
 from tintype.serving.workers.frames import Json
+from tintype.serving.workers.lost_files import end_front_if_gone
 from tintype.serving.workers.nursery import Child, Nursery
 from tintype.serving.workers.picture_queue import Inferred, Picture, PictureQueue, Release
 
@@ -251,6 +254,7 @@ class Networks:
                 return
             except TintypeError as error:
                 log.error("a worker could not be started: %s", error)
+                end_front_if_gone(Path(self._options["archive"], DESCRIPTION))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
