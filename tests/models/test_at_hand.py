@@ -44,3 +44,15 @@ def test_it_looks_where_the_libraries_do(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     assert str(at_hand._torch_hub({"TORCH_HOME": str(tmp_path)})) == torch.hub.get_dir()
     assert str(at_hand._hugging_face({"HF_HUB_CACHE": constants.HF_HUB_CACHE})) == constants.HF_HUB_CACHE
+
+
+def test_the_places_that_are_named_are_those_that_are_looked_into(tmp_path: Path) -> None:
+    environment = {"TORCH_HOME": str(tmp_path / "torch"), "HF_HOME": str(tmp_path / "hf")}
+    for place in at_hand.places_looked_in("resnet18", tmp_path / "weights", environment):
+        name = place.name.replace("[.<tag>]", ".a1_in1k").replace("[-<hash>]", "-f37072fd").replace("-*", "-f37072fd")
+        file = place.with_name(name.replace(".*", ".a1_in1k"))
+        file = file / "snapshots" / "0a1b" / "model.safetensors" if place.suffix == ".*" else file
+        touch(file)
+        assert are_at_hand("resnet18", tmp_path / "weights", environment), place
+        file.unlink()
+        assert not are_at_hand("resnet18", tmp_path / "weights", environment)

@@ -63,6 +63,12 @@ def test_nobody_publishes_weights_of_our_own_network(workspace: Workspace, monke
     assert weights_finder(workspace.settings, {})("small_cnn")
 
 
+def test_offline_it_is_said_where_weights_may_lie(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", offline=True)
+    with pytest.raises(NotFound, match=r"Tintype is offline.*Tried: .*/home/weights/resnet18.*/torch/hub/checkpoints"):
+        weights_finder(settings, {"TORCH_HOME": str(tmp_path / "torch"), "HF_HOME": str(tmp_path)})("resnet18")
+
+
 def test_a_seed_is_a_hyperparameter_like_others(workspace: Workspace, colours: Path) -> None:
     assert base_plan(workspace, TrainingRequest("ants", str(colours), {}, seed=3)).seed == 3
     assert base_plan(workspace, TrainingRequest("ants", str(colours), {"Seed": "4"}, seed=3)).seed == 4

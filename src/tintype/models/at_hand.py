@@ -24,6 +24,16 @@ def are_at_hand(network: str, folder: Path, environment: Mapping[str, str]) -> b
     return any(True for found in (ours, torch_hub, hub) for _ in found)
 
 
+def places_looked_in(network: str, folder: Path, environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where `are_at_hand` looks, with stars for what it does not know; in its order."""
+    return (
+        folder / f"{network}[.<tag>].safetensors",
+        folder / f"{network}[-<hash>].pth",
+        _hugging_face(environment) / f"models--timm--{network}.*",
+        _torch_hub(environment) / "checkpoints" / f"{network}-*.pth",
+    )
+
+
 def _files(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
         yield from (path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())

@@ -17,7 +17,7 @@ from tintype.errors import BadArchive, InvalidRequest, JobFailed, NotFound, Tint
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.instances import Machine
 from tintype.jobs.job import Job, JobSpec, MetricDefinition, Resources, Source
-from tintype.models.at_hand import are_at_hand
+from tintype.models.at_hand import are_at_hand, places_looked_in
 from tintype.models.names import OWN, is_plainly_known
 from tintype.pipeline.recipe import PRETRAINED_NETWORK, Finder
 from tintype.settings import Settings
@@ -84,7 +84,11 @@ def weights_finder(settings: Settings, environment: Mapping[str, str]) -> Finder
         if network == OWN:
             return False                    # nobody publishes weights of it
         if network == PRETRAINED_NETWORK and settings.offline:
-            raise NotFound(f"there are no weights for {network} on this machine, and Tintype is offline")
+            tried = ", ".join(map(str, places_looked_in(network, settings.weights, environment)))
+            raise NotFound(
+                f"there are no weights for {network} on this machine, and Tintype is offline. Put a file at one of the "
+                f"paths below, or pass --weights FILE, or --weights none to start from random. Tried: {tried}"
+            )
         asked = {"errand": "find-weights", "network": network, "settings": settings.model_dump(mode="json")}
         return bool(_ask(asked, "looking for weights of")["pretrained"])
 
