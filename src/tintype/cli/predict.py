@@ -38,7 +38,7 @@ JOURNAL_SUFFIX = ".progress"
 def predict(
     call: Invocation,
     target: Annotated[
-        str, typer.Argument(metavar="ENDPOINT", help="An endpoint or its URL; or a run, a job, a model.tar.gz.")
+        str, typer.Argument(metavar="ENDPOINT", help="An endpoint or its URL; or what `deploy` takes.")
     ],
     images: Annotated[
         list[str], typer.Argument(metavar="IMAGE|FOLDER", help="What to classify; URLs such as s3://bucket/prefix too.")
