@@ -147,6 +147,16 @@ def test_a_header_that_http_cannot_carry_is_the_scripts_error(value: str) -> Non
     assert not given.headers
 
 
+def test_a_header_of_the_request_is_handed_back_also_when_there_was_none() -> None:
+    def transform_fn(model: object, data: bytes, content_type: str, accept: str, context: Context) -> str:
+        context.set_response_header(0, "X-Mine", context.get_request_header(0, "X-Mine"))
+        return "body"
+
+    given = context()
+    assert loaded(module(transform_fn=transform_fn)).answer(b"x", "image/jpeg", None, given).status == 200
+    assert given.headers == {"x-mine": ""}
+
+
 def test_an_answer_without_a_content_type_has_the_one_that_was_asked_for() -> None:
     transform_fn = lambda model, data, content_type, accept: ("x", None)        # noqa: E731
     assert ask(loaded(module(transform_fn=transform_fn)), accept="text/csv") == HandlerAnswer(200, b"x", "text/csv")

@@ -68,9 +68,9 @@ class Context:
         """The content type of the answer."""
         self.content_type = value
 
-    def set_response_header(self, index: int, name: str, value: str) -> None:
+    def set_response_header(self, index: int, name: str, value: str | None) -> None:
         """A header of the answer. Only X-Amzn-SageMaker-Custom-Attributes is handed on."""
-        self.headers[name.lower()] = value
+        self.headers[name.lower()] = "" if value is None else value       # handed back from a request that had none
 
     def set_response_status(self, code: int = HTTPStatus.OK, phrase: str = "", index: int = 0) -> None:
         """The status of the answer."""
