@@ -59,7 +59,7 @@ def test_unknown_names_list_those_that_are_near() -> None:
         create("resnet_18", 2, image_size=32)
     with pytest.raises(NotFound, match=r"resnet18\.a1_in1k"):
         create("resnet18.a1_in1kk", 2, image_size=32)
-    with pytest.raises(NotFound, match="no network named 'mobilenet_v2.x'"):
+    with pytest.raises(NotFound, match=r"no network named 'mobilenet_v2\.x'"):
         create("mobilenet_v2.x", 2, image_size=32)
 
 
