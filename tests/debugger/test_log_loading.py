@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tintype.debugger.collection import BUILT_IN
+from tintype.debugger.journal import read_names
 from tintype.debugger.log_writer import TensorLogWriter
 from tintype.debugger.modes import Mode
 from tintype.debugger.tensor_log import TensorLog, open_log
@@ -66,6 +67,25 @@ def readable(log: TensorLog) -> set[int]:
 
 def files_of(root: Path) -> list[Path]:
     return sorted(path for path in root.rglob("*") if path.is_file() and path.stat().st_size)
+
+
+def test_a_damaged_name_costs_nothing_but_time(original: Path, tmp_path: Path) -> None:
+    names = original / "tintype" / "worker_0.names"
+    for at in range(len(names.read_bytes())):
+        root = tmp_path / f"{at}"
+        shutil.copytree(original, root)
+        content = bytearray(names.read_bytes())
+        content[at] ^= 1
+        (root / "tintype" / "worker_0.names").write_bytes(content)
+        assert readable(open_log(root)) == set(range(STEPS))
+
+
+def test_names_of_older_journals_have_no_checksum(copy: Path) -> None:
+    names = copy / "tintype" / "worker_0.names"
+    found = read_names(names.read_bytes())
+    names.write_text("".join(f"{json.dumps(one)}\n" for one in found))
+    assert read_names(names.read_bytes()) == found
+    assert readable(open_log(copy)) == set(range(STEPS))
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,9 +1,10 @@
 """Our index beside smdebug's: the same facts in rows of fixed size, with the values of single numbers in them.
 
 smdebug keeps a JSON file for each step, so that a history of 100,000 losses is 200,000 files to open. The journal of a
-worker is two files that are only ever appended to, `tintype/{worker}.names` (a JSON string to a line; its place is its
-number) and `tintype/{worker}.rows`. It is a cache, and checked: a row counts when its checksum is right, a step that it
-does not have is read from smdebug's index, and a log without a journal reads the same, slower.
+worker is two files that are only ever appended to, `tintype/{worker}.names` (a name and its checksum to a line; its
+place is its number) and `tintype/{worker}.rows`. It is a cache, and checked: a row counts when its checksum and its
+name's are right, a step that it does not have is read from smdebug's index, and a log without a journal reads the same,
+slower.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -62,15 +64,31 @@ def names_path(worker: str) -> str:
     return f"{JOURNAL}/{worker}.names"
 
 
+def name_line(name: str) -> bytes:
+    """The line of a name: `["loss", 1409427127]`, with the CRC-32 of the name as JSON writes it."""
+    return json.dumps([name, _check_of(name)]).encode() + b"\n"
+
+
 def read_names(content: bytes) -> list[str]:
-    """The names in order, up to a line that is cut short or damaged."""
+    """The names in order, up to a line that is cut short or damaged. In older logs a line is the name alone."""
     names: list[str] = []
     for line in content.split(b"\n")[:-1]:
         try:
-            names.append(str(json.loads(line)))
+            found = json.loads(line)
         except ValueError:
             break
+        match found:
+            case str(name):
+                names.append(name)
+            case [str(name), int(check)] if check == _check_of(name):
+                names.append(name)
+            case _:
+                break
     return names
+
+
+def _check_of(name: str) -> int:
+    return zlib.crc32(json.dumps(name).encode())
 
 
 class JournalWriter:
@@ -87,7 +105,8 @@ class JournalWriter:
             self._rows_descriptor = _open_to_append(rows)
             content = names.read_bytes()
             known = read_names(content)
-            os.ftruncate(self._names_descriptor, sum(len(json.dumps(name)) + 1 for name in known))
+            sound = content.split(b"\n")[: len(known)]
+            os.ftruncate(self._names_descriptor, sum(len(line) + 1 for line in sound))
             os.ftruncate(self._rows_descriptor, os.fstat(self._rows_descriptor).st_size // ROW.itemsize * ROW.itemsize)
         self._numbers = {name: number for number, name in enumerate(known)}
         self._root = root
@@ -115,7 +134,7 @@ class JournalWriter:
         if number is None:
             number = len(self._numbers)
             with storage_errors(self._root):
-                _append(self._names_descriptor, json.dumps(name).encode() + b"\n")
+                _append(self._names_descriptor, name_line(name))
             self._numbers[name] = number
         return number
 
