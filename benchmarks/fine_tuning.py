@@ -52,9 +52,14 @@ def ours(network: str, epochs: int) -> Run:
     return Run(run.seconds, IMAGES / (last["seconds"] - evaluating))
 
 
-def whole(run: Measured) -> Run:
+def run_of_peer(run: Measured) -> Run:
     """What a peer's process took, and its rate in the last epoch."""
     return Run(run.seconds, json.loads(run.output.splitlines()[-1])["images_per_second"])
+
+
+def medians(sides: list[list[float]], unit: str) -> list[str]:
+    """Of each side, for the table."""
+    return [f"{statistics.median(one):.1f}{unit}" for one in sides]
 
 
 def main(arguments: list[str]) -> None:
@@ -68,18 +73,17 @@ def main(arguments: list[str]) -> None:
         epochs = EPOCHS[network]
         sides: tuple[list[Run], ...] = ([], [], [])
         for _ in range(options.runs):
-            sides[0].append(whole(peer("plain_finetune.py", network, epochs)))
-            sides[1].append(whole(peer("fastai_finetune.py", network, epochs)))
+            sides[0].append(run_of_peer(peer("plain_finetune.py", network, epochs)))
+            sides[1].append(run_of_peer(peer("fastai_finetune.py", network, epochs)))
             sides[2].append(ours(network, epochs))
             for name, runs in zip(("plain", "fastai", "ours"), sides, strict=True):
                 told = f"  {network}, {name}: {runs[-1].seconds:.1f} s, {runs[-1].rate:.1f}/s"
                 print(told, file=sys.stderr, flush=True)
-        plain, fast, own = ([one.rate for one in runs] for runs in sides)
-        medians = [f"{statistics.median(one):.1f}/s" for one in (plain, fast, own)]
-        rows.append((f"{network}, steady state", *medians, ratio(own, plain), ratio(own, fast)))
-        plain, fast, own = ([one.seconds for one in runs] for runs in sides)
-        medians = [f"{statistics.median(one):.1f} s" for one in (plain, fast, own)]
-        rows.append((f"{network}, whole process, {epochs} epochs", *medians, ratio(plain, own), ratio(fast, own)))
+        plain, fast, own = rates = [[one.rate for one in runs] for runs in sides]
+        rows.append((f"{network}, steady state", *medians(rates, "/s"), ratio(own, plain), ratio(own, fast)))
+        plain, fast, own = times = [[one.seconds for one in runs] for runs in sides]
+        title = f"{network}, whole process, {epochs} epochs"
+        rows.append((title, *medians(times, " s"), ratio(plain, own), ratio(fast, own)))
     header = ("", "plain loop", "fastai", "Tintype", "against the plain loop", "against fastai")
     table("Full fine-tuning, 224 px, batch 32", header, rows)
 

@@ -28,12 +28,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 @pytest.fixture
 def there(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     """The words that send a command there, from a home of ours."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": api.context.base_url,
-        "AWS_ACCESS_KEY_ID": api.context.key.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": api.context.key.secret_access_key,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
+    for name, value in api.variables.items():
         monkeypatch.setenv(name, value)
     return ("--on", "sagemaker", "--role", ROLE, "--home", str(tmp_path / "mine"), "--json")
 

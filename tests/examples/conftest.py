@@ -65,9 +65,13 @@ def torch_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_weights(tmp_path_factory.mktemp("torch"), NETWORKS)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def shell(sdk: Path, torch_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """A running server, and a shell after `eval "$(tintype env)"`."""
+    """A running server, and a shell after `eval "$(tintype env)"`.
+
+    Everybody has one of his own: the SDK names a tuning job after the image and the minute, so that of two that are
+    begun in one minute the second is refused, on AWS too.
+    """
     home = tmp_path_factory.mktemp("home")
     tintype = [sys.executable, "-m", "tintype"]
     environ = {**os.environ, "TINTYPE_HOME": str(home), "TORCH_HOME": str(torch_home)}

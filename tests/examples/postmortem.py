@@ -35,7 +35,7 @@ def postmortem(home: Path, notebook: Path | None = None) -> str:
 
 
 def _errors_in(notebook: Path) -> Iterator[str]:
-    """A cell that ran out of time has no traceback: it is the last that was begun."""
+    """A cell that ran out of time has no traceback: it is the last that was begun. The SDK has its tracebacks shown."""
     if not notebook.exists():
         yield "--- no cell was executed"
         return
@@ -44,7 +44,7 @@ def _errors_in(notebook: Path) -> Iterator[str]:
     for cell in begun[-1:]:
         yield f"--- the last cell that was begun\n{''.join(cell['source'])}"
         for output in cell["outputs"]:
-            said = output.get("traceback") or [output.get("text", "")]
+            said = output.get("traceback") or [output.get("text") or output.get("data", {}).get("text/plain", "")]
             yield COLOURS.sub("", "\n".join("".join(one) for one in said))
 
 

@@ -173,5 +173,5 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width < 1 or height < 1:
         raise BadImage(f"damaged: the header says {width} x {height} pixels; get the file again")
     if width * height > max_pixels:
-        limit = f"the limit is {max_pixels:,} pixels"
-        raise TooLarge(f"{width:,} x {height:,} pixels; {limit}: make it smaller, or raise the limit")
+        hint = "make it smaller, or raise the limit (TINTYPE_MAX_PIXELS; of a server, --max-pixels)"
+        raise TooLarge(f"{width:,} x {height:,} pixels; the limit is {max_pixels:,} pixels: {hint}")

@@ -22,7 +22,7 @@ STANDALONE = {0x01, *range(0xD0, 0xD9)}                       # markers without 
 FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}          # SOF0 .. SOF15
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 MODES = {1: "L", 3: "RGB", 4: "CMYK"}
-LEAST_SHRINKING = 2                                           # from 5/8 to 7/8 have no SIMD and take longer than 1
+LEAST_SHRINKING = 2                                           # scales of 5/8 to 7/8 take longer than 1: no SIMD
 MAX_SCANS = 100                                               # a progressive file has about ten; more is a bomb
 
 # libjpeg's warnings that mean the picture is not what was saved -> the word we have for it

@@ -64,7 +64,7 @@ def names_path(worker: str) -> str:
     return f"{JOURNAL}/{worker}.names"
 
 
-def name_line(name: str) -> bytes:
+def _line_of(name: str) -> bytes:
     """The line of a name: `["loss", 1409427127]`, with the CRC-32 of the name as JSON writes it."""
     return json.dumps([name, _check_of(name)]).encode() + b"\n"
 
@@ -134,7 +134,7 @@ class JournalWriter:
         if number is None:
             number = len(self._numbers)
             with storage_errors(self._root):
-                _append(self._names_descriptor, name_line(name))
+                _append(self._names_descriptor, _line_of(name))
             self._numbers[name] = number
         return number
 

@@ -50,6 +50,16 @@ class Api:
     def workspace(self) -> Workspace:
         return self.context.workspace
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a shell has to export for clients to find it."""
+        return {
+            "AWS_ENDPOINT_URL": self.context.base_url,
+            "AWS_ACCESS_KEY_ID": self.context.key.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.context.key.secret_access_key,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
     def client(self, service: str) -> Any:
         key = self.context.key
         return boto3.client(
