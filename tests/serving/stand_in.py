@@ -27,6 +27,7 @@ class StandIn:
     stopped: bool = False
     cut_off: int = 0                # requests at work when it was stopped
     is_full: bool = False
+    is_alive: bool = True
 
     def check_room(self, arrival: Arrival) -> None:
         if self.is_full:

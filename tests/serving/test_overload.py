@@ -30,6 +30,8 @@ class GatedModel:
         self.error = error
         self.seen: list[Invocation] = []
 
+    is_alive = True
+
     def check_room(self, arrival: Arrival) -> None:
         self.queue.check(arrival.seconds, arrival.coming)
 

@@ -89,6 +89,55 @@ def test_a_worker_that_is_killed_under_load_costs_no_request(start_server: Start
     assert "ended by itself: SIGKILL" in running.log.read_text()
 
 
+def ping(running: RunningServer) -> int:
+    return running.http.get("/ping").status_code
+
+
+def test_ping_is_503_while_no_worker_lives_and_200_when_one_does(start_server: Starter, archive, picture) -> None:
+    """The fork server is stopped, so that a worker that is killed cannot come back."""
+    running = start_server(archive, "--workers=2")
+    (nursery,) = running.named("nursery")
+    first, second = running.named("network")
+    os.kill(nursery, signal.SIGSTOP)
+    try:
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: not is_running(first))
+        assert running.invoke(picture(), "image/png").status_code == 200
+        assert ping(running) == 200                 # the other one answers
+        os.kill(second, signal.SIGKILL)
+        wait_for(lambda: ping(running) == 503)
+    finally:
+        os.kill(nursery, signal.SIGCONT)
+    wait_for(lambda: ping(running) == 200)
+    assert running.invoke(picture(), "image/png").status_code == 200
+
+
+ONCE = """
+import os, signal
+def model_fn(model_dir):
+    if os.path.exists({gate!r}):
+        raise RuntimeError("not again")
+    return ""
+def transform_fn(model, body, content_type, accept):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_ping_is_503_while_a_script_cannot_be_started_again(
+    start_server: Starter, archive, tmp_path: Path
+) -> None:
+    script, gate = tmp_path / "serve.py", tmp_path / "gate"
+    script.write_text(ONCE.format(gate=str(gate)))
+    running = start_server(archive, "--entry-point", str(script))
+    assert ping(running) == 200
+    gate.touch()
+    assert running.invoke(b"x").status_code == 500
+    wait_for(lambda: "the script could not be started again" in running.log.read_text())
+    assert ping(running) == 503
+    gate.unlink()
+    wait_for(lambda: ping(running) == 200)
+
+
 def test_a_fork_server_that_is_killed_is_replaced_with_all_below_it(start_server: Starter, archive, picture) -> None:
     running = start_server(archive)
     with Load(running, picture()) as load:

@@ -47,6 +47,21 @@ def test_weights_names_and_what_is_noted() -> None:
     asyncio.run(main())
 
 
+def test_it_lives_while_somebody_does_who_could_answer() -> None:
+    live = LiveEndpoint()
+    assert not live.is_alive
+    a, b, spare = (StandIn(name, is_alive=False) for name in ("ant", "bee", "spare"))
+    live.routes = (Route("a", 3, running("a", a)), Route("b", 1, running("b", b)), Route("c", 0, running("c", spare)))
+    assert not live.is_alive
+    spare.is_alive = True                       # nobody is sent there
+    assert not live.is_alive
+    b.is_alive = True
+    assert live.is_alive
+    b.is_alive = False
+    live.fallback = (Route("a", 1, running("a", StandIn("old"))),)
+    assert live.is_alive
+
+
 def on_trial(new: StandIn, old: StandIn) -> LiveEndpoint:
     live = LiveEndpoint()
     before, after = running("v", old), running("v", new)

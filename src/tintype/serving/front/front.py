@@ -106,7 +106,9 @@ async def serve(front: Front) -> None:
                     await starting
                 return
             served = starting.result()
-            service = Service(served.model, settings, front.token, metrics, access_log)
+            service = Service(
+                served.model, settings, front.token, metrics, access_log, is_ready=lambda: served.model.is_alive
+            )
             await _answer(front, service, served.routes, stopping)
     if access_log:
         access_log.close()

@@ -63,6 +63,11 @@ class Model(Protocol):
         """`Busy` for a request that would only be refused later: known before its body is read."""
         ...
 
+    @property
+    def is_alive(self) -> bool:
+        """There is a process that could answer. False while all of them have died and none has come up again."""
+        ...
+
     async def invoke(self, invocation: Invocation) -> Answer:
         """The answer. Raises `TintypeError`: `Busy` when the queue is full, `InvalidRequest` for a bad body, ..."""
         ...

@@ -63,7 +63,7 @@ def description(settings: ServerSettings, *, needs_token: bool) -> Json:
         },
         "paths": {
             "/invocations": {"post": _invocations()},
-            "/ping": {"get": _plain("200 when the model answers, 503 while it starts")},
+            "/ping": {"get": _plain("200 while something lives that could answer, else 503")},
             "/metrics": {"get": _plain("Counters, for Prometheus")},
         },
     }

@@ -63,7 +63,7 @@ def create_app(
 
 
 async def ping(request: Request) -> Response:
-    """200 with an empty body: the model has answered once. 503 while it starts."""
+    """200 with an empty body: something lives that could answer. 503 while nothing does."""
     service: Service = request.app.state.service
     return Response(status_code=HTTPStatus.OK if service.is_ready() else HTTPStatus.SERVICE_UNAVAILABLE)
 

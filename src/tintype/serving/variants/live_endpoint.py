@@ -77,6 +77,11 @@ class LiveEndpoint:
             self._number += 1                   # it has had its turn: the other variants get theirs
             raise
 
+    @property
+    def is_alive(self) -> bool:
+        """One of those that get traffic, or of those that stand in for them, has a process that could answer."""
+        return any(one.weight > 0 and one.to.replicas.is_alive for one in (*self.routes, *self.fallback))
+
     async def invoke(self, invocation: Invocation) -> Answer:
         """The answer of one of the variants. `InvalidRequest` for a variant that there is not."""
         began = self._clock()

@@ -102,6 +102,12 @@ class Replicas:
         """Requests that are being answered or wait."""
         return self._queue.inside
 
+    @property
+    def is_alive(self) -> bool:
+        """One of its workers lives. Decoders do not count: anybody's picture may bring one down, and they come again
+        before anybody has asked twice."""
+        return bool(self._engine.facts()["workers"])
+
     def check_room(self, arrival: Arrival) -> None:
         """`Busy` (429) when there is no place, or the answer would come too late."""
         self._queue.check(arrival.seconds, arrival.coming)

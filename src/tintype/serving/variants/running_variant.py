@@ -26,6 +26,9 @@ class ReplicaSet(Protocol):
 
     def check_room(self, arrival: Arrival) -> None: ...
 
+    @property
+    def is_alive(self) -> bool: ...
+
     async def scale(self, workers: int) -> None:
         """Have that many workers; returns when they are ready, or the others have ended."""
         ...
