@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -53,6 +54,95 @@ def test_any_of_them_may_be_the_scripts(own: str) -> None:
         "output_fn": lambda prediction, accept: "mine",
     }
     assert b"mine" in ask(loaded(module(**{own: functions[own]}))).content
+
+
+class Asked:
+    """Functions of all kinds that can be awaited, over something that belongs to the event loop of model_fn."""
+
+    @staticmethod
+    async def model_fn(model_dir: str) -> asyncio.Queue[str]:
+        queue: asyncio.Queue[str] = asyncio.Queue()
+        await queue.put(model_dir)
+        return queue
+
+    @staticmethod
+    async def input_fn(body: bytes, content_type: str, context: Context) -> str:
+        await asyncio.sleep(0)
+        return f"{body.decode()} as {content_type} for {context.model_dir}"
+
+    @staticmethod
+    async def predict_fn(data: str, model: asyncio.Queue[str]) -> str:
+        asyncio.get_running_loop().call_soon(model.put_nowait, "the loop turns")
+        return f"{data}, {await model.get()}, {await model.get()}"
+
+    @staticmethod
+    async def output_fn(prediction: str, accept: str) -> tuple[str, str]:
+        return prediction, "text/plain"
+
+    @staticmethod
+    async def transform_fn(model: asyncio.Queue[str], body: bytes, content_type: str, accept: str) -> str:
+        return await Asked.predict_fn(body.decode(), model)
+
+
+FUNCTIONS = ("model_fn", "input_fn", "predict_fn", "output_fn")
+
+
+def test_functions_may_be_async() -> None:
+    handler = loaded(module(**{name: getattr(Asked, name) for name in FUNCTIONS}))
+    with handler.loop:
+        answer = ask(handler)
+    told = "x as image/jpeg for /opt/ml/model, /opt/ml/model, the loop turns"
+    assert answer == HandlerAnswer(200, told.encode(), "text/plain")
+    handler = loaded(module(model_fn=Asked.model_fn, transform_fn=Asked.transform_fn))
+    with handler.loop:
+        assert ask(handler).content == b"x, /opt/ml/model, the loop turns"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_any_one_of_them_may_be_async(name: str) -> None:
+    async def mine(*_: Any) -> str:
+        await asyncio.sleep(0)
+        return "mine"
+
+    async def takes_two(one: Any, two: Any) -> str:
+        return await mine(one, two)
+
+    async def takes_one(one: Any) -> str:
+        return await mine(one)
+
+    handler = loaded(module(**{name: takes_one if name == "model_fn" else takes_two}))
+    with handler.loop:
+        assert b"mine" in ask(handler).content
+
+
+def test_what_is_async_may_fail_or_be_cancelled() -> None:
+    async def predict_fn(data: bytes, model: Any) -> None:
+        if data == b"cancel":
+            task = asyncio.ensure_future(asyncio.sleep(60))
+            task.cancel()
+            await task
+        raise KeyError("no such breed")
+
+    handler = loaded(module(input_fn=lambda body, content_type: body, predict_fn=predict_fn))
+    with handler.loop:
+        failed, cancelled = ask(handler), ask(handler, b"cancel")
+    assert (failed.status, failed.content[:15]) == (500, b"'no such breed'")
+    assert (cancelled.status, cancelled.content[:37]) == (500, b"what the script awaited was cancelled")
+
+
+def test_what_is_not_async_may_have_a_loop_of_its_own() -> None:
+    async def double(number: int) -> int:
+        return 2 * number
+
+    script = module(
+        model_fn=Asked.model_fn,
+        input_fn=lambda body, content_type: asyncio.run(double(21)),
+        predict_fn=lambda data, model: data,
+        output_fn=lambda prediction, accept: f"{prediction}",
+    )
+    handler = loaded(script)
+    with handler.loop:
+        assert [ask(handler).content for _ in range(2)] == [b"42", b"42"]
 
 
 def test_a_context_is_given_to_whoever_takes_one_argument_more() -> None:

@@ -112,6 +112,35 @@ def test_a_script_answers_fails_hangs_and_dies_and_the_next_request_is_answered(
     with_replicas(tmp_path, definition, story)
 
 
+ASYNC = """
+import asyncio, json, os
+async def model_fn(model_dir):
+    await asyncio.sleep(0)
+    return {"loop": id(asyncio.get_running_loop()), "requests": asyncio.Queue()}
+async def input_fn(body, content_type):
+    return json.loads(body)
+async def predict_fn(data, model):
+    assert id(asyncio.get_running_loop()) == model["loop"]
+    await model["requests"].put(data)
+    if "fail" in data:
+        await asyncio.wait_for(asyncio.sleep(60), 0.001)
+    return model["requests"].qsize()
+async def output_fn(prediction, accept, context):
+    return str(prediction)
+"""
+
+
+def test_a_script_may_be_async_all_through(tmp_path: Path) -> None:
+    async def story(replicas: Replicas) -> None:
+        answers = [await ask(replicas, one) for one in ({}, {"fail": 1}, {})]
+        assert [one.status for one in answers] == [200, 500, 200]
+        assert [answers[0].content, answers[2].content] == [b"1", b"3"]
+        assert b"TimeoutError" in answers[1].content
+        assert not replicas.facts()["worker_deaths"]
+
+    with_replicas(tmp_path, ModelDefinition(str(archive_of(tmp_path, ASYNC))), story)
+
+
 POOLED = """
 import json, multiprocessing, os, signal, subprocess
 def model_fn(model_dir):

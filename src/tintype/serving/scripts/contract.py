@@ -1,17 +1,19 @@
 """SageMaker's inference contract: which functions a script has, what stands in for the rest, and how they are called.
 
 Each may take one argument more than it needs, the context. `transform_fn` excludes the other three. A handler's answer
-may be (body, content type). What is neither text nor bytes is written as JSON, as TorchServe does.
+may be (body, content type). What is neither text nor bytes is written as JSON, as TorchServe does. Each may be an
+`async def`: all of them run in one event loop, so that the others can use what model_fn has opened there.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import ModuleType
@@ -111,6 +113,7 @@ class Handler:
         self._may_lack_model = may_lack_model
         self._model: Any = None
         self._missing: Exception | None = None          # why there is no model
+        self.loop = asyncio.Runner()                    # of what is `async`; there is none before that
         self._transform = self._own("transform_fn")
         if self._transform and any(map(self._own, ("input_fn", "predict_fn", "output_fn"))):
             raise ValueError(
@@ -121,9 +124,9 @@ class Handler:
     def load(self, context: Context) -> None:
         """Call model_fn, and pre_model_fn before and model_warmup_fn after it where the script has them."""
         if before := self._own("pre_model_fn"):
-            _call(before, (context.model_dir,), context)
+            self._call(before, (context.model_dir,), context)
         try:
-            self._model = _call(self._function("model_fn"), (context.model_dir,), context)
+            self._model = self._call(self._function("model_fn"), (context.model_dir,), context)
         except Exception as error:
             if self._own("model_fn") or not self._may_lack_model:
                 raise
@@ -131,7 +134,7 @@ class Handler:
             print(f"there is no model, and every request will be answered so: {error}", file=sys.stderr, flush=True)
             return
         if after := self._own("model_warmup_fn"):
-            _call(after, (context.model_dir, self._model), context)
+            self._call(after, (context.model_dir, self._model), context)
 
     def answer(self, body: bytes, content_type: str | None, accept: str | None, context: Context) -> HandlerAnswer:
         """One request. An error of the script's is status 500 with its message and its traceback, as the toolkit's."""
@@ -153,10 +156,19 @@ class Handler:
 
     def _result(self, data: str | bytes, content_type: str | None, accept: str, context: Context) -> Any:
         if self._transform:
-            return _call(self._transform, (self._model, data, content_type, accept), context)
-        given = _call(self._function("input_fn"), (data, content_type), context)
-        prediction = _call(self._function("predict_fn"), (given, self._model), context)
-        return _call(self._function("output_fn"), (prediction, accept), context)
+            return self._call(self._transform, (self._model, data, content_type, accept), context)
+        given = self._call(self._function("input_fn"), (data, content_type), context)
+        prediction = self._call(self._function("predict_fn"), (given, self._model), context)
+        return self._call(self._function("output_fn"), (prediction, accept), context)
+
+    def _call(self, function: Function, arguments: tuple[Any, ...], context: Context) -> Any:
+        """With the context as well when the function takes one argument more; awaited when it is `async`."""
+        taken = len(inspect.signature(function).parameters)
+        if taken not in (len(arguments), len(arguments) + 1):
+            name = getattr(function, "__name__", repr(function))
+            raise TypeError(f"{name} takes {taken} arguments but {len(arguments)} were given.")
+        result = function(*arguments, context) if taken > len(arguments) else function(*arguments)
+        return self.loop.run(_awaited(result)) if isinstance(result, Coroutine) else result
 
     def _own(self, name: str) -> Function | None:
         return getattr(self._script, name, None)
@@ -174,15 +186,11 @@ def written(result: Any) -> bytes:
     return json.dumps(result, indent=2).encode()
 
 
-def _call(function: Function, arguments: tuple[Any, ...], context: Context) -> Any:
-    """With the context as well when the function takes one argument more."""
-    taken = len(inspect.signature(function).parameters)
-    if taken == len(arguments):
-        return function(*arguments)
-    if taken == len(arguments) + 1:
-        return function(*arguments, context)
-    name = getattr(function, "__name__", repr(function))
-    raise TypeError(f"{name} takes {taken} arguments but {len(arguments)} were given.")
+async def _awaited(result: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await result
+    except asyncio.CancelledError as error:             # no `Exception`: it would end the process
+        raise RuntimeError("what the script awaited was cancelled") from error
 
 
 def _check_head(context: Context, content_type: str) -> None:
