@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.pipeline.tuning_home import METRIC, SCRIPT, opened
 from tintype.cli.main import app
-from tintype.errors import TintypeError
+from tintype.errors import Conflict, TintypeError
 from tintype.pipeline.coordination import find_tuning
+from tintype.pipeline.tuning_plan import PLAN_KIND
 from tintype.tuning.analytics import OWN_COLUMNS
 from tintype.tuning.state import TuningStatus
 from tintype.workspace import Workspace
@@ -142,3 +142,12 @@ def test_what_is_wrong_is_said_at_once(workspace: Workspace, name: str, words: l
     assert message in str(done.exception)
     assert done.exception.exit_code == 2
     assert find_tuning(workspace.records, name) is None
+
+
+def test_a_taken_name_is_said_before_anything_is_looked_for(workspace: Workspace, name: str) -> None:
+    workspace.records.create(PLAN_KIND, name, {})           # its coordinator has not said a word yet
+    done = invoked(tune(workspace, name, "--channel", "train=/nowhere/at/all"))
+    assert isinstance(done.exception, Conflict)
+    assert f"a tuning job named {name!r} is there already" in str(done.exception)
+    done = invoked(tune(workspace, "no name", "--channel", "train=/nowhere/at/all"))
+    assert "tuning job" in str(done.exception)

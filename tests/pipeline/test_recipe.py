@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tintype.errors import NotFound
-from tintype.pipeline.recipe import choose_recipe, recipe_asked
+from tintype.pipeline.recipe import Finder, choose_recipe, recipe_asked
 
 
 def nowhere(network: str) -> bool:
@@ -35,3 +35,38 @@ def test_hyperparameters_count_like_the_options() -> None:
 def test_freezing_by_a_hyperparameter(freeze: str, title: str) -> None:
     assert title in recipe_asked({"freeze": freeze}, "auto", None, everywhere).title
     assert title in recipe_asked({"freeze": freeze}, "auto", freeze == "none", everywhere).title
+
+
+def nobody(network: str) -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "finder", "why"),
+    [
+        ("auto", "none", everywhere, "(as asked for)"),
+        ("resnet18", "none", everywhere, "(as asked for)"),
+        ("small_cnn", None, nobody, "(nobody publishes any of it)"),
+        ("auto", None, nowhere, "(no weights of resnet18 were found"),
+    ],
+)
+@pytest.mark.parametrize("freeze", [None, True, False])
+def test_random_weights_say_who_has_decided_so(
+    model: str, weights: str | None, finder: Finder, why: str, freeze: bool | None
+) -> None:
+    recipe = choose_recipe(model, weights, freeze, finder)
+    assert why in recipe.title
+    assert "from random weights" in recipe.title
+    assert recipe.fixed["weights"] == "none"
+    assert ("what is frozen of" in recipe.warning) == (freeze is True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_warned"),
+    [({}, False), ({"freeze": "backbone"}, True), ({"freeze": "2"}, True), ({"freeze": "None"}, False)],
+)
+def test_a_frozen_part_that_nobody_has_trained(asked: dict[str, str], is_warned: bool) -> None:
+    assert bool(recipe_asked({"model": "small_cnn", **asked}, "auto", None, nobody).warning) == is_warned
+    assert not recipe_asked({"model": "resnet50", **asked}, "auto", None, everywhere).warning
+    given = recipe_asked({"model": "small_cnn", "weights": "mine.safetensors", **asked}, "auto", None, nobody)
+    assert not given.warning

@@ -14,7 +14,7 @@ from tintype.storage import file_sha256
 from tintype.training import session as sessions
 from tintype.training.depthwise import DepthwiseConv2d
 from tintype.training.distributed import World
-from tintype.training.events import Event, Note
+from tintype.training.events import Event, Note, Warning
 from tintype.training.session import Host, open_session
 
 
@@ -23,8 +23,15 @@ def test_it_says_where_it_computes_and_where_weights_come_from(make_plan: PlanMa
     open_session(make_plan(), events.append, Host())
     notes = [event.text for event in events if isinstance(event, Note)]
     assert any(text.startswith("computing on 1 CPU threads, fp32") for text in notes)
-    assert any("small_cnn starts from none" in text for text in notes)
+    assert "small_cnn starts from random weights (nobody publishes any of it)" in notes
     assert any("set aside" in text for text in notes)           # what the reader of the folder decided
+
+
+@pytest.mark.parametrize(("freeze", "warnings"), [("none", 0), ("backbone", 1), ("2", 1)])
+def test_it_warns_of_a_frozen_part_that_is_random(make_plan: PlanMaker, freeze: str, warnings: int) -> None:
+    events: list[Event] = []
+    open_session(make_plan({"freeze": freeze}), events.append, Host())
+    assert sum(isinstance(event, Warning) and "is random and stays so" in event.text for event in events) == warnings
 
 
 def test_other_processes_are_silent(make_plan: PlanMaker) -> None:

@@ -14,6 +14,7 @@ from tintype.cli.display import Display
 from tintype.cli.invocation import Invocation
 from tintype.errors import InvalidRequest
 from tintype.jobs.job import Job, JobSpec, MetricDefinition, Source
+from tintype.models.names import OWN
 from tintype.pipeline.recipe import Recipe
 from tintype.pipeline.script_jobs import script_spec
 from tintype.pipeline.searching import MODEL, Search, by_recipe, networks_of, script_search, search_settings
@@ -34,7 +35,9 @@ def train(workspace: Workspace, asked: Asked, name: str, display: Display, *, wa
     if asked.way & Way.SCRIPT:
         spec = script_spec(asked.script.request(asked.parameters))
     else:
-        fixed = {**_recipe(asked).fixed, **asked.hyperparameters}
+        recipe = _recipe(asked)
+        recipe.tell(display)
+        fixed = {**recipe.fixed, **asked.hyperparameters}
         refuse_unknown_network(str(fixed[MODEL]))
         spec = _trainer(asked, fixed)
     display.stage(f"Training {name} on SageMaker")
@@ -51,7 +54,9 @@ def tune(
     if asked.way & Way.SCRIPT:
         settings, spec = script_search(workspace.records, search, asked.script.request(asked.parameters))
     else:
-        searched, fixed = by_recipe(search, _recipe(asked), asked.hyperparameters)
+        recipe = _recipe(asked)
+        recipe.tell(display)
+        searched, fixed = by_recipe(search, recipe, asked.hyperparameters)
         settings, spec = search_settings(workspace.records, searched, fixed, Counted.LAST), _trainer(asked, fixed)
         for network in networks_of(settings.space) or [str(fixed[MODEL])]:
             refuse_unknown_network(network)
@@ -88,8 +93,8 @@ def _connected(options: AmazonOptions) -> Remote:
 
 
 def _recipe(asked: Asked) -> Recipe:
-    """The recipe, with the seed, which has no way of its own to a job there. There the weights can be had."""
-    recipe = asked.recipe(lambda _: True)
+    """The recipe, with the seed, which has no way of its own to a job there. There published weights can be had."""
+    recipe = asked.recipe(lambda network: network != OWN)
     return replace(recipe, fixed={SEED: asked.seed, **recipe.fixed})
 
 

@@ -101,7 +101,10 @@ class Display:
         self._console.print(f"  [dim]{escape(text)}[/]", highlight=False)
 
     def warning(self, text: str) -> None:
-        """A line that stands out."""
+        """A line that stands out; what a job says again is said once."""
+        if text in self._told:
+            return
+        self._told.add(text)
         self._console.print(f"  [yellow]![/] {escape(text)}", highlight=False)
 
     def line(self, text: str) -> None:

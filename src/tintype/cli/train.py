@@ -24,6 +24,7 @@ from tintype.pipeline.debugging import debugged
 from tintype.pipeline.following import wait_for
 from tintype.pipeline.job_summary import described, verdict
 from tintype.pipeline.profiling import profiled
+from tintype.pipeline.recipe import Recipe
 from tintype.pipeline.script_jobs import script_spec
 from tintype.pipeline.training_jobs import TrainingRequest, base_plan, spec_of, weights_finder
 from tintype.training.hyperparameters import Value
@@ -62,23 +63,25 @@ def train_here(workspace: Workspace, asked: Asked, name: str, display: Display, 
     watched, measured = asked.watch.debugging(), asked.watch.profiling()
     with workspace.engine() as engine:
         if asked.way & Way.SCRIPT:
-            spec = script_spec(asked.script.request(asked.parameters))
-            title = f"{asked.script.entry_point} as a training job"
+            recipe, spec = None, script_spec(asked.script.request(asked.parameters))
         else:
             engine.warm_up()
-            spec, title = _built_in(workspace, asked, name)
+            recipe = asked.recipe(weights_finder(workspace.settings, os.environ))
+            spec = _built_in(workspace, asked, name, recipe)
         directory = workspace.job_directory(name)
         spec = debugged(spec, watched, name, directory, workspace.home)
         spec = profiled(spec, measured, name, directory)
         display.stage(f"Training {name}")
-        display.note(title)
+        if recipe is not None:
+            recipe.tell(display)
+        else:
+            display.note(f"{asked.script.entry_point} as a training job")
         job = engine.submit(spec, name)
         return wait_for(workspace, engine, name, display) if wait else job
 
 
-def _built_in(workspace: Workspace, asked: Asked, name: str) -> tuple[JobSpec, str]:
-    """The built-in trainer with the recipe for what was asked, and the recipe's title."""
-    recipe = asked.recipe(weights_finder(workspace.settings, os.environ))
+def _built_in(workspace: Workspace, asked: Asked, name: str, recipe: Recipe) -> JobSpec:
+    """The built-in trainer with the recipe for what was asked."""
     hyperparameters: dict[str, Value] = {**recipe.fixed, **asked.hyperparameters}
     plan = base_plan(
         workspace, TrainingRequest(name, asked.data, hyperparameters, strict=asked.trainer.strict, seed=asked.seed)
@@ -87,7 +90,7 @@ def _built_in(workspace: Workspace, asked: Asked, name: str) -> tuple[JobSpec, s
     from tintype.pipeline import decoding_ahead
 
     decoding_ahead.begin_for(plan)
-    return spec_of(plan, hyperparameters), recipe.title
+    return spec_of(plan, hyperparameters)
 
 
 def say_job(call: Invocation, name: str, job: Job | None, document: dict[str, Any]) -> None:

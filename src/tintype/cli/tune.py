@@ -17,10 +17,10 @@ from tintype.cli.script_options import ScriptOptions
 from tintype.cli.search_options import SearchOptions
 from tintype.cli.training_options import DataOption, ParameterOption, SeedOption, TrainerOptions, WaitOption
 from tintype.cli.watch_options import WatchOptions
-from tintype.jobs.names import TUNING_LENGTH, stamped
+from tintype.jobs.names import TUNING_LENGTH, checked, stamped
 from tintype.pipeline import coordination
 from tintype.pipeline.coordination import Coordinator, completed
-from tintype.pipeline.searching import Search, built_in_plan, by_recipe, script_plan, with_trials
+from tintype.pipeline.searching import Search, built_in_plan, by_recipe, networks_of, script_plan, with_trials
 from tintype.pipeline.training_jobs import weights_finder
 from tintype.pipeline.tuning_plan import TuningPlan
 from tintype.pipeline.tuning_summary import described
@@ -47,7 +47,8 @@ def tune(
 ) -> None:
     """Search for the best hyperparameters; every trial is a training job."""
     asked = Asked.of(data, parameter, seed, trainer, script, watch, on_amazon)
-    wanted = search.search(name or stamped(asked.stem, time.time(), TUNING_LENGTH), seed)
+    job_name = checked("tuning job", name or stamped(asked.stem, time.time(), TUNING_LENGTH), TUNING_LENGTH)
+    wanted = search.search(job_name, seed)
     if asked.way & Way.SCRIPT:
         wanted = with_trials(wanted, DEFAULT_TRIALS)
     with call.workspace() as workspace, Display(call.console) as display:
@@ -62,20 +63,24 @@ def tune(
 def tune_here(workspace: Workspace, asked: Asked, search: Search, display: Display, *, wait: bool) -> TuningState:
     """The search at its end; without `wait`, as soon as it has begun."""
     watched, measured = asked.watch.debugging(), asked.watch.profiling_of_trials()
+    coordination.refuse_taken(workspace.records, search.name)          # before anything is looked at
     with workspace.engine() as engine:
         if asked.script.warm:
             engine.warm_up()
         if asked.way & Way.SCRIPT:
-            plan = script_plan(workspace.records, search, asked.script.request(asked.parameters))
-            title = f"{asked.script.entry_point} as training jobs"
+            recipe, plan = None, script_plan(workspace.records, search, asked.script.request(asked.parameters))
         else:
             recipe = asked.recipe(weights_finder(workspace.settings, os.environ))
             searched, fixed = by_recipe(search, recipe, asked.hyperparameters)
             plan = built_in_plan(workspace, searched, asked.data, fixed, strict=asked.trainer.strict)
-            title = recipe.title
         plan = with_watched_trials(plan, watched, measured, workspace.home)
         display.stage(f"Tuning {plan.name}: {_extent(plan)}")
-        display.note(title)
+        if recipe is None:
+            display.note(f"{asked.script.entry_point} as training jobs")
+        elif networks := networks_of(plan.settings.space):
+            display.note(f"{', '.join(networks)} are compared")         # the recipe is of one network
+        else:
+            recipe.tell(display)
         return await_end(workspace, coordination.begin(workspace, plan), display, wait)
 
 

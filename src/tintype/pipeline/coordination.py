@@ -123,10 +123,20 @@ class Coordinator:
         raise JobFailed(f"the coordinator of tuning job {self.name} {how}; {hint}", tail[:-1])
 
 
+def is_taken(records: Records, name: str) -> bool:
+    """Whether there is a tuning job of the name, even if its coordinator has not said a word yet."""
+    return any(records.find(kind, name) is not None for kind in (PLAN_KIND, TUNING_KIND))
+
+
+def refuse_taken(records: Records, name: str) -> None:
+    """`Conflict` when there is a tuning job of the name."""
+    if is_taken(records, name):
+        raise Conflict(f"a tuning job named {name!r} is there already; choose another name")
+
+
 def begin(workspace: Workspace, plan: TuningPlan) -> Coordinator:
     """Keep the plan and start its coordinator. `Conflict` when the name is taken; nothing is left when it raises."""
-    if workspace.records.find(TUNING_KIND, plan.name) is not None:
-        raise Conflict(f"a tuning job named {plan.name!r} is there already; choose another name")
+    refuse_taken(workspace.records, plan.name)
     save_plan(workspace.records, plan)
     try:
         return Coordinator(workspace, plan.name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tintype.errors import Conflict
+from tintype.pipeline.coordination import is_taken
 from tintype.serving.batch.remote_files import files_of
 from tintype.serving.endpoints.store import KIND as ENDPOINT_KIND
-from tintype.tuning.store import TUNING_KIND
 from tintype.workspace import RUN_KIND, Workspace
 
 
@@ -18,7 +18,7 @@ def foresee(workspace: Workspace, name: str, *, predict: Sequence[str], deploy: 
     records = workspace.records
     taken = {
         f"a run named {name!r}": records.find(RUN_KIND, name) is not None,
-        f"a tuning job named {name!r}": records.find(TUNING_KIND, name) is not None,
+        f"a tuning job named {name!r}": is_taken(records, name),
         f"a training job named '{name}-train'": workspace.jobs.exists(f"{name}-train"),
     }
     for what, is_there in taken.items():

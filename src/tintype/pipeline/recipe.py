@@ -13,13 +13,16 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from tintype.errors import NotFound
+from tintype.pipeline.watching import Watcher
 from tintype.training.hyperparameters import Value
+from tintype.training.narration import frozen_at_random
 
 AUTO = "auto"
 PRETRAINED_NETWORK = "resnet18"
 SCRATCH_NETWORK = "small_cnn"
 RANDOM = "none"
 FROZEN = ("backbone", "true")       # of the hyperparameter `freeze`: a number of stages trains some of the backbone
+TRAINED = ("none", "false")         # ... all of it
 
 Finder = Callable[[str], bool]      # a network -> whether pretrained weights of it exist; NotFound: not here
 
@@ -33,6 +36,14 @@ class Recipe:
     fixed: dict[str, Value]
     ranges: tuple[str, ...]         # as `--range` takes them
     trials: int                     # a sensible number of trials
+    pretrained: bool                # False: the network starts from random weights
+    warning: str = ""               # what is to be said before the work begins; "": nothing
+
+    def tell(self, watcher: Watcher) -> None:
+        """Say what it is, and what to think of before it is followed."""
+        watcher.note(self.title)
+        if self.warning:
+            watcher.warning(self.warning)
 
 
 def choose_recipe(model: str, weights: str | None, freeze: bool | None, finder: Finder) -> Recipe:
@@ -41,36 +52,48 @@ def choose_recipe(model: str, weights: str | None, freeze: bool | None, finder: 
     `finder` is asked only when the answer matters. `NotFound` lists every path it tried, for a network that was named.
     """
     if weights == RANDOM:
-        return recipe_for(SCRATCH_NETWORK if model == AUTO else model, pretrained=False, freeze=freeze)
+        scratch = recipe_for(SCRATCH_NETWORK if model == AUTO else model, pretrained=False, freeze=freeze)
+        return _because(scratch, "as asked for")
     if weights is not None:
         return recipe_for(PRETRAINED_NETWORK if model == AUTO else model, pretrained=True, freeze=freeze)
     if model != AUTO:
-        return recipe_for(model, pretrained=finder(model), freeze=freeze)
+        chosen = recipe_for(model, pretrained=finder(model), freeze=freeze)
+        return chosen if chosen.pretrained else _because(chosen, "nobody publishes any of it")
     try:
         return recipe_for(PRETRAINED_NETWORK, pretrained=finder(PRETRAINED_NETWORK), freeze=freeze)
     except NotFound:
         scratch = recipe_for(SCRATCH_NETWORK, pretrained=False, freeze=freeze)
         why = f"no weights of {PRETRAINED_NETWORK} were found; --model {PRETRAINED_NETWORK} lists where they may lie"
-        return replace(scratch, title=f"{scratch.title} ({why})")
+        return _because(scratch, why)
 
 
 def recipe_asked(asked: Mapping[str, Value], model: str, freeze: bool | None, finder: Finder) -> Recipe:
     """The recipe for hyperparameters by their first names, which win over the options `model` and `freeze`."""
-    weights = str(asked.get("weights", AUTO))
-    if "freeze" in asked:
-        freeze = str(asked["freeze"]).strip().lower() in FROZEN
-    return choose_recipe(str(asked.get("model", model)), None if weights == AUTO else weights, freeze, finder)
+    weights, word = str(asked.get("weights", AUTO)), str(asked.get("freeze", "")).strip().lower()
+    model = str(asked.get("model", model))
+    if word:
+        freeze = word in FROZEN
+    recipe = choose_recipe(model, None if weights == AUTO else weights, freeze, finder)
+    if word and word not in TRAINED and not recipe.pretrained:
+        return replace(recipe, warning=frozen_at_random(str(recipe.fixed["model"])))
+    return recipe
 
 
 def recipe_for(model: str, *, pretrained: bool, freeze: bool | None) -> Recipe:
     """The recipe for a network. `freeze` None means: freeze the backbone when it has pretrained weights."""
     frozen = pretrained if freeze is None else freeze
     if frozen:
+        backbone = "frozen" if pretrained else "frozen as it is, from random weights"
         return Recipe(
-            title=f"{model}, frozen; a new head on its features",
-            fixed={"model": model, "freeze": "backbone", "augmentation": "flip"},
+            title=f"{model}, {backbone}; a new head on its features",
+            fixed={
+                "model": model, **({} if pretrained else {"weights": RANDOM}), "freeze": "backbone",
+                "augmentation": "flip",
+            },
             ranges=("lr=0.0003:0.03:log", "batch-size=16,32,64", "epochs=4..12"),
             trials=8,
+            pretrained=pretrained,
+            warning="" if pretrained else frozen_at_random(model),
         )
     if pretrained:
         return Recipe(
@@ -78,10 +101,17 @@ def recipe_for(model: str, *, pretrained: bool, freeze: bool | None) -> Recipe:
             fixed={"model": model, "freeze": "none", "epochs": 4},
             ranges=("lr=0.00003:0.001:log", "batch-size=16,32"),
             trials=4,
+            pretrained=True,
         )
     return Recipe(
         title=f"{model}, from random weights",
-        fixed={"model": model, "weights": "none", "freeze": "none", "epochs": 12},
+        fixed={"model": model, "weights": RANDOM, "freeze": "none", "epochs": 12},
         ranges=("lr=0.001:0.02:log", "batch-size=32,64"),
         trials=4,
+        pretrained=False,
     )
+
+
+def _because(recipe: Recipe, why: str) -> Recipe:
+    """With the reason for random weights in its title."""
+    return replace(recipe, title=f"{recipe.title} ({why})")

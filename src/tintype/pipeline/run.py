@@ -200,7 +200,7 @@ def _execute(workspace: Workspace, request: RunRequest, name: str, watcher: Watc
             dataset, checked_data = _look(workspace, request, watcher)
         finder = weights_finder(workspace.settings, os.environ)
         recipe = choose_recipe(request.model, request.weights, request.freeze, finder)
-        watcher.note(recipe.title)
+        recipe.tell(watcher)
         tuning = None
         if request.trials != 0:
             with stopwatch("tune"):

@@ -35,6 +35,15 @@ def lines_of(event: Event) -> list[str]:
             return []
 
 
+def frozen_at_random(network: str) -> str:
+    """The warning about a network that has something frozen and nothing learnt."""
+    return (
+        f"what is frozen of {network} is random and stays so, as no pretrained weights are put in: only the rest "
+        "learns, from features that nobody has trained. Train all of it (--no-freeze, or freeze=none), or give it "
+        "weights (--weights FILE)"
+    )
+
+
 def metric_definitions() -> dict[str, str]:
     """Metric name -> the regex that finds its `step` (the epoch) and its `value` in a line of the log."""
     return {name: rf"^epoch (?P<step>\d+)/\d+ .*\b{name}=(?P<value>\S+)" for name in METRICS}

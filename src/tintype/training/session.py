@@ -5,7 +5,7 @@ Both ways of training start from a `Session`: the loop in `trainer`, and the hea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import final
 
@@ -20,9 +20,10 @@ from tintype.storage import file_sha256
 from tintype.training import depthwise
 from tintype.training.device import Place, choose_place, settle
 from tintype.training.distributed import ALONE, World
-from tintype.training.events import Event, Note
+from tintype.training.events import Event, Note, Warning
 from tintype.training.image_size import SMALL_CNN
 from tintype.training.material import Colours, Material, open_material
+from tintype.training.narration import frozen_at_random
 from tintype.training.optimisers import learning_rate
 from tintype.training.phases import Emit, Phases
 from tintype.training.plan import TrainingPlan
@@ -90,9 +91,18 @@ def open_session(plan: TrainingPlan, emit: Emit, host: Host) -> Session:
     chosen = weights.resolve(
         plan.network.name, plan.network.weights, settings=plan.settings, digest=lambda path: _digest(facts, path)
     )
+    if chosen.path is None:
+        chosen = replace(chosen, source=_random(plan.network.name))
     speak(Note(f"{plan.network.name} starts from {chosen.source}"))
+    if chosen.path is None and plan.network.freeze != "none":
+        speak(Warning(frozen_at_random(plan.network.name)))
     material = open_material(plan, _colours(plan, chosen, facts), plan.network.name != SMALL_CNN, phases, speak)
     return Session(plan, host, speak, phases, place, material, chosen)
+
+
+def _random(network: str) -> str:
+    """Why the weights are random. The plan does not know whether a person or a recipe has said "none"."""
+    return f"random weights ({'nobody publishes any of it' if network == SMALL_CNN else 'weights=none'})"
 
 
 def _digest(facts: Remembered, path: Path) -> str:
