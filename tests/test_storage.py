@@ -72,18 +72,19 @@ def test_a_killed_writer_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "message"),
+    ("number", "code", "message"),
     [
-        (errno.ENOSPC, "the disk is full while writing .*free some space"),
-        (errno.EDQUOT, "the disk is full"),
-        (errno.EROFS, "cannot be written .Read-only.*choose another --home"),
-        (errno.EACCES, "choose another --home"),
-        (errno.EIO, "choose another --home"),
+        (errno.ENOSPC, 1, "the disk is full while writing .*free some space"),
+        (errno.EDQUOT, 1, "the disk is full"),
+        (errno.EROFS, 2, "cannot be written .Read-only.*choose another --home"),
+        (errno.EACCES, 2, "choose another --home"),
+        (errno.EIO, 2, "choose another --home"),
     ],
 )
-def test_what_the_disk_refuses_says_what_to_do(tmp_path: Path, number: int, message: str) -> None:
-    with pytest.raises(StorageFailed, match=message), atomic_file(tmp_path / "file"):
+def test_what_the_disk_refuses_says_what_to_do(tmp_path: Path, number: int, code: int, message: str) -> None:
+    with pytest.raises(StorageFailed, match=message) as refusal, atomic_file(tmp_path / "file"):
         raise OSError(number, os.strerror(number))
+    assert refusal.value.exit_code == code
     assert os.listdir(tmp_path) == []
 
 

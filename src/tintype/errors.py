@@ -14,7 +14,8 @@
                   ├─ Busy               429  the queue is full; come again later
                   ├─ TimedOut           504  not answered before its deadline
                   ├─ JobFailed          500  a job ended badly; carries its last log lines   exit 1
-                  └─ StorageFailed      500  the disk is full, or not ours to write
+                  └─ StorageFailed      500  the disk is full, or refuses
+                      └─ UnusableHome   500  not ours to write; another --home will do    exit 2
 
 Every message says what happened, to what, and what to do. The two numbers are read by the
 HTTP edge and by the command line, and by nobody else.
@@ -121,7 +122,13 @@ class JobFailed(TintypeError):
 
 
 class StorageFailed(TintypeError):
-    """The disk refused: full, read-only, or not ours."""
+    """The disk refused: it is full, or what is on it is damaged."""
+
+
+class UnusableHome(StorageFailed):
+    """The folder of --home, or something below it, is read-only, not ours, or no folder. Its owner can mend it."""
+
+    exit_code = 2
 
 
 def not_found(kind: str, name: str, known: Iterable[str]) -> NotFound:

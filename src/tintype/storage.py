@@ -21,7 +21,7 @@ from typing import IO, Any
 
 import fsspec
 
-from tintype.errors import InvalidRequest, NotFound, StorageFailed, TintypeError
+from tintype.errors import InvalidRequest, NotFound, StorageFailed, TintypeError, UnusableHome
 
 CHUNK_BYTES = 1 << 20
 CLONE_BYTES = 1 << 30
@@ -37,30 +37,33 @@ Errors = Callable[..., AbstractContextManager[None]]        # `storage_errors` o
 
 @contextlib.contextmanager
 def storage_errors(path: str | os.PathLike[str], *, making: bool = False) -> Iterator[None]:
-    """Turn an `OSError` from writing `path` into a `StorageFailed` that says what to do.
+    """Turn an `OSError` from writing `path` into a `StorageFailed` that says what to do; an `UnusableHome`, unless the
+    disk is full.
 
     With `making` the block makes `path` and reads nothing: what is missing then is a place for it.
     """
-    with _refusals(path, StorageFailed, "choose another --home", making):
+    with _refusals(path, StorageFailed, UnusableHome, "choose another --home", making):
         yield
 
 
 @contextlib.contextmanager
 def named_errors(path: str | os.PathLike[str], *, making: bool = False) -> Iterator[None]:
     """As `storage_errors`, of a path that a person gave, who can give another: `InvalidRequest`."""
-    with _refusals(path, InvalidRequest, "choose another file", making):
+    with _refusals(path, InvalidRequest, InvalidRequest, "choose another file", making):
         yield
 
 
 @contextlib.contextmanager
-def _refusals(path: str | os.PathLike[str], kind: type[TintypeError], advice: str, making: bool) -> Iterator[None]:
+def _refusals(
+    path: str | os.PathLike[str], full: type[TintypeError], refused: type[TintypeError], advice: str, making: bool
+) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in FULL_DISK:
-            raise kind(f"the disk is full while writing {path}; free some space and run this again") from error
+            raise full(f"the disk is full while writing {path}; free some space and run this again") from error
         if error.errno in UNWRITABLE or (making and error.errno == errno.ENOENT):
-            raise kind(f"{path} cannot be written ({error.strerror}); {advice}") from error
+            raise refused(f"{path} cannot be written ({error.strerror}); {advice}") from error
         raise
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import typer.main
 
+from tests.cli.shell import Shell
 from tests.conftest import write_colours
 from tintype.cli.main import COMMANDS, GROUPS, Terminated, app, app_with, asked_for, outcome_of
 from tintype.errors import InvalidRequest, JobFailed
@@ -169,3 +170,13 @@ def test_names_as_the_disk_has_them_and_terminals_that_know_little(tmp_path: Pat
 def at_home(home: Path) -> dict[str, str]:
     """The environment of somebody with this TINTYPE_HOME."""
     return {**os.environ, "TINTYPE_HOME": str(home)}
+
+
+def test_a_home_that_cannot_be_is_wrong_use(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "tintype.db").write_bytes(b"no database" * 100)
+    for home in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc"), tmp_path / "damaged"):
+        said = Shell(home)("jobs", "list", code=2).stderr
+        assert "choose another --home" in said
+        assert str(home) in said

@@ -68,8 +68,12 @@ def cache(
         image_cache.clear(images)
         image_cache.clear(features)
         call.say(f"freed {freed / MIB:,.1f} MiB")
-    rows = [described("images", entry) for entry in image_cache.entries(images)]
-    rows += [described("features", entry) for entry in image_cache.entries(features)]
+    rows = [
+        described(kind, entry)
+        for kind, folder in (("images", images), ("features", features))
+        for entry in image_cache.entries(folder)
+        if entry.description.get("images") != 0         # of a split that is not there
+    ]
     table = Table(box=None, padding=(0, 2))
     for column in ("kind", "of", "view", "images", "MiB", "last used"):
         table.add_column(column, justify="right" if column in ("images", "MiB") else "left")

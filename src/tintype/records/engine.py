@@ -12,7 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import StaticPool
 
-from tintype.errors import InvalidRequest, StorageFailed
+from tintype.errors import InvalidRequest, UnusableHome
 
 BUSY_TIMEOUT_MS = 30_000
 WAL_RETRY_SECONDS = 0.01
@@ -27,7 +27,7 @@ INSTALL = {"psycopg": "pip install 'tintype[postgres]'"}
 def connect(url: str) -> sql.Engine:
     """An engine for an SQLAlchemy URL; `sqlite://` is a private store in memory. Nothing is connected yet.
 
-    Raises `InvalidRequest` for a URL that names no database we can speak to, `StorageFailed` when the folder of an
+    Raises `InvalidRequest` for a URL that names no database we can speak to, `UnusableHome` when the folder of an
     SQLite file cannot be made.
     """
     address = _address(url)
@@ -78,7 +78,7 @@ def _make_folder(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageFailed(f"cannot make {directory}: {error.strerror}; choose another --home") from error
+        raise UnusableHome(f"cannot make {directory}: {error.strerror}; choose another --home") from error
 
 
 def _sqlite_pragmas(connection: Any, _: Any) -> None:

@@ -10,17 +10,20 @@ from __future__ import annotations
 import sqlalchemy as sql
 from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
-from tintype.errors import StorageFailed
+from tintype.errors import StorageFailed, UnusableHome
 from tintype.records.engine import shown
 from tintype.records.tables import metadata, schema_version
 from tintype.records.upgrades import UPGRADES
 
 SCHEMA_VERSION = 2
+PASSING = {"SQLITE_FULL", "SQLITE_BUSY"}        # what another --home would not be the answer to
 ADVISORY_LOCK = 0x74696E74          # "tint"; whoever makes or upgrades a store in PostgreSQL holds it
 
 
 def prepare(engine: sql.Engine) -> None:
-    """Bring the store to `SCHEMA_VERSION`. `StorageFailed` when it cannot be reached, or is newer."""
+    """Bring the store to `SCHEMA_VERSION`. `UnusableHome` when it cannot be opened, or is newer; `StorageFailed` when
+    the disk is full.
+    """
     where = shown(engine)
     try:
         found = _version(engine)
@@ -28,10 +31,11 @@ def prepare(engine: sql.Engine) -> None:
             found = _make_or_upgrade(engine)
     except DatabaseError as error:
         reason = f"{where} cannot be used as a store: {error.orig}"
-        raise StorageFailed(f"{reason}; see to it, or choose another --home") from error
+        kind = StorageFailed if getattr(error.orig, "sqlite_errorname", "") in PASSING else UnusableHome
+        raise kind(f"{reason}; see to it, or choose another --home") from error
     if found > SCHEMA_VERSION:
         reason = f"{where} was written by a newer Tintype (schema {found}, this one knows {SCHEMA_VERSION})"
-        raise StorageFailed(f"{reason}; upgrade Tintype, or choose another --home")
+        raise UnusableHome(f"{reason}; upgrade Tintype, or choose another --home")
 
 
 def _version(engine: sql.Engine) -> int | None:
