@@ -63,6 +63,19 @@ def test_a_tuning_job_survives_the_server_and_the_loss_of_its_coordinator(tmp_pa
         assert ended["TrainingJobStatusCounters"]["Completed"] == 3
 
 
+def test_a_tuning_job_whose_coordinator_died_before_its_first_word_is_begun(tmp_path: Path) -> None:
+    limits = {"ResourceLimits": {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1}}
+    with serving(tmp_path / "home") as api:
+        api.sagemaker.create_hyper_parameter_tuning_job(**tuning(api, NAME, HyperParameterTuningJobConfig=limits))
+        holder = api.workspace.records.holder(TUNING_KIND, NAME)
+        assert holder is not None
+        os.kill(holder.owner.pid, signal.SIGKILL)           # in the midst of its imports
+        until(lambda: status_of(api) == "Stopped")
+        assert api.workspace.records.find(TUNING_KIND, NAME) is None
+        asyncio.run(_started(api))
+        assert api.tuned(NAME)["HyperParameterTuningJobStatus"] == "Completed"
+
+
 def test_an_endpoint_that_was_killed_serves_again(tmp_path: Path) -> None:
     archive = write_tiny_archive(tmp_path / "model.tar.gz")
     with open_workspace(Settings(home=tmp_path / "home")) as workspace:

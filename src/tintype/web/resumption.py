@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 from tintype.errors import TintypeError
 from tintype.pipeline import coordination, transform_jobs
+from tintype.pipeline.tuning_plan import PLAN_KIND
 from tintype.serving.endpoints.endpoint import DOWN
 from tintype.serving.endpoints.store import Endpoints
 from tintype.tuning.state import TuningStatus
@@ -36,17 +37,16 @@ async def work_resumed(context: Context) -> AsyncIterator[None]:
 
 
 def resume_tuning_jobs(workspace: Workspace) -> list[str]:
-    """Start a coordinator for each tuning job of the API that has lost its own; returns their names.
-
-    Those of the command line are left to `tintype tuning resume`.
+    """Start a coordinator for each tuning job of the API that has lost its own, also before its first word; returns
+    their names. Those of the command line are left to `tintype tuning resume`.
     """
     records, begun = workspace.records, []
-    for record in records.list(TUNING_KIND, status=TuningStatus.IN_PROGRESS.value):
-        if records.find(TUNING_REQUEST, record.name) is None:
-            continue
-        if coordination.tuning_state(records, record.name).status is TuningStatus.STOPPED:
-            coordination.resume(workspace, record.name).leave()
-            begun.append(record.name)
+    left = {record.name for record in records.list(TUNING_KIND, status=TuningStatus.IN_PROGRESS.value)}
+    asked, said = set(records.names(TUNING_REQUEST)), set(records.names(TUNING_KIND))
+    for name in sorted(asked & (left | set(records.names(PLAN_KIND)) - said)):
+        if coordination.tuning_state(records, name).status is TuningStatus.STOPPED:
+            coordination.resume(workspace, name).leave()
+            begun.append(name)
     return begun
 
 
