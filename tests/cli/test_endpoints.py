@@ -141,3 +141,47 @@ def test_it_is_said_in_which_numbers_a_network_runs(shell: Shell, archive: Path)
     told = "AllTraffic runs in fp32 (not int8: the archive was written without trying), onnxruntime"
     assert numbers_of(facts) == [told]
     assert numbers_of(None) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--variant", "b={}:-1"], r"^--variant 'b=.*:-1': Input should be greater than or equal to 0$"),
+        (["--variant", "b={}:nan"], r"^--variant 'b=.*:nan': Input should be a finite number$"),
+        (["--variant", "b"], "^--variant is NAME=MODEL or NAME=MODEL:WEIGHT, got 'b'$"),
+        (["--shadow", "s"], "^--shadow is NAME=MODEL or NAME=MODEL:PERCENT, got 's'$"),
+        (["--shadow", "s={}:101"], r"^--shadow 's=.*:101': Input should be less than or equal to 100$"),
+        (["--variant", "AllTraffic={}"], "there are two variants named 'AllTraffic'$"),
+        ([word for number in range(10) for word in ("--variant", f"v{number}={{}}")], "^--variant is given 10 times"),
+        (["--capture", "10", "--capture-to", "nope://x/y"], "^--capture-to: .*nope"),
+        (["--instances", "3", "--max-instances", "2"], "^--max-instances 2 is less than --instances 3$"),
+    ],
+)
+def test_a_deployment_that_cannot_be_names_the_option(
+    shell: Shell, archive: Path, words: list[str], message: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        shell.json("deploy", archive, "--endpoint", "none", *(word.format(archive) for word in words))
+    assert "none" not in [one["name"] for one in shell.json("endpoints", "list")["endpoints"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--canary", "101"], "^--canary 101: Input should be less than or equal to 50$"),
+        (["--canary", "nan"], "^--canary nan: "),
+        (["--linear", "0"], "^--linear 0: Input should be greater than 0$"),
+        (["--linear", "10", "--bake-seconds", "inf"], "^--bake-seconds inf: Input should be a finite number$"),
+        (["--canary", "10", "--step-seconds", "inf"], "^--step-seconds inf: "),
+        (["--canary", "10", "--linear", "10"], "^an update is either a canary or linear"),
+    ],
+)
+def test_an_update_that_cannot_be_names_the_option(shell: Shell, words: list[str], message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        shell.json("endpoints", "update", "none", "model.tar.gz", *words)
+
+
+@pytest.mark.parametrize("weight", ["-1", "nan", "inf", "many", ""])
+def test_a_weight_that_is_none_is_said_as_it_was_typed(shell: Shell, weight: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^a weight is a number, 0 or more, got AllTraffic={weight}$"):
+        shell.json("endpoints", "weights", "none", f"AllTraffic={weight}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 import typer
@@ -94,7 +95,7 @@ def weights(
 ) -> None:
     """Change the variants' shares of the traffic."""
     pairs = [_pair(text) for text in given]
-    wanted = {variant: _number(text) for variant, text in pairs}
+    wanted = {variant: _weight(variant, text) for variant, text in pairs}
     if len(wanted) < len(pairs):
         raise InvalidRequest(f"a variant is named twice in {' '.join(given)!r}; give each one weight")
     with call.workspace() as workspace:
@@ -193,8 +194,11 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _number(text: str) -> float:
+def _weight(variant: str, text: str) -> float:
     try:
-        return float(text)
-    except ValueError as error:
-        raise InvalidRequest(f"a weight is a number, got {text!r}") from error
+        weight = float(text)
+    except ValueError:
+        weight = math.nan
+    if not 0 <= weight < math.inf:
+        raise InvalidRequest(f"a weight is a number, 0 or more, got {variant}={text}")
+    return weight

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -12,12 +12,13 @@ from pydantic import ValidationError
 from tintype.errors import InvalidRequest
 from tintype.pipeline.deployment import archive_of
 from tintype.serving.endpoints.config import (
-    ONLY_VARIANT,
+    MOST_VARIANTS,
     EndpointConfig,
     ModelSource,
     ProductionVariant,
     ShadowVariant,
     told,
+    wrong_with,
 )
 from tintype.serving.updates.rollout import DeploymentPolicy, Shift
 from tintype.serving.variants.scaling import Scaling
@@ -42,25 +43,37 @@ class Wanted:
 
 def config_of(workspace: Workspace, wanted: Wanted, policy: DeploymentPolicy | None = None) -> EndpointConfig:
     """The configuration. Raises `NotFound` listing near names, `InvalidRequest` for what cannot be."""
-    scaling = _scaling(wanted)
-    named = [(ONLY_VARIANT, wanted.model, 1.0), *(_parsed(one, 1.0) for one in wanted.variants)]
+    _check_counts(wanted)
+    common = {"workers": wanted.instances, "scaling": _scaling(wanted)}
+    first = ProductionVariant(model=_source(workspace, wanted.model), **common)
+
+    def variant(text: str) -> ProductionVariant:
+        name, model, weight = _parsed("--variant", text, "WEIGHT", 1.0)
+        with _said_of(f"--variant {text!r}"):
+            return ProductionVariant(name=name, model=_source(workspace, model), weight=weight, **common)
+
+    def shadow(text: str) -> ShadowVariant:
+        name, model, percent = _parsed("--shadow", text, "PERCENT", 100.0)
+        with _said_of(f"--shadow {text!r}"):
+            return ShadowVariant(
+                name=name, model=_source(workspace, model), percent=percent, workers=wanted.instances
+            )
+
+    variants = (first, *(variant(one) for one in wanted.variants))
+    shadows = tuple(shadow(one) for one in wanted.shadows)
     try:
         return EndpointConfig(
-            variants=tuple(
-                ProductionVariant(
-                    name=name, model=_source(workspace, model), weight=weight, workers=wanted.instances, scaling=scaling
-                )
-                for name, model, weight in named
-            ),
-            shadows=tuple(
-                ShadowVariant(name=name, model=_source(workspace, model), percent=percent, workers=wanted.instances)
-                for name, model, percent in (_parsed(one, 100.0) for one in wanted.shadows)
-            ),
-            capture=_capture(wanted),
-            policy=policy or DeploymentPolicy(),
+            variants=variants, shadows=shadows, capture=_capture(wanted), policy=policy or DeploymentPolicy()
         )
     except ValidationError as error:
         raise InvalidRequest(told(error)) from error
+
+
+def _check_counts(wanted: Wanted) -> None:
+    most = {"--variant": (wanted.variants, MOST_VARIANTS - 1), "--shadow": (wanted.shadows, MOST_VARIANTS)}
+    for option, (given, room) in most.items():
+        if len(given) > room:
+            raise InvalidRequest(f"{option} is given {len(given)} times; an endpoint has room for {room}")
 
 
 def _capture(wanted: Wanted) -> CaptureConfig | None:
@@ -70,7 +83,8 @@ def _capture(wanted: Wanted) -> CaptureConfig | None:
         return None
     folder = local_path(wanted.capture_to) if wanted.capture_to else None
     where = str(folder.resolve()) if folder else wanted.capture_to
-    return CaptureConfig(percent=wanted.capture_percent, directory=where)
+    with _said_of("--capture-to" if wanted.capture_to else "--capture"):
+        return CaptureConfig(percent=wanted.capture_percent, directory=where)
 
 
 def updated(
@@ -90,13 +104,17 @@ def policy_of(canary: float | None, linear: float | None, step_seconds: float, b
     if canary is not None and linear is not None:
         raise InvalidRequest("an update is either a canary or linear; give one of --canary and --linear")
     shift = Shift.CANARY if canary is not None else Shift.LINEAR if linear is not None else Shift.ALL_AT_ONCE
-    document: dict[str, object] = {"shift": shift, "step_seconds": step_seconds, "bake_seconds": bake_seconds}
-    if (percent := canary if canary is not None else linear) is not None:
-        document["step_percent"] = percent
-    try:
-        return DeploymentPolicy.model_validate(document)
-    except ValidationError as error:
-        raise InvalidRequest(told(error)) from error
+    policy = DeploymentPolicy(shift=shift)
+    for option, field, value in (
+        ("--canary", "step_percent", canary),
+        ("--linear", "step_percent", linear),
+        ("--step-seconds", "step_seconds", step_seconds),
+        ("--bake-seconds", "bake_seconds", bake_seconds),
+    ):
+        if value is not None:
+            with _said_of(f"{option} {value:g}"):
+                policy = DeploymentPolicy.model_validate({**policy.model_dump(), field: value})
+    return policy
 
 
 def _source(workspace: Workspace, model: str) -> ModelSource:
@@ -111,8 +129,17 @@ def _scaling(wanted: Wanted) -> Scaling | None:
     return Scaling(fewest=wanted.instances, most=wanted.most_instances)
 
 
-def _parsed(text: str, number: float) -> tuple[str, str, float]:
-    """("name", "model", 0.2) of "name=model:0.2"; the number may be left out."""
+@contextlib.contextmanager
+def _said_of(option: str) -> Iterator[None]:
+    """What is wrong in here is wrong with that option, as it was typed."""
+    try:
+        yield
+    except ValidationError as error:
+        raise InvalidRequest(f"{option}: {wrong_with(error)}") from error
+
+
+def _parsed(option: str, text: str, word: str, number: float) -> tuple[str, str, float]:
+    """("name", "model", 0.2) of "name=model:0.2"; the number, a `word` for the caller, may be left out."""
     name, equals, model = text.partition("=")
     front, colon, tail = model.rpartition(":")
     if colon:
@@ -120,5 +147,5 @@ def _parsed(text: str, number: float) -> tuple[str, str, float]:
             number = float(tail)
             model = front
     if not name or not equals or not model:
-        raise InvalidRequest(f"a variant is NAME=MODEL or NAME=MODEL:NUMBER, got {text!r}")
+        raise InvalidRequest(f"{option} is NAME=MODEL or NAME=MODEL:{word}, got {text!r}")
     return name, model, number

@@ -119,6 +119,10 @@ class EndpointConfig(BaseModel):
 
 def told(error: ValidationError) -> str:
     """The first thing that is wrong with a configuration, in one line."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, first["loc"]))
-    return f"the endpoint's configuration is wrong: {where + ': ' if where else ''}{first['msg']}"
+    where = ".".join(map(str, error.errors()[0]["loc"]))
+    return f"the endpoint's configuration is wrong: {where + ': ' if where else ''}{wrong_with(error)}"
+
+
+def wrong_with(error: ValidationError) -> str:
+    """The first thing that is wrong, without where."""
+    return error.errors()[0]["msg"].removeprefix("Value error, ")

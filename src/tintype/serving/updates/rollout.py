@@ -34,7 +34,7 @@ class Shift(StrEnum):
 class DeploymentPolicy(BaseModel):
     """How an update goes, and what makes it go back."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     shift: Shift = Shift.ALL_AT_ONCE
     step_percent: float = Field(default=10.0, gt=0, le=50, description="of the traffic: the canary's, or each step's")
