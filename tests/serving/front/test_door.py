@@ -169,3 +169,15 @@ def test_who_is_refused_and_never_sends_the_rest_is_hung_up_on(gated: RunningSer
         assert answer_on(caller)[0] == 429
         assert caller.recv(1) == b""
     gate()
+
+
+def test_who_hangs_up_is_heard_after_a_body_that_reading_was_paused_for(gated: RunningServer, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    body = json.dumps({"gate": str(gate), "padding": "x" * 900_000}).encode()
+    for _ in range(5):                          # it depends on where the pieces end
+        with connect(gated) as caller:
+            caller.sendall(head(len(body)) + body)
+            wait_for(lambda: metric(gated, "tintype_inside") == 1)
+        wait_for(lambda: metric(gated, "tintype_inside") == 0)
+    gate.touch()
+    assert gated.invoke(b"{}", "application/json").status_code == 200

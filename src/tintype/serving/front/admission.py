@@ -17,9 +17,11 @@ from typing import final
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from tintype.errors import Busy, InvalidRequest, TooLarge, Unauthorised, Unsupported
+from tintype.serving.front.caller import Caller
 from tintype.serving.front.listening import is_loopback
 
 SCHEME = "bearer "
@@ -56,24 +58,38 @@ class Queue:
             late = f"the {before} requests before this one take about {wait:.1f} s, and it has {max(seconds, 0):.1f} s"
             raise Busy(f"{late}; send it again shortly, or give it longer", RETRY_AFTER_SECONDS)
 
-    @contextmanager
-    def admit(self, seconds: float = math.inf) -> Iterator[None]:
-        """A place for as long as the block lasts; `Busy` as `check` says."""
+    def admit(self, seconds: float = math.inf) -> Place:
+        """A place for as long as a block lasts; `Busy` as `check` says."""
         self.check(seconds)
-        self.inside += 1
-        try:
-            yield
+        return Place(self)
+
+    def leave(self, is_answered: bool) -> None:
+        """Somebody inside has gone."""
+        self.inside -= 1
+        if is_answered:
             self._left.append(self._clock())
-        finally:
-            self.inside -= 1
-            if not self.inside:
-                self._left.clear()              # a pause says nothing of how long a request takes
+        if not self.inside:
+            self._left.clear()                  # a pause says nothing of how long a request takes
 
     @property
     def _pace(self) -> float:
         """Seconds from one that leaves to the next; 0 while that is not known."""
         left = self._left
         return (left[-1] - left[0]) / (len(left) - 1) if len(left) >= ENOUGH else 0.0
+
+
+@final
+class Place:
+    """One of a queue's, taken by `with`. A class, as a generator would take longer than what it is for."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+
+    def __enter__(self) -> None:
+        self._queue.inside += 1
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        self._queue.leave(is_answered=kind is None)
 
 
 @final
@@ -114,22 +130,32 @@ class Room:
         self.total_bytes = total_bytes
         self.taken_bytes = 0
 
-    @contextmanager
-    def share(self) -> Iterator[Callable[[int], None]]:
-        """A function that takes bytes, all given back at the end of the block; it raises `Busy` (429) for too many."""
-        own = 0
+    def share(self) -> Share:
+        """One body's, for as long as a block lasts."""
+        return Share(self)
 
-        def take(count: int) -> None:
-            nonlocal own
-            if self.taken_bytes + count > self.total_bytes:
-                raise Busy("the bodies of other requests take all the memory there is for them", RETRY_AFTER_SECONDS)
-            self.taken_bytes += count
-            own += count
 
-        try:
-            yield take
-        finally:
-            self.taken_bytes -= own
+@final
+class Share:
+    """What one body takes of a room. `with` it comes a function that takes bytes, all given back at the end of the
+    block; it raises `Busy` (429) for too many."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._bytes = 0
+
+    def __enter__(self) -> Callable[[int], None]:
+        return self._take
+
+    def __exit__(self, *_: object) -> None:
+        self._room.taken_bytes -= self._bytes
+
+    def _take(self, count: int) -> None:
+        room = self._room
+        if room.taken_bytes + count > room.total_bytes:
+            raise Busy("the bodies of other requests take all the memory there is for them", RETRY_AFTER_SECONDS)
+        room.taken_bytes += count
+        self._bytes += count
 
 
 def check_token(authorization: str | None, token: str | None) -> None:
@@ -170,32 +196,41 @@ def host_named(headers: Mapping[str, str]) -> str:
         return ""
 
 
-async def read_body(request: Request, limit_bytes: int, limit_seconds: float, take: Callable[[int], None]) -> bytes:
-    """The request's body, decompressed. `TooLarge` (413) as soon as it is known to be, 408 when it comes too slowly.
+async def read_body(
+    caller: Caller, receive: Receive, limit_bytes: int, limit_seconds: float, take: Callable[[int], None]
+) -> bytes:
+    """The caller's body, decompressed. `TooLarge` (413) as soon as it is known to be, 408 when it comes too slowly.
 
     `take` is told of every piece, see `Room.share`. gzip is undone piece by piece, and the limit is for what comes out:
     a bomb is refused after `limit_bytes` of it.
     """
-    encoding = request.headers.get("content-encoding", "").strip().lower() or IDENTITY
+    encoding = caller.headers.get("content-encoding", "").strip().lower() or IDENTITY
     if encoding not in (IDENTITY, *GZIP):
         raise Unsupported(f"bodies encoded as {encoding[:ECHOED]!r} are not read; send the picture as it is, or gzip")
+    declared = caller.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:20]) > limit_bytes:
+        raise _too_large(limit_bytes)
+    inflater = Inflater(limit_bytes) if encoding in GZIP else None
+    if caller.has_sent_all:                     # as good as always: the clock need not be set
+        return await _read(receive, limit_bytes, inflater, take)
     try:
         async with asyncio.timeout(limit_seconds):
-            return await _read(request, limit_bytes, Inflater(limit_bytes) if encoding in GZIP else None, take)
+            return await _read(receive, limit_bytes, inflater, take)
     except TimeoutError as error:
         late = f"the body did not arrive within {limit_seconds:g} s; send it again on a better line"
         raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, late) from error
 
 
 async def _read(
-    request: Request, limit_bytes: int, inflater: Inflater | None, take: Callable[[int], None]
+    receive: Receive, limit_bytes: int, inflater: Inflater | None, take: Callable[[int], None]
 ) -> bytes:
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:20]) > limit_bytes:
-        raise _too_large(limit_bytes)
     chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         content = inflater.feed(chunk) if inflater else chunk
         size += len(content)
         if size > limit_bytes:

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, cast, final
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from tintype.serving.front.caller import EXTENSION, Caller
 from tintype.serving.front.door import Door
 from tintype.serving.settings import ServerSettings
 
@@ -43,6 +44,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._caller: Caller | None = None  # whose request came last
         self._is_refused = False
         self._left_head = False             # in the piece of data that is being looked at
         self._is_turned_away = False        # the request whose body is coming now
@@ -61,6 +63,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_has_come()
         self._linger_no_more()
         super().connection_lost(exc)
+        self._hang_up()
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio."""
@@ -84,11 +87,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head, self._left_head = False, True
         self._head_has_come()
         assert self.parser is not None  # noqa: S101 - it is calling
+        caller = Caller(self.headers)
         if self.door is not None and (self.cycle is None or self.cycle.response_complete):      # else it is pipelined
-            answer = self.door.refusal(self.parser.get_method(), self.url, self.headers, self.client)
+            answer = self.door.refusal(self.parser.get_method(), self.url, caller, self.client)
             if answer is not None:
                 self._turn_away(answer, self.parser.should_keep_alive())
                 return
+        self._caller = caller
+        self.scope["extensions"] = {EXTENSION: caller}      # pyright: ignore[reportGeneralTypeIssues]
         super().on_headers_complete()
         answering = _Answering(self.transport, self._end)
         self.cycle.transport = cast(asyncio.Transport, answering)
@@ -120,8 +126,12 @@ class GuardedProtocol(HttpToolsProtocol):
             self._keep_alive()
         else:
             super().on_message_complete()
+            if self._caller is not None:
+                self._caller.has_sent_all = True
             if self.cycle.response_complete:
                 self._keep_alive()
+            elif not self.pipeline:
+                self.flow.resume_reading()      # nothing is to come but the end of the connection, which is to be heard
 
     def send_400_response(self, msg: str) -> None:
         """Called by uvicorn for what is no HTTP."""
@@ -209,6 +219,11 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._caller is not None:
+            self._caller.hangs_up()
 
 
 def without_upgrade(data: bytes) -> bytes:

@@ -6,19 +6,19 @@ The event loop only moves bytes: pictures are decoded, networks and scripts run 
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, final
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tintype.serving.front.admission import check_token, compressed, read_body
+from tintype.serving.front.caller import Caller
 from tintype.serving.front.invocation import Answer, Invocation
 from tintype.serving.front.openapi import description
 from tintype.serving.front.refusals import EXCEPTION_HANDLERS, answer_to
@@ -90,26 +90,32 @@ class Invocations:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request, service = Request(scope, receive, send), self._service
-        noted = Noted(request_id(request.headers), time.monotonic())
+        caller, service = Caller.of(scope), self._service
+        noted = Noted(request_id(caller.headers), time.monotonic())
         try:
-            response = await _answered(service, request, noted)
+            response = await _answered(service, caller, receive, noted)
         except Exception as error:
-            response = await answer_to(request, error)
+            response = await answer_to(Request(scope), error)
+            response.headers.update(id_headers(noted.request_id))
             noted.error = type(error).__name__
-        response.headers.update(id_headers(noted.request_id))
         noted.seconds = time.monotonic() - noted.arrived
-        service.log(noted, response, request.client, request.headers)
-        await response(scope, receive, send)
-        service.count(noted, response.status_code)      # the caller need not wait for that
+        try:
+            await response(scope, receive, send)
+        finally:                                        # the caller need not wait for what is noted of him
+            service.log(noted, response, scope["client"], caller.headers)
+            service.count(noted, response.status_code)
 
 
-async def _answered(service: Service, request: Request, noted: Noted) -> Response:
-    settings, headers = service.settings, request.headers
-    deadline = noted.arrived + service.admit(headers)
+async def _answered(service: Service, caller: Caller, receive: Receive, noted: Noted) -> Response:
+    settings, headers = service.settings, caller.headers
+    deadline = noted.arrived + service.admit(caller)
     with service.room.share() as take:
-        with service.coming.one():
-            body = await read_body(request, settings.body_limit_bytes, settings.body_seconds, take)
+        reading = read_body(caller, receive, settings.body_limit_bytes, settings.body_seconds, take)
+        if caller.has_sent_all:
+            body = await reading
+        else:
+            with service.coming.one():
+                body = await reading
         noted.body_bytes = len(body)
         noted.phases["body"] = time.monotonic() - noted.arrived
         invocation = Invocation(
@@ -121,41 +127,20 @@ async def _answered(service: Service, request: Request, noted: Noted) -> Respons
             headers.get(ATTRIBUTES, ""),
             headers.get(TARGET_VARIANT),
         )
-        answer = await _unless_gone(request, service.model.invoke(invocation))
+        answer = await caller.waits_for(service.model.invoke(invocation))
     noted.phases.update(answer.phases)
     noted.variant = answer.variant
-    return _written(answer, headers)
+    return _written(answer, noted.request_id, headers.get("accept-encoding"))
 
 
-def _written(answer: Answer, asked: Mapping[str, str]) -> Response:
-    headers = {"Content-Type": answer.content_type}
+def _written(answer: Answer, request_id: str, accept_encoding: str | None) -> Response:
+    headers = {"Content-Type": answer.content_type, **id_headers(request_id)}
     if answer.variant:
         headers[INVOKED_VARIANT] = answer.variant
     if answer.custom_attributes:
         headers[ATTRIBUTES] = answer.custom_attributes
-    packed = compressed(answer.content, asked.get("accept-encoding"))
+    packed = compressed(answer.content, accept_encoding)
     if packed is None:
         return Response(answer.content, answer.status, headers)
     headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     return Response(packed, answer.status, headers)
-
-
-async def _unless_gone(request: Request, work: Awaitable[Answer]) -> Answer:
-    """The answer, unless the caller hangs up first: then the work is given up, and its place in the queue with it."""
-    here = asyncio.current_task()
-    listening = asyncio.ensure_future(request.receive())        # the body is here: what comes now is the end
-
-    def give_up(_: object) -> None:
-        if here is not None and not listening.cancelled():
-            here.cancel()
-
-    listening.add_done_callback(give_up)
-    try:
-        return await work
-    except asyncio.CancelledError as error:
-        if listening.done() and here is not None and not here.uncancel():
-            raise ClientDisconnect from error
-        raise
-    finally:
-        listening.remove_done_callback(give_up)
-        listening.cancel()

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from tintype.errors import InvalidRequest
 from tintype.serving.front.admission import Coming, Room, check_name, check_site, check_token
+from tintype.serving.front.caller import Caller
 from tintype.serving.front.invocation import Arrival, Model
 from tintype.serving.front.refusals import CLIENT_CLOSED_REQUEST
 from tintype.serving.settings import ServerSettings
@@ -56,19 +57,22 @@ class Service:
         """For the bodies."""
         return Room(self.settings.bodies_limit_bytes)
 
-    def admit(self, headers: Mapping[str, str]) -> float:
-        """How many seconds a request has for its answer, by its head alone.
+    def admit(self, caller: Caller) -> float:
+        """How many seconds a request has for its answer, by its head alone. What the door has seen to is not seen to
+        again, but for the room.
 
         Raises `Unauthorised` (401), 403 for a page from elsewhere, `InvalidRequest` for a patience that is no number,
         and `Busy` (429) when there would be no room for it once its body is here.
         """
-        check_site(headers)
-        if self.token is None:
-            check_name(headers)
-        check_token(headers.get("authorization"), self.token)
-        seconds = patience_of(headers.get(PATIENCE), self.settings.request_seconds)
-        self.model.check_room(Arrival(seconds, headers.get(TARGET_VARIANT), self.coming.count))
-        return seconds
+        headers = caller.headers
+        if caller.seconds is None:
+            check_site(headers)
+            if self.token is None:
+                check_name(headers)
+            check_token(headers.get("authorization"), self.token)
+            caller.seconds = patience_of(headers.get(PATIENCE), self.settings.request_seconds)
+        self.model.check_room(Arrival(caller.seconds, headers.get(TARGET_VARIANT), self.coming.count))
+        return caller.seconds
 
     def count(self, noted: Noted, status: int) -> None:
         """Count a request and its answer."""

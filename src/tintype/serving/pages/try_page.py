@@ -26,6 +26,7 @@ from starlette.routing import BaseRoute, Route
 from tintype.errors import Busy, Unauthorised, Unsupported
 from tintype.serving.explanations.explainer import Explainer
 from tintype.serving.front.admission import check_token, host_named, is_foreign, read_body
+from tintype.serving.front.caller import Caller
 from tintype.serving.front.listening import is_loopback
 from tintype.serving.front.service import Service
 from tintype.serving.pages.wording import age, percent, seconds
@@ -92,7 +93,9 @@ class TryPage:
         if running.archive is None:
             raise Unsupported("where a script's model looks cannot be told; only archives of our own can")
         with service.room.share() as take:
-            body = await read_body(request, settings.body_limit_bytes, settings.body_seconds, take)
+            body = await read_body(
+                Caller.of(request.scope), request.receive, settings.body_limit_bytes, settings.body_seconds, take
+            )
             return JSONResponse(await self._explainer.explain(running.archive.directory, body), headers=HEADERS)
 
     async def file(self, request: Request) -> Response:
