@@ -24,6 +24,7 @@ from typing import final
 import psutil
 
 from benchmarks.measuring import PEERS, REPOSITORY, anonymous_bytes
+from tintype.models.pixel_blocks import PixelBlocks
 
 # name -> what pip installs; the versions that the figures in docs/benchmarks.md were measured with are written there
 PACKAGES = {"litserve": "litserve>=0.2", "ray": "ray[serve]>=2.40", "bentoml": "bentoml>=1.4"}
@@ -40,6 +41,8 @@ class Model:
     network: str
     archive: Path               # the folder of ours
     onnx: Path                  # float32
+    integers: Path              # in integers, for normalised floats, as ONNX Runtime's own quantiser makes it
+    blocks: PixelBlocks | None  # in which the archive's integers take pixels
 
 
 @dataclass(frozen=True)

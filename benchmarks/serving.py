@@ -11,7 +11,8 @@ numbers a network may run is then for us to say (`--runtime int8`). Photographs 
 - throughput: `--clients` connections that each send the next request when an answer is there. Sides take turns; each
   figure is the median over the runs. "CPU" is the processor time of a side's whole process tree per answer: on a
   machine that is not quiet, the fairer figure. The bare rate is one process with a thread per core, each of which
-  decodes a photograph, runs the network on it with one thread, and does the next.
+  decodes a photograph, runs the network on it with one thread, and does the next: the network in floats, in integers
+  from normalised floats, as ONNX Runtime's quantiser makes them, and in integers as our archive has them, from pixels.
 - latency: one client; then an open loop of requests at random moments, at 70 % of the rate measured just before. Beside
   it what the same moments would cost a server that takes one after another at that rate, and nothing for itself. And
   the same load at even moments, which is how generators of a constant rate measure.
@@ -46,13 +47,14 @@ from safetensors.torch import save_file
 from torchvision import models
 
 from benchmarks.arrivals import arrive, even_moments, moments, one_after_another, percentile
-from benchmarks.load import Bodies, absence, fire, write_bodies
+from benchmarks.load import Bodies, Load, absence, fire, write_bodies
 from benchmarks.measuring import MIB, SHARED, TINTYPE, measure, ratio, table
 from benchmarks.servers import Model, Running, Side, running, sides
 from tintype.datasets.transforms import Preprocessing
 from tintype.models import archive
-from tintype.models.archive import Description, TrainingRecord
+from tintype.models.archive import Description, PrecisionRecord, TrainingRecord
 from tintype.models.export import export_onnx
+from tintype.models.network_input import NetworkInput, network_input
 from tintype.training.quantisation import quantise
 
 PREPROCESSING = Preprocessing(224)
@@ -94,15 +96,19 @@ def make_model(network: str, folder: Path, pictures: Sequence[bytes]) -> Model:
     images = [PREPROCESSING.normalise(PREPROCESSING.decode(one)[None]) for one in pictures[:CALIBRATION]]
     batches = [np.concatenate(images[at : at + CALIBRATION_BATCH]) for at in range(0, len(images), CALIBRATION_BATCH)]
     files[archive.INTEGERS] = folder / archive.INTEGERS
-    files[archive.INTEGERS].write_bytes(quantise(exported.path.read_bytes(), batches, cores()))
+    integers = quantise(exported.path.read_bytes(), batches, cores(), PREPROCESSING)
+    files[archive.INTEGERS].write_bytes(integers.content)
+    plain = folder.with_name(f"{folder.name}.onnx")
+    plain.write_bytes(quantise(exported.path.read_bytes(), batches, cores()).content)
     description = Description(
         network=network,
         classes=tuple(f"class {number}" for number in range(CLASSES)),
         image_size=PREPROCESSING.size,
         preprocessing=PREPROCESSING.to_json(),
+        precision=PrecisionRecord(reason="its weights are random", blocks=integers.blocks),
     )
     archive.write_description(folder, archive.seal(description, files))
-    return Model(network, folder, folder / archive.ONNX)
+    return Model(network, folder, folder / archive.ONNX, plain, integers.blocks)
 
 
 def cores() -> int:
@@ -118,21 +124,48 @@ def session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def answer(network: onnxruntime.InferenceSession, picture: bytes) -> int:
-    """Decode a photograph and classify it; nothing else."""
-    image = PREPROCESSING.normalise(PREPROCESSING.decode(picture)[None])
-    return int(np.asarray(network.run(None, {"images": image})[0]).argmax())
+@dataclass(frozen=True)
+class Bare:
+    """A network without a server: the file that ONNX Runtime runs, and what it is fed."""
+
+    path: Path
+    layout: NetworkInput
+
+    def answering(self, threads: int) -> Callable[[bytes], int]:
+        """What decodes a photograph and classifies it, and nothing else."""
+        network, layout = session(self.path, threads), self.layout
+        local = threading.local()
+
+        def answer(picture: bytes) -> int:
+            if not hasattr(local, "batch"):
+                local.batch = layout.empty(1)
+            layout.put_pixels(local.batch[0], PREPROCESSING.decode(picture))
+            return int(np.asarray(network.run(None, {layout.name: local.batch})[0]).argmax())
+
+        return answer
 
 
-def bare_rate(path: Path, pictures: Sequence[bytes], seconds: float) -> Rate:
+def bare(model: Model) -> dict[str, Bare]:
+    """The network in all forms: integers as our archive has them, integers as usual, floats."""
+    normalised = network_input(PREPROCESSING.size, PREPROCESSING.levels, None)
+    return {
+        "int8 as archived": Bare(
+            model.archive / archive.INTEGERS, network_input(PREPROCESSING.size, PREPROCESSING.levels, model.blocks)
+        ),
+        "int8": Bare(model.integers, normalised),
+        "fp32": Bare(model.onnx, normalised),
+    }
+
+
+def bare_rate(network: Bare, pictures: Sequence[bytes], seconds: float) -> Rate:
     """Decoding and the network, and nothing else, on all cores of one process."""
-    network = session(path, threads=1)
+    answer = network.answering(threads=1)
     deadline = time.perf_counter() + seconds
 
     def work(first: int) -> int:
         done = 0
         while time.perf_counter() < deadline:
-            answer(network, pictures[(first + done) % len(pictures)])
+            answer(pictures[(first + done) % len(pictures)])
             done += 1
         return done
 
@@ -142,16 +175,16 @@ def bare_rate(path: Path, pictures: Sequence[bytes], seconds: float) -> Rate:
     return Rate(count / (time.perf_counter() - began), 1e3 * (time.process_time() - spent) / count)
 
 
-def bare_latency(path: Path, pictures: Sequence[bytes], seconds: float) -> list[float]:
-    """Milliseconds for one photograph after another, the network with all cores."""
-    network = session(path, threads=cores())
+def bare_latency(network: Bare, pictures: Sequence[bytes], seconds: float) -> float:
+    """Milliseconds for one photograph, the median of many after another, the network with all cores."""
+    answer = network.answering(threads=cores())
     found: list[float] = []
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline:
         began = time.perf_counter()
-        answer(network, pictures[len(found) % len(pictures)])
+        answer(pictures[len(found) % len(pictures)])
         found.append(1e3 * (time.perf_counter() - began))
-    return found
+    return statistics.median(found)
 
 
 def served_rate(server: Running, bodies: Bodies, clients: int, seconds: float) -> Rate:
@@ -180,11 +213,10 @@ class Bench:
 
     def throughput(self) -> None:
         """All sides in turn, and the bare network in both kinds of numbers."""
-        bare = {"int8": self.model.archive / archive.INTEGERS, "fp32": self.model.onnx}
         found: dict[str, list[Rate]] = {}
         for _ in range(self.options.runs):
-            for name, path in bare.items():
-                rate = bare_rate(path, self.pictures, self.options.seconds)
+            for name, network in bare(self.model).items():
+                rate = bare_rate(network, self.pictures, self.options.seconds)
                 found.setdefault(f"bare {name}", []).append(rate)
             for side in self.sides:
                 with running(side) as server:
@@ -211,26 +243,30 @@ class Bench:
         """One client, and 70 % load, of our sides; beside the bare network."""
         rows = []
         for side in self._ours():
-            path = self.model.archive / archive.INTEGERS if "int8" in side.title else self.model.onnx
+            numbers = "int8" if "int8" in side.title else "fp32"
+            networks = {name: one for name, one in bare(self.model).items() if numbers in name}
+            alone: list[Load] = []
+            found: dict[str, list[float]] = {name: [] for name in networks}
             with running(side) as server:
                 bodies = self.bodies(side)
                 most = served_rate(server, bodies, self.options.clients, self.options.seconds).per_second
-                alone, bare = [], []
                 for _ in range(self.options.runs):
-                    bare.append(statistics.median(bare_latency(path, self.pictures, self.options.seconds / 2)))
+                    for name, network in networks.items():
+                        found[name].append(bare_latency(network, self.pictures, self.options.seconds / 2))
                     alone.append(fire(server.url, bodies, connections=1, seconds=self.options.seconds / 2))
                 due = moments(LOADED * most, 3 * self.options.seconds)
                 loaded = arrive(server.url, bodies, due)
                 even = arrive(server.url, bodies, even_moments(LOADED * most, 3 * self.options.seconds))
             p50 = statistics.median(one.milliseconds["50"] for one in alone)
-            over = statistics.median(one.milliseconds["50"] - other for one, other in zip(alone, bare, strict=True))
             p99 = statistics.median(one.milliseconds["99"] for one in alone)
+            above = {name: [a.milliseconds["50"] - b for a, b in zip(alone, times, strict=True)]
+                     for name, times in found.items()}  # fmt: skip
             rows.append(
                 (
                     side.title,
-                    f"{statistics.median(bare):.1f}",
+                    ", ".join(f"{statistics.median(times):.1f} {name}" for name, times in found.items()),
                     f"{p50:.1f}",
-                    f"{over:+.2f}",
+                    ", ".join(f"{statistics.median(one):+.2f}" for one in above.values()),
                     f"{p99:.1f}",
                     f"{loaded.percentile(50):.1f}",
                     f"{loaded.percentile(99):.1f}",

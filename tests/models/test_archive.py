@@ -29,6 +29,7 @@ from tintype.models.archive import (
     open_unpacked,
     write,
 )
+from tintype.models.pixel_blocks import PixelBlocks
 
 
 def description(**changes: Any) -> Description:
@@ -128,6 +129,37 @@ def test_an_archive_of_format_1_is_read_and_written_as_it_was(tmp_path: Path, fi
     assert json.loads(found.description.to_json()) == document
     with pytest.raises(InvalidRequest, match="belongs to format 2"):
         write(tmp_path / "again.tar.gz", found.description, {**files, archive.INTEGERS: files[archive.ONNX]})
+
+
+def test_how_integers_take_pixels_is_kept_since_format_3(tmp_path: Path, files: dict[str, Path]) -> None:
+    files[archive.INTEGERS] = files[archive.ONNX]
+    size = description().image_size
+    blocks = PixelBlocks(block=1, top=1, left=1, rows=size + 2, columns=size + 2)
+    write(tmp_path / "new.tar.gz", description(precision=PrecisionRecord(images=9, blocks=blocks)), files)
+    assert open_archive(tmp_path / "new.tar.gz", tmp_path / "new").blocks == blocks
+    document = json.loads((tmp_path / "new" / archive.DESCRIPTION).read_text())
+    for wrong, reason in (
+        ({"rows": size}, "does not fit into its blocks"),
+        ({"columns": 10 * size}, "does not fit into its blocks"),
+        ({"block": 0}, "greater than or equal to 1"),
+    ):
+        changed = {**document["precision"], "blocks": {**blocks.model_dump(), **wrong}}
+        with pytest.raises(BadArchive, match=reason):
+            Description.from_json(json.dumps({**document, "precision": changed}).encode())
+    with pytest.raises(BadArchive, match="belong to format 3"):
+        Description.from_json(json.dumps({**document, "format": 2}).encode())
+
+
+def test_an_archive_of_format_2_is_read_and_written_as_it_was(tmp_path: Path, files: dict[str, Path]) -> None:
+    files[archive.INTEGERS] = files[archive.ONNX]
+    members = contents(files, format=2, precision=PrecisionRecord(images=9).model_dump(exclude={"blocks"}))
+    document = json.loads(members[archive.DESCRIPTION])
+    found = opened(tmp_path, members)
+    assert (found.description.format, found.blocks) == (2, None)
+    assert json.loads(found.description.to_json()) == document
+    document["precision"]["blocks"] = None
+    with pytest.raises(BadArchive, match="belong to format 3"):
+        Description.from_json(json.dumps(document).encode())
 
 
 def test_an_archive_of_format_1_cannot_hold_what_came_later(tmp_path: Path, files: dict[str, Path]) -> None:
@@ -237,7 +269,7 @@ def test_a_failed_write_leaves_the_old_archive(tmp_path: Path, files: dict[str, 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 3}, "format 3, this Tintype reads formats 1 and 2; upgrade"),
+        ({"format": 4}, "format 4, this Tintype reads formats 1, 2 and 3; upgrade"),
         ({"format": 1}, "belong to format 2"),
         ({"precision": {"images": -1}}, r"precision\.images"),
         ({"precision": {"int8_accuracy": 1.5}}, r"precision\.int8_accuracy"),

@@ -56,7 +56,7 @@ def samples(seed: int, count: int = 16) -> np.ndarray:
 
 
 def test_the_integer_network_answers_nearly_as_the_float_one(module: nn.Module, content: bytes) -> None:
-    integers = open_session(quantise(content, [samples(0), samples(1)], threads=1), threads=1)
+    integers = open_session(quantise(content, [samples(0), samples(1)], threads=1).content, threads=1)
     images = samples(2)
     found = np.asarray(integers.run(None, {INPUT: images})[0])
     with torch.inference_mode():
@@ -72,7 +72,7 @@ def test_all_convolutions_and_additions_become_integer_kernels(content: bytes, t
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.log_severity_level = 3
-    integers = quantise(content, [samples(0)], threads=1)
+    integers = quantise(content, [samples(0)], threads=1).content
     onnxruntime.InferenceSession(integers, options, providers=["CPUExecutionProvider"])
     kinds = Counter(node.op_type for node in onnx.load_model(tmp_path / "optimised.onnx").graph.node)
     assert (kinds["QLinearConv"], kinds["QLinearAdd"]) == (4, 1)
@@ -80,8 +80,8 @@ def test_all_convolutions_and_additions_become_integer_kernels(content: bytes, t
 
 
 def test_weights_are_stored_as_integers(content: bytes) -> None:
-    assert len(quantise(content, [samples(0)], threads=1)) < len(content) + 10_000
-    graph = onnx.load_model_from_string(quantise(content, [samples(0)], threads=1)).graph
+    assert len(quantise(content, [samples(0)], threads=1).content) < len(content) + 10_000
+    graph = onnx.load_model_from_string(quantise(content, [samples(0)], threads=1).content).graph
     kinds = Counter(one.data_type for one in graph.initializer if len(one.dims) == 4)
     assert set(kinds) == {onnx.TensorProto.INT8}
 
@@ -91,7 +91,7 @@ def test_equal_weights_that_were_stored_once_are_found(tmp_path: Path) -> None:
     first, second = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(2))
     second.load_state_dict(first.state_dict())
     network = nn.Sequential(first, nn.ReLU(), second, nn.Conv2d(3, FEATURES, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    graph = onnx.load_model_from_string(quantise(exported(network, tmp_path / "n.onnx"), [samples(0)], 1)).graph
+    graph = onnx.load_model_from_string(quantise(exported(network, tmp_path / "n.onnx"), [samples(0)], 1).content).graph
     assert "Identity" not in {node.op_type for node in graph.node}
     restored = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
     assert all(node.input[1] in restored for node in graph.node if node.op_type == "Conv")

@@ -50,6 +50,7 @@ def test_an_archive_has_integers_and_what_they_cost(
     assert record.expected_drop >= 0
     assert record.int8_milliseconds
     assert record.fp32_milliseconds
+    assert record.blocks is not None                        # it takes pixels
     assert "quantise" in ran.ended.phases
 
 
@@ -87,9 +88,9 @@ def test_floats_are_judged_as_float32_even_when_training_computed_in_halves(
         found["known"] = [answers.logits.numpy()]
         return answers
 
-    def count(session, content, evaluation, positions):
+    def count(session, content, evaluation, positions, blocks=None):
         found["judged"].append(positions)
-        return real_run(session, content, evaluation, positions)
+        return real_run(session, content, evaluation, positions, blocks)
 
     real_run = served_precision.run
     monkeypatch.setattr(served_precision, "run", count)

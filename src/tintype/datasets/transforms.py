@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -53,14 +54,18 @@ class Preprocessing:
         """The encoded picture as uint8 (size, size, 3). Raises what `images.decode` raises."""
         return self.apply(decode(content, minimum_side=self.size, max_pixels=max_pixels).rgb)
 
-    def normalise(self, batch: np.ndarray) -> np.ndarray:
-        """uint8 (n, size, size, 3) to float32 (n, 3, size, size), contiguous: (value / 255 - mean) / std."""
+    @cached_property
+    def levels(self) -> np.ndarray:
+        """float32 (3, 256): what each level of each channel becomes, (level / 255 - mean) / std."""
         levels = np.arange(256, dtype=np.float64) / 255
-        table = ((levels[None] - np.array(self.mean)[:, None]) / np.array(self.std)[:, None]).astype(np.float32)
+        return ((levels[None] - np.array(self.mean)[:, None]) / np.array(self.std)[:, None]).astype(np.float32)
+
+    def normalise(self, batch: np.ndarray) -> np.ndarray:
+        """uint8 (n, size, size, 3) to float32 (n, 3, size, size), contiguous, as `levels` says."""
         count, height, width, _ = batch.shape
         out = np.empty((count, 3, height, width), np.float32)
         for channel in range(3):
-            np.take(table[channel], batch[..., channel], out=out[:, channel], mode="clip")
+            np.take(self.levels[channel], batch[..., channel], out=out[:, channel], mode="clip")
         return out
 
     def to_json(self) -> dict[str, Any]:

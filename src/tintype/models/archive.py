@@ -4,7 +4,8 @@
       description.json            the `Description` below as UTF-8 JSON: what the other files are, and their hashes
       model.safetensors           the weights, by torch's parameter names
       model.onnx                  optional: the same network, images (n, 3, s, s) float32 -> logits (n, classes)
-      model.int8.onnx             optional: the same in 8-bit integers, with the same inputs and outputs; format 2
+      model.int8.onnx             optional: the same in 8-bit integers; format 2. It has the same input, or, since
+                                  format 3, blocks (n, rows, columns, 3 b b) uint8, see `models.pixel_blocks`
       code/...                    optional: a user's own inference script and what it needs
 
 Rules of the format:
@@ -15,7 +16,8 @@ Rules of the format:
 - The same description and files give the same bytes: sorted members, no times, no owners, mode 0644. Weights hardly
   compress (7 %), so the gzip stream stores them as they are, 17 times faster.
 - A reader refuses a `format` it does not know. A new field is a new format. Format 2 added `precision` and
-  model.int8.onnx, which an archive of format 1 cannot have; this reader reads both and writes 2.
+  model.int8.onnx, format 3 `precision.blocks`; an archive of an older format cannot have them. This reader reads all
+  three and writes 3.
 
 Archives come from anywhere: they are unpacked by `tintype.extraction`, below tight limits, and weights are safetensors,
 which cannot hold code.
@@ -32,7 +34,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
@@ -48,10 +50,11 @@ from pydantic import (
 from tintype.errors import BadArchive, InvalidRequest, NotFound
 from tintype.extraction import Limits, extract
 from tintype.models.onnx_file import refuse_external_data
+from tintype.models.pixel_blocks import PixelBlocks
 from tintype.storage import atomic_file, file_sha256, write_bytes
 
-FORMAT = 2              # that is written
-FORMATS = (1, 2)        # that are read
+FORMAT = 3              # that is written
+FORMATS = (1, 2, 3)     # that are read
 DESCRIPTION, WEIGHTS, ONNX, INTEGERS = "description.json", "model.safetensors", "model.onnx", "model.int8.onnx"
 NETWORKS = (ONNX, INTEGERS)             # what ONNX Runtime runs
 PLACES = (WEIGHTS, *NETWORKS)
@@ -69,6 +72,10 @@ def _finite(value: object) -> object:
 
 Metric = Annotated[float | None, BeforeValidator(_finite)]
 Hyperparameter = str | int | float | bool
+LATER: Mapping[int, Any] = {            # format -> the fields that came after it
+    1: {"precision"},
+    2: {"precision": {"blocks"}},
+}
 _FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
@@ -100,6 +107,7 @@ class PrecisionRecord(BaseModel):
     fp32_milliseconds: float | None = Field(default=None, ge=0)     # of a core where it was measured, for one image
     int8_milliseconds: float | None = Field(default=None, ge=0)
     reason: str = ""
+    blocks: PixelBlocks | None = None                       # how model.int8.onnx takes pixels; None: floats. Format 3
 
     @property
     def drop(self) -> float | None:
@@ -150,12 +158,16 @@ class Description(BaseModel):
     def _fits_its_format(self) -> Self:
         if self.format < 2 and ("precision" in self.model_fields_set or INTEGERS in self.files):
             raise ValueError(f"precision and {INTEGERS} belong to format 2")
+        record = self.precision
+        if self.format < 3 and record is not None and "blocks" in record.model_fields_set:
+            raise ValueError("blocks belong to format 3")
+        if record is not None and record.blocks is not None and not record.blocks.fits(self.image_size):
+            raise ValueError(f"a picture of {self.image_size} px does not fit into its blocks: {record.blocks}")
         return self
 
     def to_json(self) -> bytes:
         """The bytes of description.json."""
-        absent = {"precision"} if self.format < 2 else set[str]()
-        return self.model_dump_json(indent=1, exclude=absent).encode() + b"\n"
+        return self.model_dump_json(indent=1, exclude=LATER.get(self.format)).encode() + b"\n"
 
     @classmethod
     def from_json(cls, content: bytes) -> Description:
@@ -184,7 +196,7 @@ def _check_format(content: bytes) -> None:
 
 
 def _listed(formats: Sequence[int]) -> str:
-    return " and ".join(map(str, formats))
+    return f"{', '.join(map(str, formats[:-1]))} and {formats[-1]}"
 
 
 @dataclass(frozen=True)
@@ -208,6 +220,11 @@ class Archive:
     def integers(self) -> Path | None:
         """The ONNX file in 8-bit integers, when there is one."""
         return self.directory / INTEGERS if INTEGERS in self.description.files else None
+
+    @property
+    def blocks(self) -> PixelBlocks | None:
+        """In which the network in integers takes pixels; None: it takes normalised floats."""
+        return self.description.precision.blocks if self.description.precision else None
 
 
 def seal(description: Description, files: Mapping[str, Path]) -> Description:

@@ -181,7 +181,7 @@ def _make_integers(network: Network, there: Circumstances, samples: Tensor) -> F
     batches = (np.ascontiguousarray(batch.numpy()) for batch in shown.split(CALIBRATION_BATCH))
     from tintype.training.quantisation import quantise  # as above
 
-    extractor = IntegerExtractor(quantise(content, batches, there.place.threads), there.place)
+    extractor = IntegerExtractor(quantise(content, batches, there.place.threads).content, there.place)
     in_floats = ModuleExtractor(backbone, replace(there.place, half=None))
     in_halves = None if there.place.half is None else ModuleExtractor(backbone, there.place)
     _examine(extractor, in_floats, in_halves, exam)

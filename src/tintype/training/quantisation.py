@@ -23,7 +23,10 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from tintype.datasets.transforms import Preprocessing
 from tintype.errors import Unsupported
+from tintype.models.pixel_blocks import INPUT, PixelBlocks
+from tintype.training.pixel_stem import PixelStem
 
 INTEGER_OPERATIONS = frozenset({"Conv", "Add", "MaxPool"})      # read and write 8-bit numbers
 MERGED_OPERATIONS = frozenset({"Relu", "Clip"})                 # the kernel of what comes before them does them too
@@ -52,6 +55,9 @@ class Range:
         return np.uint8(np.clip(round(-self.low / float(self.scale)), 0, UINT8_STEPS))
 
 
+PIXELS = Range(0.0, 1.0)            # its steps are those of a pixel
+
+
 def open_session(content: bytes, threads: int) -> onnxruntime.InferenceSession:
     """ONNX Runtime on the CPU, with so many threads."""
     options = onnxruntime.SessionOptions()
@@ -60,10 +66,22 @@ def open_session(content: bytes, threads: int) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def quantise(content: bytes, samples: Iterable[Images], threads: int) -> bytes:
+@final
+@dataclass(frozen=True)
+class Integers:
+    """A network in integers, as ONNX."""
+
+    content: bytes
+    blocks: PixelBlocks | None      # None: it takes normalised floats, as the network in floats does
+
+
+def quantise(
+    content: bytes, samples: Iterable[Images], threads: int, preprocessing: Preprocessing | None = None
+) -> Integers:
     """The ONNX network `content` in integers; `samples` are batches of images for the ranges of its tensors.
 
-    Raises `Unsupported` when it has no convolution, whose weights are its own, to gain from.
+    With `preprocessing`, the one that its images have, it takes pixels in blocks if its first convolution suits. Raises
+    `Unsupported` when it has no convolution, whose weights are its own, to gain from.
     """
     model = onnx.load_model_from_string(content)
     graph = model.graph
@@ -72,12 +90,18 @@ def quantise(content: bytes, samples: Iterable[Images], threads: int) -> bytes:
     if not any(node.op_type == "Conv" and node.input[1] in weights for node in graph.node):
         raise Unsupported("the network has no convolutions; integers would not make it faster")
     ranges = _measure(model, _integer_tensors(graph), samples, threads)
+    stem = PixelStem.of(graph, preprocessing) if preprocessing else None
     nodes, constants = [], dict(weights)
-    for name in (one.name for one in graph.input if one.name in ranges):
-        nodes += _pair(name, ranges[name], constants)
+    if stem is None:
+        for name in (one.name for one in graph.input if one.name in ranges):
+            nodes += _pair(name, ranges[name], constants)
+    else:
+        ranges[stem.images] = PIXELS
+        nodes += stem.rewire(graph, _restored(stem.images), *_steps(INPUT, PIXELS, constants))
     for node in graph.node:
         if node.op_type == "Conv" and node.input[1] in weights:
-            nodes += _integer_weights(node, ranges[node.input[0]], weights, constants)
+            is_first = stem is not None and stem.images in node.input
+            nodes += _integer_weights(node, ranges[node.input[0]], weights, constants, stem if is_first else None)
         for place, name in enumerate(node.input):
             if name in ranges:
                 node.input[place] = _restored(name)
@@ -89,7 +113,7 @@ def quantise(content: bytes, samples: Iterable[Images], threads: int) -> bytes:
     del graph.node[:], graph.initializer[:]
     graph.node.extend(nodes)
     graph.initializer.extend(one for name, one in constants.items() if name in used)
-    return model.SerializeToString()
+    return Integers(model.SerializeToString(), stem and stem.blocks)
 
 
 def _resolve_identities(graph: onnx.GraphProto) -> None:
@@ -154,27 +178,44 @@ def _widened(known: Range, values: NDArray[Any]) -> Range:
 
 def _pair(name: str, values: Range, constants: dict[str, onnx.TensorProto]) -> Iterator[onnx.NodeProto]:
     """The two nodes behind a tensor: to 8 bits, and back."""
-    scale = _constant(f"{name}.scale", np.asarray(values.scale), constants)
-    zero = _constant(f"{name}.zero_point", np.asarray(values.zero_point), constants)
+    scale, zero = _steps(name, values, constants)
     stored = f"{name}.stored"
     yield helper.make_node("QuantizeLinear", [name, scale, zero], [stored])
     yield helper.make_node("DequantizeLinear", [stored, scale, zero], [_restored(name)])
 
 
+def _steps(name: str, values: Range, constants: dict[str, onnx.TensorProto]) -> tuple[str, str]:
+    """The names of the scale and of the zero point of a tensor."""
+    scale = _constant(f"{name}.scale", np.asarray(values.scale), constants)
+    return scale, _constant(f"{name}.zero_point", np.asarray(values.zero_point), constants)
+
+
 def _integer_weights(
-    node: onnx.NodeProto, images: Range, weights: dict[str, onnx.TensorProto], constants: dict[str, onnx.TensorProto]
+    node: onnx.NodeProto,
+    images: Range,
+    weights: dict[str, onnx.TensorProto],
+    constants: dict[str, onnx.TensorProto],
+    stem: PixelStem | None,
 ) -> Iterator[onnx.NodeProto]:
     """Nodes that restore the weights of the convolution `node` from integers; it is changed to read those."""
     kernel = numpy_helper.to_array(weights[node.input[1]])                              # (out, in, h, w)
+    if stem:
+        kernel = stem.kernel(kernel)
     largest = np.abs(kernel).reshape(len(kernel), -1).max(axis=1)
     scales = np.maximum(largest / INT8_LARGEST, SMALLEST_SCALE).astype(np.float32)      # (out,)
     integers = np.rint(kernel / scales[:, None, None, None]).astype(np.int8)
     yield _restore(node, 1, integers, scales, constants)
-    if len(node.input) > 2 and node.input[2] in weights:
+    has_bias = len(node.input) > 2 and node.input[2] in weights
+    if has_bias or stem:
+        bias = numpy_helper.to_array(weights[node.input[2]]).astype(np.float64) if has_bias else np.zeros(len(kernel))
+        if not has_bias:
+            node.input.append("")
+        if stem:
+            bias = stem.bias(integers * scales[:, None, None, None], bias)
         steps = scales * images.scale
         limits = np.iinfo(np.int32)
-        bias = np.rint(numpy_helper.to_array(weights[node.input[2]]).astype(np.float64) / steps)
-        yield _restore(node, 2, bias.clip(limits.min, limits.max).astype(np.int32), steps, constants)
+        rounded = np.rint(bias / steps).clip(limits.min, limits.max).astype(np.int32)
+        yield _restore(node, 2, rounded, steps, constants)
 
 
 def _restore(

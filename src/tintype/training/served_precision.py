@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -28,7 +27,8 @@ from torch import Tensor
 from tintype.datasets.images import read_image_file
 from tintype.errors import Unsupported
 from tintype.models.archive import PrecisionRecord
-from tintype.models.export import INPUT
+from tintype.models.network_input import network_input
+from tintype.models.pixel_blocks import PixelBlocks
 from tintype.models.processor import INTEGER_FLAGS, cpu_flags
 from tintype.storage import write_bytes
 from tintype.training.evaluation import Evaluation
@@ -70,13 +70,13 @@ def add_integers(session: Session, floats: Path, path: Path, evaluation: Evaluat
     content = floats.read_bytes()
     batches = np.split(shown, range(CALIBRATION_BATCH, len(shown), CALIBRATION_BATCH))
     try:
-        integers = quantise(content, batches, session.place.threads)
+        integers = quantise(content, batches, session.place.threads, session.material.preprocessing)
     except Unsupported as problem:
         return PrecisionRecord(reason=str(problem))
-    found = run(session, integers, evaluation, positions)
+    found = run(session, integers.content, evaluation, positions, integers.blocks)
     exact = in_floats(session, content, evaluation, positions)
     labels = torch.from_numpy(evaluation.split.labels[positions])
-    write_bytes(path, integers)
+    write_bytes(path, integers.content)
     return PrecisionRecord(
         images=len(positions),
         calibrated_on=len(shown),
@@ -85,6 +85,7 @@ def add_integers(session: Session, floats: Path, path: Path, evaluation: Evaluat
         expected_drop=expected_drop(exact.logits, found.logits),
         fp32_milliseconds=round(exact.milliseconds, 3),
         int8_milliseconds=round(found.milliseconds, 3),
+        blocks=integers.blocks,
     )
 
 
@@ -96,26 +97,33 @@ def calibration_images(session: Session) -> Images:
     return material.preprocessing.normalise(np.stack([material.preprocessing.decode(one, limit) for one in files]))
 
 
-def run(session: Session, content: bytes, evaluation: Evaluation, positions: NDArray[np.int64]) -> Answers:
-    """What an ONNX network says of images of the split: a thread per core, each with one thread of ONNX Runtime."""
+def run(
+    session: Session,
+    content: bytes,
+    evaluation: Evaluation,
+    positions: NDArray[np.int64],
+    blocks: PixelBlocks | None = None,
+) -> Answers:
+    """What an ONNX network says of images of the split: a thread per core, each with one thread of ONNX Runtime.
+
+    `blocks` are those of a network that takes pixels.
+    """
     network = open_session(content, threads=1)
     split, preprocessing = evaluation.split, session.material.preprocessing
+    layout = network_input(preprocessing.size, preprocessing.levels, blocks)
 
     def answer(part: NDArray[np.int64]) -> tuple[NDArray[np.float32], float]:
-        images = preprocessing.normalise(split.cache.gather(split.rows[part]))
+        images = layout.empty(len(part))
+        for row, pixels in zip(images, split.cache.gather(split.rows[part]), strict=True):
+            layout.put_pixels(row, pixels)
         began = time.thread_time()
-        return logits(network, images), time.thread_time() - began
+        return np.asarray(network.run(None, {layout.name: images})[0]), time.thread_time() - began
 
     size = max(BATCH_PIXELS // preprocessing.size**2, 1)
     with ThreadPoolExecutor(session.place.threads) as pool:
         parts = list(pool.map(answer, _parts(positions, size)))
     seconds = sum(spent for _, spent in parts)
     return Answers(torch.from_numpy(np.concatenate([one for one, _ in parts])), 1e3 * seconds / len(positions))
-
-
-def logits(network: onnxruntime.InferenceSession, images: Images) -> NDArray[np.float32]:
-    """float32 (n, classes)."""
-    return np.asarray(network.run(None, {INPUT: images})[0])
 
 
 def expected_drop(exact: Tensor, found: Tensor) -> float:

@@ -1,32 +1,27 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.torch import save_file
 
+from tests.serving.integer_archive import images, written
 from tests.serving.tiny_archive import PREPROCESSING, SIZE
 from tintype.errors import BadArchive, NotFound
 from tintype.models import archive
-from tintype.models.archive import Archive, Description, PrecisionRecord, open_unpacked
+from tintype.models.archive import Archive, Description, PrecisionRecord
+from tintype.serving.content.inputs import Pixels, Tensors
 from tintype.serving.runtimes import onnx_runtime, openvino_runtime, runtime, torch_runtime
 from tintype.serving.runtimes.precision import Precision
+from tintype.serving.runtimes.predictor import Predictor
 from tintype.serving.runtimes.runtime import open_runtime, parse
 from tintype.serving.runtimes.torch_runtime import bucket
 
-CLASSES = ("a", "b", "c")
-GOOD = PrecisionRecord(
-    images=500, fp32_accuracy=0.9, int8_accuracy=0.9, expected_drop=0.0, fp32_milliseconds=9.0, int8_milliseconds=1.0
-)
 needs_openvino = pytest.mark.skipif(not importlib.util.find_spec("openvino"), reason="openvino is not installed")
-
-
-def images(seed: int = 1, count: int = 5) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(count, 3, SIZE, SIZE)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -37,25 +32,7 @@ def expected(unpacked: Archive) -> np.ndarray:
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     """A small network in floats and in integers."""
-    import torch
-
-    from tintype.models.export import export_onnx
-    from tintype.models.networks import create
-    from tintype.training.quantisation import quantise
-
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    directory = tmp_path_factory.mktemp("archive")
-    module = create("small_cnn", len(CLASSES), image_size=SIZE).module.eval()
-    names = (archive.WEIGHTS, archive.ONNX, archive.INTEGERS)
-    files = {name: directory / name for name in names}
-    save_file(module.state_dict(), files[archive.WEIGHTS])
-    assert export_onnx(module, SIZE, files[archive.ONNX], len(CLASSES)).path
-    files[archive.INTEGERS].write_bytes(quantise(files[archive.ONNX].read_bytes(), [images(0, 16)], 1))
-    fields = {"network": "small_cnn", "classes": CLASSES, "image_size": SIZE, "precision": GOOD}
-    described = Description.model_validate({**fields, "preprocessing": PREPROCESSING.to_json()})
-    archive.write_description(directory, archive.seal(described, files))
-    return open_unpacked(directory)
+    return written(tmp_path_factory.mktemp("archive"), None)
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +62,37 @@ def test_each_way_gives_the_networks_answers(
     found = opened.runtime.logits(images())
     assert (found.dtype, found.shape) == (np.float32, expected.shape)
     assert np.abs(found - expected).max() <= largest * np.abs(expected - expected.mean(axis=0)).max()
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", pytest.param("openvino", marks=needs_openvino)])
+def test_integers_that_take_pixels(tmp_path: Path, name: str) -> None:
+    found = written(tmp_path, PREPROCESSING)
+    assert found.blocks is not None
+    floats, integers = (
+        Predictor.of(found, runtime=wanted, threads=1) for wanted in ("onnxruntime:fp32", f"{name}:int8")
+    )
+    shapes = [one.input.empty(1).shape for one in (floats, integers)]
+    assert shapes == [(1, 3, SIZE, SIZE), (1, SIZE + 2, SIZE + 2, 3)]
+    rgb = np.random.default_rng(3).integers(0, 256, (9, SIZE, SIZE, 3), dtype=np.uint8)
+    exact = floats.infer(floats.prepare([Pixels(rgb)])).logits
+    for inputs in (Pixels(rgb), Tensors(PREPROCESSING.normalise(rgb))):
+        answer = integers.infer(integers.prepare([inputs])).logits
+        assert np.abs(answer - exact).max() <= 0.1 * np.abs(exact - exact.mean(axis=0)).max()
+    document = json.loads((tmp_path / archive.DESCRIPTION).read_text())
+    document["precision"]["blocks"] = None                  # as it would be read by who did not know of them
+    lying = Archive(tmp_path, Description.from_json(json.dumps(document).encode()))
+    with pytest.raises(BadArchive):
+        Predictor.of(lying, runtime=f"{name}:int8", threads=1)
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", pytest.param("openvino", marks=needs_openvino)])
+def test_a_description_whose_blocks_are_not_the_networks(tmp_path: Path, name: str) -> None:
+    found = written(tmp_path, PREPROCESSING)
+    document = json.loads((tmp_path / archive.DESCRIPTION).read_text())
+    document["precision"]["blocks"] |= {"rows": SIZE + 4, "columns": SIZE + 4}
+    lying = Archive(found.directory, Description.from_json(json.dumps(document).encode()))
+    with pytest.raises(BadArchive):
+        Predictor.of(lying, runtime=f"{name}:int8", threads=1)
 
 
 @needs_openvino

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 import onnxruntime
 
 from tintype.errors import BadArchive
+from tintype.models import pixel_blocks
 from tintype.models.archive import Archive
+from tintype.models.network_input import NORMALISED
 from tintype.models.processor import BFLOAT16_FLAGS, cpu_flags
 from tintype.serving.runtimes.precision import Precision
 
-INPUT = "images"
 OUTPUT = "logits"
 ERRORS_ONLY = 3             # ONNX Runtime's log severity
 
@@ -34,12 +34,13 @@ ENGINES = "tensorrt"        # folder beside the ONNX file where TensorRT keeps w
 class OnnxRuntime:
     """An ONNX Runtime session."""
 
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, name: str) -> None:
         self._session = session
+        self._name = name           # of its input
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """float32 (n, 3, size, size), normalised, to float32 (n, classes)."""
-        (answer,) = self._session.run([OUTPUT], {INPUT: images})
+        """A batch in the layout that the network reads to float32 (n, classes)."""
+        (answer,) = self._session.run([OUTPUT], {self._name: images})
         return np.asarray(answer)
 
 
@@ -71,12 +72,12 @@ def open_onnx(archive: Archive, threads: int, precision: Precision) -> OnnxRunti
     entries = {"session.intra_op.allow_spinning": "0"}
     if precision == "bf16":
         entries[ARM_BFLOAT16] = "1"
-    return _open(_file(archive, precision), [PROCESSOR], entries, threads)
+    return _open(archive, precision, [PROCESSOR], entries, threads)
 
 
 def open_on_cuda(archive: Archive, threads: int, precision: Precision) -> OnnxRuntime:
     """The archive's network on the GPU. What CUDA has no kernel for runs on the processor. Raises `BadArchive`."""
-    return _open(_file(archive, precision), [CUDA, PROCESSOR], {}, threads)
+    return _open(archive, precision, [CUDA, PROCESSOR], {}, threads)
 
 
 def open_on_tensorrt(archive: Archive, threads: int, precision: Precision) -> OnnxRuntime:
@@ -88,17 +89,16 @@ def open_on_tensorrt(archive: Archive, threads: int, precision: Precision) -> On
         "trt_bf16_enable": precision == "bf16",
         "trt_int8_enable": precision == "int8",
     }
-    return _open(_file(archive, precision), [(TENSORRT, options), CUDA, PROCESSOR], {}, threads)
+    return _open(archive, precision, [(TENSORRT, options), CUDA, PROCESSOR], {}, threads)
 
 
-def _file(archive: Archive, precision: Precision) -> Path:
+def _open(
+    archive: Archive, precision: Precision, providers: Sequence[Any], entries: Mapping[str, str], threads: int
+) -> OnnxRuntime:
     path = archive.integers if precision == "int8" else archive.onnx
     if path is None:
         raise BadArchive(f"the archive has no ONNX file for {precision}; train or export it again")
-    return path
-
-
-def _open(path: Path, providers: Sequence[Any], entries: Mapping[str, str], threads: int) -> OnnxRuntime:
+    expected = pixel_blocks.INPUT if precision == "int8" and archive.blocks else NORMALISED
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = ERRORS_ONLY
@@ -109,9 +109,9 @@ def _open(path: Path, providers: Sequence[Any], entries: Mapping[str, str], thre
     except Exception as error:      # ONNX Runtime's errors share no base class of their own
         raise BadArchive(f"{path.name} cannot be loaded: {_first_line(error)}; train or export it again") from error
     names = [one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()]
-    if names != ([INPUT], [OUTPUT]):
-        raise BadArchive(f"{path.name} has inputs and outputs {names}; expected {INPUT!r} and {OUTPUT!r}")
-    return OnnxRuntime(session)
+    if names != ([expected], [OUTPUT]):
+        raise BadArchive(f"{path.name} has inputs and outputs {names}; expected {expected!r} and {OUTPUT!r}")
+    return OnnxRuntime(session, expected)
 
 
 def _first_line(error: Exception) -> str:

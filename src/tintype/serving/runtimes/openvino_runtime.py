@@ -25,7 +25,7 @@ from tintype.serving.runtimes.precision import Precision
 if TYPE_CHECKING:
     from openvino import CompiledModel  # pyright: ignore[reportMissingImports]  (an extra)
 
-INPUT, OUTPUT = "images", "logits"
+OUTPUT = "logits"
 NUMBERS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}     # what is not an integer in int8
 
 
@@ -37,8 +37,8 @@ class OpenvinoRuntime:
         self._model = model
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """float32 (n, 3, size, size), normalised, to float32 (n, classes)."""
-        answer = self._model.create_infer_request().infer({INPUT: images})
+        """A batch in the layout that the network reads to float32 (n, classes)."""
+        answer = self._model.create_infer_request().infer({0: images})
         return np.array(answer[OUTPUT])         # a copy: theirs goes with the request
 
 

@@ -15,10 +15,10 @@ from tintype.datasets.images import MAX_PIXELS
 from tintype.datasets.transforms import Preprocessing
 from tintype.errors import BadArchive, InvalidRequest
 from tintype.models.archive import Archive, open_archive, open_unpacked
+from tintype.models.network_input import network_input
 from tintype.serving.content.inputs import EncodedImage, ImageUrl, Input, Pixels
 from tintype.serving.content.predictions import Predictions
-from tintype.serving.runtimes.precision import Choice
-from tintype.serving.runtimes.runtime import Runtime, open_runtime
+from tintype.serving.runtimes.runtime import Opened, open_runtime
 
 BATCH = 32                  # pictures that go through the network at once; more need more memory and no less time
 
@@ -27,12 +27,13 @@ BATCH = 32                  # pictures that go through the network at once; more
 class Predictor:
     """Pictures to probabilities. Several threads may call it at once."""
 
-    def __init__(self, archive: Archive, runtime_name: str, runtime: Runtime, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, archive: Archive, opened: Opened, max_pixels: int = MAX_PIXELS) -> None:
         self.archive = archive
-        self.runtime_name = runtime_name
-        self.choice: Choice | None = None       # of numbers, and why; None: whoever made `runtime` knows
-        self._runtime = runtime
-        self._preprocessing = _preprocessing(archive)
+        self.runtime_name = opened.name
+        self.choice = opened.choice             # of numbers, and why
+        self._runtime = opened.runtime
+        self._preprocessing = preprocessing = _preprocessing(archive)
+        self.input = network_input(preprocessing.size, preprocessing.levels, opened.blocks)
         self._max_pixels = max_pixels
 
     @classmethod
@@ -58,9 +59,7 @@ class Predictor:
         cls, archive: Archive, *, runtime: str | None = None, threads: int = 0, max_pixels: int = MAX_PIXELS
     ) -> Predictor:
         """Load an archive that has been checked. Otherwise as `open`."""
-        found = open_runtime(archive, threads, runtime)
-        predictor = cls(archive, found.name, found.runtime, max_pixels=max_pixels)
-        predictor.choice = found.choice
+        predictor = cls(archive, open_runtime(archive, threads, runtime), max_pixels)
         predictor._warm_up()
         return predictor
 
@@ -80,7 +79,7 @@ class Predictor:
         return self._preprocessing
 
     def prepare(self, inputs: Sequence[Input]) -> np.ndarray:
-        """Decode, scale and normalise: float32 (n, 3, size, size). Raises `BadImage`, `TooLarge`, `InvalidRequest`."""
+        """Decode, scale and lay out as the network reads it: (n, ...). `BadImage`, `TooLarge`, `InvalidRequest`."""
         return np.concatenate([self._prepared(one) for one in inputs])
 
     def infer(self, images: np.ndarray) -> Predictions:
@@ -93,7 +92,7 @@ class Predictor:
         return Predictions(self.classes, logits)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """What the network says of one batch: (n, classes), whatever it is."""
+        """What the network says of one batch in the layout of `input`: (n, classes), whatever it is."""
         return self._runtime.logits(images)
 
     def predict(self, contents: Sequence[bytes]) -> Predictions:
@@ -102,17 +101,32 @@ class Predictor:
 
     def _prepared(self, one: Input) -> np.ndarray:
         if isinstance(one, EncodedImage):
-            return self._preprocessing.normalise(self._preprocessing.decode(one.content, self._max_pixels)[None])
+            return self._laid_out([self._preprocessing.decode(one.content, self._max_pixels)])
         if isinstance(one, Pixels):
-            return self._preprocessing.normalise(np.stack([self._preprocessing.apply(rgb) for rgb in one.rgb]))
+            return self._laid_out([self._preprocessing.apply(rgb) for rgb in one.rgb])
         if isinstance(one, ImageUrl):
             raise InvalidRequest(f"{one.url[:100]!r} is fetched by nobody here; send the picture itself")
         if one.values.shape[1:] != self.input_shape:
             raise InvalidRequest(f"this model takes tensors of shape {self.input_shape}, got {one.values.shape[1:]}")
-        return one.values
+        batch = self.input.empty(len(one.values))
+        for row, tensor in zip(batch, one.values, strict=True):
+            self.input.put_tensor(row, tensor)
+        return batch
+
+    def _laid_out(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        batch = self.input.empty(len(pictures))
+        for row, rgb in zip(batch, pictures, strict=True):
+            self.input.put_pixels(row, rgb)
+        return batch
 
     def _warm_up(self) -> None:
-        logits = self._runtime.logits(np.zeros((1, *self.input_shape), np.float32))
+        grey = self.input.empty(1)
+        self.input.put_tensor(grey[0], np.zeros(self.input_shape, np.float32))
+        try:
+            logits = self._runtime.logits(grey)
+        except Exception as error:      # runtimes raise what they like
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise BadArchive(f"the network cannot be run on a grey picture: {reason}; train it again") from error
         if logits.shape != (1, len(self.classes)) or not np.isfinite(logits).all():
             raise BadArchive(
                 f"the network answers a grey picture with {logits.dtype} {logits.shape}, "

@@ -14,6 +14,7 @@ import numpy as np
 
 from tintype.errors import BadArchive, not_found
 from tintype.models.archive import Archive
+from tintype.models.pixel_blocks import PixelBlocks
 from tintype.models.processor import cpu_flags, has_gpu
 from tintype.serving.runtimes import onnx_runtime, openvino_runtime, torch_runtime
 from tintype.serving.runtimes.precision import PRECISIONS, Choice, Precision, choose
@@ -23,7 +24,7 @@ class Runtime(Protocol):
     """A network that is ready. Several threads may call it at once."""
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """float32 (n, 3, size, size), normalised, to float32 (n, classes)."""
+        """A batch in the layout that the network reads (`models.network_input`) to float32 (n, classes)."""
         ...
 
 
@@ -48,6 +49,7 @@ class Opened:
     name: str               # of the runtime
     choice: Choice
     runtime: Runtime
+    blocks: PixelBlocks | None      # in which it takes pixels; None: it takes normalised floats
 
 
 RUNTIMES: dict[str, Engine] = {
@@ -75,7 +77,8 @@ def open_runtime(archive: Archive, threads: int, wanted: str | None = None) -> O
         engine = RUNTIMES[candidate]
         choice = choose(archive.description, engine.able(archive), flags, precision)
         if choice is not None:
-            return Opened(candidate, choice, engine.open(archive, threads, choice.precision))
+            ready = engine.open(archive, threads, choice.precision)
+            return Opened(candidate, choice, ready, archive.blocks if choice.precision == "int8" else None)
     record = archive.description.precision
     why = f" ({record.reason})" if precision == "int8" and record is not None and record.reason else ""
     raise BadArchive(

@@ -17,7 +17,6 @@ from typing import final
 
 import numpy as np
 
-from tintype.datasets.transforms import Preprocessing
 from tintype.errors import TintypeError
 from tintype.models.archive import DESCRIPTION, Archive, Description
 from tintype.serving.runtimes.predictor import Predictor
@@ -37,9 +36,8 @@ def run(link: Link, options: Json, descriptors: Sequence[int]) -> None:
         return
     shape = SlotShape(options["slots"], predictor.input_shape[1])
     worker = Network(predictor, [Slots(one, shape, writable=False) for one in descriptors])
-    numbers, why = (predictor.choice.precision, predictor.choice.reason) if predictor.choice else ("", "")
-    memory = resident_bytes()
-    ready = {"runtime": predictor.runtime_name, "precision": numbers, "why": why, "memory": memory}
+    choice, memory = predictor.choice, resident_bytes()
+    ready = {"runtime": predictor.runtime_name, "precision": choice.precision, "why": choice.reason, "memory": memory}
     link.send({"ready": ready})
     while (batch := link.receive()) is not None:
         started = time.perf_counter()
@@ -56,33 +54,22 @@ class Network:
     def __init__(self, predictor: Predictor, regions: Sequence[Slots]) -> None:
         self._predictor = predictor
         self._regions = regions
-        self._levels = level_table(predictor.preprocessing)
-        self._batch = np.empty((0, *predictor.input_shape), np.float32)
+        self._input = predictor.input
+        self._batch = self._input.empty(0)
 
     def logits(self, items: Sequence[tuple[int, int, str]]) -> np.ndarray:
         """float32 (n, classes), contiguous; not finite where an odd tensor made the network overflow."""
         if len(self._batch) < len(items):
-            self._batch = np.empty((len(items), *self._batch.shape[1:]), np.float32)
+            self._batch = self._input.empty(len(items))
         batch = self._batch[: len(items)]
         for row, (region, slot, fill) in zip(batch, items, strict=True):
             if fill == Fill.TENSOR:
-                row[...] = self._regions[region].tensor(slot)
+                self._input.put_tensor(row, self._regions[region].tensor(slot))
             else:
-                self._normalise(self._regions[region].pixels(slot), row)
+                self._input.put_pixels(row, self._regions[region].pixels(slot))
         return np.ascontiguousarray(self._predictor.logits(batch), np.float32)
-
-    def _normalise(self, pixels: np.ndarray, out: np.ndarray) -> None:
-        """uint8 (size, size, 3) to float32 (3, size, size): the values of `Preprocessing.normalise`."""
-        for channel in range(3):
-            np.take(self._levels[channel], pixels[..., channel], out=out[channel], mode="clip")
 
 
 def checked_before(directory: Path) -> Archive:
     """The archive in a folder whose files the front has compared with their hashes."""
     return Archive(directory, Description.from_json((directory / DESCRIPTION).read_bytes()))
-
-
-def level_table(preprocessing: Preprocessing) -> np.ndarray:
-    """float32 (3, 256): what `preprocessing` makes of each level of each channel."""
-    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, None, :, None], 3, axis=3)        # (1, 1, 256, 3)
-    return preprocessing.normalise(ramp)[0, :, 0]
