@@ -179,7 +179,7 @@ class Engine:
             environment["TINTYPE_DATABASE_URL"] = self._settings.database_url
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
-            with self._meeting.log.open("ab") as log:
+            with self._meeting.open_log() as log:
                 # It returns when the agent, a child of it, takes clients; or at once when there is another agent.
                 subprocess.run(
                     [*command, WARM.decode() if self._is_warm else ""],

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import IO, final
 
 from tintype.storage import storage_errors
 
@@ -20,6 +20,7 @@ CHANGED = b"c"
 WARM = b"w"
 HEARD = b"h"
 BACKLOG = 128
+LOG_BYTES = 8 * 1024**2         # a log that an agent begins with has no more
 
 
 @final
@@ -46,6 +47,13 @@ class Rendezvous:
     def log(self) -> Path:
         """What the engine's own processes say."""
         return self.directory / "agent.log"
+
+    def open_log(self) -> IO[bytes]:
+        """The log, for an agent that begins. A large one becomes agent.log.1 first; what that was is gone."""
+        with storage_errors(self.log), contextlib.suppress(FileNotFoundError):
+            if self.log.stat().st_size > LOG_BYTES:
+                os.replace(self.log, self.log.with_name("agent.log.1"))
+        return self.log.open("ab")
 
     def listen(self) -> socket.socket:
         """Begin to take clients. For the holder of the lock."""

@@ -1,7 +1,8 @@
 """`python -m tintype.serving`: serve one model over HTTP until SIGTERM.
 
 Exit code 0 after SIGTERM, 2 when it was asked for something that cannot be, 1 when it failed. What it has to say goes
-to standard error. With --state FILE, that file tells who serves, where, or why not (see `process.State`).
+to standard error, or with --log FILE there, see `server_log`. With --state FILE, that file tells who serves, where, or
+why not (see `process.State`).
 
 This process only holds the socket and keeps the others alive, see `supervisor`; its options are those of its front.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from tintype.errors import InvalidRequest, TintypeError
 from tintype.serving.front.listening import check_exposure, listen
+from tintype.serving.front.server_log import kept_in
 from tintype.serving.front.supervisor import Supervisor
 from tintype.serving.token import token_of
 
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     options, _ = own_parser().parse_known_args(arguments)
     try:
         check_exposure(options.host, token_of(options.token_file, environ))
-        with listen(options.host, options.port) as listener:
+        with kept_in(options.log), listen(options.host, options.port) as listener:
             return Supervisor(listener, arguments, drain_seconds(options.drain_seconds)).run()
     except TintypeError as error:
         log.error("%s", error)
@@ -49,6 +51,7 @@ def own_parser() -> argparse.ArgumentParser:
     made.add_argument("--host", default="127.0.0.1")
     made.add_argument("--port", type=int, default=0)
     made.add_argument("--state", type=Path)
+    made.add_argument("--log", type=Path)
     made.add_argument("--token-file", type=Path)
     made.add_argument("--drain-seconds", default=DEFAULT_DRAIN_SECONDS)
     return made

@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--port", type=int, default=0, help="0 takes a free one")
     made.add_argument("--name", default="model", help="for the log and the metrics")
     made.add_argument("--state", type=Path, help="a JSON file that tells the pid, the address and a failure")
+    made.add_argument("--log", type=Path, help="a file of bounded size for what is printed; else standard error")
     made.add_argument("--token-file", type=Path, help=f"holds the token callers must send; or set {TOKEN_VARIABLE}")
     for name, field in ServerSettings.model_fields.items():
         made.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, help=field.description)

@@ -65,10 +65,10 @@ class Load:
         wait_for(lambda: self.statuses[200] >= until)
 
 
-def kill_one(running: RunningServer, name: str) -> None:
+def kill_one(running: RunningServer, name: str, number: signal.Signals = signal.SIGKILL) -> None:
     """Kill a process of that name, and wait until another has taken its place."""
     before = running.named(name)
-    os.kill(before[0], signal.SIGKILL)
+    os.kill(before[0], number)
     wait_for(lambda: len(running.named(name)) == len(before) and running.named(name) != before)
 
 

@@ -119,6 +119,7 @@ def launch(files: ServerDirectory, port: int = 0, host: str = "") -> subprocess.
     arguments: list[str] = read_json(files.command)
     if port and _will_be_free(host, port):
         arguments += ["--port", str(port)]              # the last one counts
+    arguments += ["--log", str(files.log)]              # what is said before that is opened goes there as well
     with contextlib.suppress(FileNotFoundError):
         files.state.unlink()                            # of an earlier server
     return spawn([sys.executable, "-P", "-m", "tintype.serving", *arguments], files.root, files.log)

@@ -72,7 +72,7 @@ class ServerDirectory:
 
     @property
     def log(self) -> Path:
-        """All that the server said."""
+        """What the server said, as far as it is not in `server.log.1`: see `server_log`."""
         return self.root / "server.log"
 
     @property
