@@ -150,9 +150,17 @@ def test_a_name_is_used_once(done: Done) -> None:
 def test_a_run_that_is_refused_leaves_its_name_free(done: Done, tmp_path: Path) -> None:
     (tmp_path / "one" / "amber").mkdir(parents=True)
     (tmp_path / "one" / "amber" / "1.png").write_bytes((done.data / "amber" / "001.png").read_bytes())
+    for name in ("amber", "blue"):
+        for folder in ("few", "bad"):
+            (tmp_path / folder / name).mkdir(parents=True)
+        (tmp_path / "few" / name / "1.png").write_bytes((done.data / name / "001.png").read_bytes())
+        for number in range(9):
+            (tmp_path / "bad" / name / f"{number}.png").write_text("nothing")
     words = ("--name", "refused", "--no-deploy")
     for data, more, says in (
         (tmp_path / "one", (), "one class, 'amber'"),
+        (tmp_path / "few", (), "no usable image in its valid split; add some; three images of a class"),
+        (tmp_path / "bad", (), "no usable image in its train split"),
         (done.data, ("--predict", tmp_path / "no.jpg"), "no.jpg"),
         (done.data, ("--image-size", "5000"), "'image-size'"),
         (done.data, ("--weights", "no.pth"), "no weights file"),

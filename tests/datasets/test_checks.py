@@ -296,6 +296,9 @@ def test_a_class_that_a_split_lacks(root: Path) -> None:
     problems = by_kind(checked(root))
     assert set(problems) == {"not-an-image", "missing-class"}
     assert problems["missing-class"].details == ("the class 'bees' has no usable image in valid",)
+    usable = checked(root).usable_splits["valid"]
+    assert usable["ants"]
+    assert not usable.get("bees")
 
 
 def test_a_class_that_is_misspelt_in_a_split(root: Path) -> None:

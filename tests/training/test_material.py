@@ -87,6 +87,15 @@ def test_a_split_of_nothing_but_bad_files_is_refused(make_plan: PlanMaker, tmp_p
         opened(make_plan(data=root))
 
 
+def test_one_class_of_images_that_can_be_read_is_refused(make_plan: PlanMaker, tmp_path: Path, colours: Path) -> None:
+    root = tmp_path / "photos"
+    shutil.copytree(colours / "blue", root / "blue")
+    (root / "green").mkdir()
+    (root / "green" / "x.png").write_text("nothing")
+    with pytest.raises(BadData, match=r"one class only, 'blue'.* at least two"):
+        opened(make_plan(data=root))
+
+
 def test_a_class_without_training_images_is_told(make_plan: PlanMaker, tmp_path: Path, colours: Path) -> None:
     root = tmp_path / "photos"
     shutil.copytree(colours, root / "train")

@@ -52,7 +52,7 @@ def test_json() -> None:
         ({"space": [LR]}, "space"),
         ({"hyperparameters": {"lr": 0.1}}, "hyperparameter 'lr' has a range and a fixed value"),
         ({"hyperparameters": {"lrs": [1, 2]}}, "hyperparameters"),
-        ({"strategy": "grid"}, "a grid has no end over the continuous range 'lr=0.001:0.1:auto'; list its values"),
+        ({"strategy": "grid"}, "a grid has no end over the continuous range 'lr=0.001:0.1'; list its values"),
         ({"grid_points": 3}, "grid_points is for the strategy Grid only"),
         ({"max_resource": 3}, "are for Hyperband only"),
         ({"strategy": "hyperband"}, "needs to know how many epochs"),

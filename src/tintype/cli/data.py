@@ -113,12 +113,13 @@ def counts_table(report: dict[str, Any]) -> Table:
 
 
 def say_problem(call: Invocation, problem: dict[str, Any]) -> None:
-    """One problem: what, how many, what to do, the first files."""
+    """One problem: what, how many, what to do, the first files, or what is said of classes."""
     style = STYLES.get(problem["severity"], "cyan")
     call.say(f"[{style}]{problem['kind']}[/] ({problem['count']:,}): {escape(problem['advice'])}")
-    for file in problem["files"][:FILES_SHOWN]:
-        call.say(f"    {escape(file if isinstance(file, str) else ' = '.join(file))}")
-    if problem["count"] > FILES_SHOWN and len(problem["files"]) > FILES_SHOWN:
+    shown = problem["files"] or problem["details"]
+    for one in shown[:FILES_SHOWN]:
+        call.say(f"    {escape(one if isinstance(one, str) else ' = '.join(one))}")
+    if problem["count"] > FILES_SHOWN and len(shown) > FILES_SHOWN:
         call.say("    ...")
 
 

@@ -25,6 +25,7 @@ from tintype.pipeline.training_jobs import weights_finder
 from tintype.pipeline.tuning_plan import TuningPlan
 from tintype.pipeline.tuning_summary import described
 from tintype.pipeline.watched_trials import with_watched_trials
+from tintype.reports.wording import counted
 from tintype.tuning.state import TuningState
 from tintype.workspace import Workspace
 
@@ -104,4 +105,5 @@ def say_best(call: Invocation, state: TuningState) -> None:
 
 def _extent(plan: TuningPlan) -> str:
     ranges = ", ".join(str(one) for one in plan.settings.space.ranges)
-    return f"{plan.settings.max_jobs or 'all'} trials over {ranges}"
+    trials = "all trials" if plan.settings.max_jobs is None else counted(plan.settings.max_jobs, "trial")
+    return f"{trials} over {ranges}"

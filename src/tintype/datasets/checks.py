@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -34,6 +34,7 @@ class CheckReport:
     images: int                                        # files in the index, the unusable ones too
     usable: int                                        # those that could be decoded
     splits: dict[str, dict[str, int]]                  # {split: {class: files}}
+    usable_splits: dict[str, dict[str, int]]           # {split: {class: files that could be decoded}}
     formats: dict[str, int]                            # {format: files}, the commonest first
     sizes: dict[str, dict[int, int]]                   # {"width" | "height" (pixels) | "bytes": {percentile: value}}
     problems: tuple[DataProblem, ...]
@@ -47,6 +48,7 @@ class CheckReport:
             "images": self.images,
             "usable": self.usable,
             "splits": self.splits,
+            "usable_splits": self.usable_splits,
             "formats": self.formats,
             "sizes": {what: {f"p{key}": value for key, value in each.items()} for what, each in self.sizes.items()},
             "problems": [problem.to_json() for problem in self.problems],
@@ -61,9 +63,10 @@ def check(
     report what is wrong. Bad data is what this is for, so none of it raises. `progress` is told (done, all).
     """
     inspection = inspect(dataset, max_pixels=max_pixels, workers=workers or os.cpu_count() or 1, progress=progress)
+    usable = dataset.subset(np.flatnonzero(inspection.readable)).counts()
     found = [
         *_of_files(dataset, inspection),
-        *_of_classes(dataset, inspection),
+        *_of_classes(dataset, usable),
         *_of_duplicates(dataset, inspection),
     ]
     order = list(KINDS)
@@ -73,6 +76,7 @@ def check(
         images=len(dataset),
         usable=int(inspection.readable.sum()),
         splits=dataset.counts(),
+        usable_splits=usable,
         formats=_formats(inspection),
         sizes=_sizes(dataset, inspection),
         problems=tuple(sorted(found, key=lambda problem: order.index(problem.kind))),
@@ -98,12 +102,11 @@ def _of_files(dataset: Dataset, inspection: Inspection) -> Iterator[DataProblem]
         yield _problem("unusual-format", dataset, unusual, details)
 
 
-def _of_classes(dataset: Dataset, inspection: Inspection) -> Iterator[DataProblem]:
+def _of_classes(dataset: Dataset, counts: Mapping[str, Mapping[str, int]]) -> Iterator[DataProblem]:
     """What the numbers of usable images say."""
     if len(dataset.classes) < 2:
         only = ", ".join(dataset.classes) or "none"
         yield DataProblem("single-class", len(dataset.classes), details=(f"classes found: {only}",))
-    counts = dataset.subset(np.flatnonzero(inspection.readable)).counts()
     wanted = {TRAIN, VALID, *np.unique(dataset.splits).tolist()} - {UNLABELLED}     # training needs the first two
     present = [SPLITS[position] for position in sorted(wanted)]
     holes = [
@@ -119,14 +122,20 @@ def _of_classes(dataset: Dataset, inspection: Inspection) -> Iterator[DataProble
         details = tuple(f"the classes {one}" for one in alike[:MOST_NAMED])
         yield DataProblem("similar-classes", len(alike), details=details)
     train = {name: count for name, count in counts.get("train", {}).items() if count}
-    few = [f"the class {name!r} has {count} images to train on" for name, count in train.items() if count < FEW_IMAGES]
+    few = [
+        f"the class {name!r} has {_images(count)} to train on" for name, count in train.items() if count < FEW_IMAGES
+    ]
     if few:
         yield DataProblem("few-images", len(few), details=tuple(few[:MOST_NAMED]))
     if train and max(train.values()) > IMBALANCE * min(train.values()):
         most, least = max(train, key=train.__getitem__), min(train, key=train.__getitem__)
-        detail = f"{most!r} has {train[most]} images to train on, {least!r} has {train[least]}"
+        detail = f"{most!r} has {_images(train[most])} to train on, {least!r} has {train[least]}"
         small = sum(IMBALANCE * count < train[most] for count in train.values())
         yield DataProblem("imbalance", small, details=(detail,))
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
 
 
 def _spelt_alike(classes: Iterable[str]) -> list[list[str]]:

@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass as validated
 from tintype.datasets.checks import CheckReport, check
 from tintype.datasets.dataset import Dataset
 from tintype.datasets.folder import open_dataset, refuse_one_class
+from tintype.datasets.usable import refuse_too_little
 from tintype.errors import InvalidRequest, NotFound, TintypeError
 from tintype.jobs.client import Engine
 from tintype.jobs.job import Job
@@ -277,16 +278,19 @@ def _look(workspace: Workspace, request: RunRequest, watcher: Watcher) -> tuple[
     watcher.note(f"{images} of {classes} ({counts}); {dataset.layout}")
     for problem in document["problems"]:
         if problem["severity"] in WORST:
-            watcher.warning(f"{problem['kind']}: {problem['count']} ({_first(problem['files'])}). {problem['advice']}")
+            watcher.warning(f"{problem['kind']}: {problem['count']} ({_first(problem)}). {problem['advice']}")
     refuse_one_class(dataset, request.data)
+    refuse_too_little(report.usable_splits, request.data)
     return dataset, report
 
 
-def _first(files: Sequence[Any]) -> str:
-    if not files:
+def _first(problem: Mapping[str, Any]) -> str:
+    """The first file, or what is said of a class where there is none."""
+    found = problem["files"] or problem["details"]
+    if not found:
         return "the whole set"
-    first = files[0] if isinstance(files[0], str) else " = ".join(files[0])
-    return f"{first}, ..." if len(files) > 1 else first
+    first = found[0] if isinstance(found[0], str) else " = ".join(found[0])
+    return f"{first}, ..." if len(found) > 1 else first
 
 
 def _tune(
@@ -294,7 +298,7 @@ def _tune(
 ) -> TuningState:
     ranges = [text for text in recipe.ranges if request.epochs is None or not text.startswith("epochs=")]
     trials = recipe.trials if request.trials is None else request.trials
-    watcher.stage(f"Tuning: {trials} trials over {', '.join(ranges)}")
+    watcher.stage(f"Tuning: {counted(trials, 'trial')} over {', '.join(ranges)}")
     return tuning_jobs.begin(
         workspace,
         engine,

@@ -14,6 +14,7 @@ from tintype.datasets.dataset import Dataset
 from tintype.datasets.folder import open_dataset, refuse_one_class
 from tintype.datasets.image_cache import ImageCache, View
 from tintype.datasets.transforms import Preprocessing
+from tintype.datasets.usable import refuse_too_little
 from tintype.errors import BadData
 from tintype.training.events import Event, Note, Quarantined, Warning
 from tintype.training.image_size import SMALL_CNN, automatic_size, source_side, typical_side
@@ -175,12 +176,15 @@ def _quarantine(
         raise BadData(f"{len(bad)} files cannot be used ({named}{more}); remove them, or train without --strict")
     if bad:
         emit(Warning(f"{len(bad)} files are set aside and not trained on: {named}{more}"))
-    for split in splits[:2]:
-        if not len(split):
-            raise BadData(f"{plan.data.location} has no usable image in its {split.name} split; add some")
+    refuse_too_little({split.name: _counts(dataset, split) for split in splits}, plan.data.location)
     train = splits[0]
     missing = np.flatnonzero(np.bincount(train.labels, minlength=len(dataset.classes)) == 0)
     if len(missing):
         names = ", ".join(dataset.classes[index] for index in missing[:NAMED_FILES])
         emit(Warning(f"{len(missing)} classes have no training image and cannot be learned: {names}"))
     return bad
+
+
+def _counts(dataset: Dataset, split: Split) -> dict[str, int]:
+    counts = np.bincount(split.labels, minlength=len(dataset.classes))
+    return dict(zip(dataset.classes, counts.tolist(), strict=True))

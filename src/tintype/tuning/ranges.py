@@ -84,7 +84,7 @@ class Continuous:
         return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
 
     def __str__(self) -> str:
-        return f"{self.name}={self.low!r}:{self.high!r}:{SHORTEST_WORD[self.scaling]}"
+        return f"{self.name}={self.low!r}:{self.high!r}{_told(self.scaling)}"
 
 
 @final
@@ -126,7 +126,7 @@ class Integer:
         return self.low - 0.5, self.high + 0.5, resolved(self.scaling, self.low, self.high)
 
     def __str__(self) -> str:
-        return f"{self.name}={self.low}..{self.high}:{SHORTEST_WORD[self.scaling]}"
+        return f"{self.name}={self.low}..{self.high}{_told(self.scaling)}"
 
 
 @final
@@ -246,6 +246,11 @@ def _split_scaling(name: str, body: str, *, separators: int) -> tuple[str, Scali
             f"range {name!r}: the scaling must be {', '.join(SHORTEST_WORD.values())}, got {_shown(parts[-1])}"
         )
     return ":".join(parts[:-1]), SCALING_WORDS[word]
+
+
+def _told(scaling: Scaling) -> str:
+    """How a range ends that is written with this scaling."""
+    return "" if scaling is Scaling.AUTO else f":{SHORTEST_WORD[scaling]}"
 
 
 _PLAIN_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
