@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from tests.training.integer_machine import pretend
+from tintype.datasets.transforms import Preprocessing
 from tintype.errors import Unsupported
 from tintype.models import networks
 from tintype.models.networks import Network
@@ -17,8 +19,9 @@ from tintype.training.plan import ComputePlan
 
 CPU = Place(torch.device("cpu"), half=None, channels_last=True, threads=1)
 VNNI = frozenset({"avx2", "avx512_vnni"})
-MANY = Circumstances(CPU, ComputePlan(), images=10_000, flags=VNNI)
 SIDE = 64
+PREPROCESSING = Preprocessing(SIDE, mean=(0.5, 0.5, 0.5), std=(0.2, 0.25, 0.3))
+MANY = Circumstances(CPU, PREPROCESSING, ComputePlan(), images=10_000, flags=VNNI)
 
 
 @pytest.fixture(scope="module")
@@ -27,21 +30,26 @@ def network() -> Network:
     torch.manual_seed(0)
     network = networks.create("resnet10t", 3, image_size=SIDE)
     for seed in range(10):
-        network.module(images(16, seed=100 + seed))
+        network.module(normalised(pictures(16, seed=100 + seed)))
     network.module.eval()
     return network
 
 
-def images(count: int, seed: int = 0) -> Tensor:
-    """Smooth noise, as photographs are."""
+def pictures(count: int, seed: int = 0) -> np.ndarray:
+    """Smooth noise, as photographs are: uint8 (n, s, s, 3)."""
     generator = torch.Generator().manual_seed(seed)
-    coarse = torch.randn(count, 3, 4, 4, generator=generator)
-    return torch.nn.functional.interpolate(coarse, size=SIDE, mode="bilinear")
+    coarse = 128 + 60 * torch.randn(count, 3, 4, 4, generator=generator)
+    fine = torch.nn.functional.interpolate(coarse, size=SIDE, mode="bilinear")
+    return np.ascontiguousarray(fine.clip(0, 255).byte().permute(0, 2, 3, 1).numpy())
 
 
-def exact(network: Network, batch: Tensor) -> Tensor:
+def normalised(batch: np.ndarray) -> Tensor:
+    return torch.from_numpy(PREPROCESSING.normalise(batch))
+
+
+def exact(network: Network, batch: np.ndarray) -> Tensor:
     with torch.inference_mode():
-        return networks.features(network.module, batch)
+        return networks.features(network.module, normalised(batch))
 
 
 def names(there: Circumstances) -> list[str]:
@@ -84,8 +92,8 @@ def test_every_way_gives_the_network_s_features(
     largest_error: float,
 ) -> None:
     pretend(monkeypatch)
-    extract = EXTRACTORS[name].make(copied(network), replace(MANY, place=place), images(32))
-    batch = images(24, seed=2)
+    extract = EXTRACTORS[name].make(copied(network), replace(MANY, place=place), pictures(32))
+    batch = pictures(24, seed=2)
     found = extract(batch)
     assert found.dtype == torch.float32
     assert found.shape == (24, network.feature_dim)
@@ -103,13 +111,13 @@ def test_integers_that_do_not_pay_are_refused(
     monkeypatch.setattr(extractors, limit, 1e-6)
     threads = torch.get_num_threads()
     with pytest.raises(Unsupported, match=complaint):
-        EXTRACTORS["integers"].make(copied(network), MANY, images(32))
+        EXTRACTORS["integers"].make(copied(network), MANY, pictures(32))
     assert torch.get_num_threads() == threads
 
 
 def test_integers_need_some_images_to_be_made(network: Network) -> None:
     with pytest.raises(Unsupported, match="too few images"):
-        EXTRACTORS["integers"].make(copied(network), MANY, images(4))
+        EXTRACTORS["integers"].make(copied(network), MANY, pictures(4))
 
 
 def test_a_network_that_cannot_be_traced_has_no_merged_form(network: Network) -> None:
@@ -121,7 +129,7 @@ def test_a_network_that_cannot_be_traced_has_no_merged_form(network: Network) ->
             return maps.mean(dim=(2, 3))
 
     with pytest.raises(Unsupported, match="cannot be merged"):
-        EXTRACTORS["merged"].make(replace(network, module=Branching()), MANY, images(2))
+        EXTRACTORS["merged"].make(replace(network, module=Branching()), MANY, pictures(2))
 
 
 def test_the_error_is_a_share_of_what_tells_images_apart() -> None:

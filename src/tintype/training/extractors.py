@@ -13,7 +13,8 @@ interleaved rounds), and the error as a share of what tells one image's features
     OpenVINO, 8-bit integers            113     28 % more in the pass, and a dependency
 
 The same on an EPYC with AVX-512, VNNI and bf16: 19.9 as it comes, 23.5 channels last, 27.5 merged; in bf16 47.6 with
-autocast, 50.8 merged; 102 in 8-bit integers. So integers are preferred to bf16 too; their exam times both.
+autocast, 50.8 merged; 102 in 8-bit integers, 111 since those take pixels. So they are preferred to bf16 too; their exam
+times both.
 """
 
 from __future__ import annotations
@@ -22,20 +23,28 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, final
+from typing import TYPE_CHECKING, Literal, Protocol, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.fx.experimental import optimization
 
+from tintype.datasets.transforms import Preprocessing
 from tintype.errors import Unsupported
 from tintype.models import networks
-from tintype.models.export import EXPORTERS, INPUT
+from tintype.models.export import EXPORTERS
+from tintype.models.network_input import network_input
 from tintype.models.networks import Network
+from tintype.training.augmentation import normalise
 from tintype.training.device import Place, cpu_flags
 from tintype.training.plan import ComputePlan
 
+if TYPE_CHECKING:
+    from tintype.training.quantisation import Integers
+
+Pictures = NDArray[np.uint8]
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 
 PRECISIONS: dict[torch.dtype | None, Precision] = {None: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
@@ -52,7 +61,7 @@ LARGEST_BATCH = 1024            # images
 
 
 class FeatureExtractor(Protocol):
-    """A frozen network: normalised images (n, 3, s, s) float32 in, its pooled features (n, dim) float32 out."""
+    """A frozen network: pictures uint8 (n, s, s, 3), contiguous, in, its pooled features (n, dim) float32 out."""
 
     @property
     def precision(self) -> Precision:
@@ -64,8 +73,8 @@ class FeatureExtractor(Protocol):
         """How many threads of one core each should call it at once."""
         ...
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """`images` on the place's device, to features on the CPU."""
+    def __call__(self, pictures: Pictures) -> Tensor:
+        """Features on the CPU. Called by several threads at once."""
         ...
 
 
@@ -75,6 +84,7 @@ class Circumstances:
     """What the choice of an extractor depends on, beside the network."""
 
     place: Place
+    preprocessing: Preprocessing
     compute: ComputePlan
     images: int                     # forward passes to come
     flags: frozenset[str]           # of the processor, as `device.cpu_flags` gives them
@@ -92,22 +102,26 @@ class Choice:
 
     precision: Callable[[Place], Precision]
     suits: Callable[[Circumstances], bool]
-    make: Callable[[Network, Circumstances, Tensor], FeatureExtractor]      # the tensor: some normalised images
+    make: Callable[[Network, Circumstances, Pictures], FeatureExtractor]    # the pictures: a sample
 
 
 @final
 class ModuleExtractor:
     """A module in torch: in half precision throughout when it `is_half`, else as autocast thinks best."""
 
-    def __init__(self, module: nn.Module, place: Place, *, is_half: bool = False) -> None:
-        self._place = place
+    def __init__(
+        self, module: nn.Module, place: Place, preprocessing: Preprocessing, *, is_half: bool = False
+    ) -> None:
+        self._place, self._preprocessing = place, preprocessing
         self._dtype = place.half if is_half and place.half is not None else torch.float32
         self._module = module.to(place.device, self._dtype, memory_format=place.memory_format).eval()  # pyright: ignore[reportCallIssue]
         self.precision: Precision = precision_of(place)
         self.lanes = place.threads if place.device.type == "cpu" else GPU_LANES
 
     @torch.inference_mode()
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, pictures: Pictures) -> Tensor:
+        pixels = torch.from_numpy(pictures).to(self._place.device).permute(0, 3, 1, 2)
+        images = normalise(pixels.to(torch.float32), self._preprocessing)
         batch = images.to(dtype=self._dtype, memory_format=self._place.memory_format)
         if self._dtype is not torch.float32:
             return self._module(batch).float().cpu()
@@ -121,14 +135,18 @@ class IntegerExtractor:
 
     precision: Precision = "int8"
 
-    def __init__(self, content: bytes, place: Place) -> None:
+    def __init__(self, integers: Integers, there: Circumstances) -> None:
         from tintype.training.quantisation import open_session  # here: ONNX Runtime starts a thread when imported,
                                                                     # and processes are forked that have us imported
-        self._session = open_session(content, threads=1)
-        self.lanes = place.threads
+        self._session = open_session(integers.content, threads=1)
+        self._layout = network_input(there.preprocessing.size, there.preprocessing.levels, integers.blocks)
+        self.lanes = there.place.threads
 
-    def __call__(self, images: Tensor) -> Tensor:
-        return torch.from_numpy(self._session.run(None, {INPUT: images.contiguous().numpy()})[0])
+    def __call__(self, pictures: Pictures) -> Tensor:
+        batch = self._layout.empty(len(pictures))
+        for row, rgb in zip(batch, pictures, strict=True):
+            self._layout.put_pixels(row, rgb)
+        return torch.from_numpy(self._session.run(None, {self._layout.name: batch})[0])
 
 
 @final
@@ -149,9 +167,9 @@ def precision_of(place: Place) -> Precision:
     return PRECISIONS[place.half]
 
 
-def circumstances(place: Place, compute: ComputePlan, images: int) -> Circumstances:
+def circumstances(place: Place, preprocessing: Preprocessing, compute: ComputePlan, images: int) -> Circumstances:
     """Those of this machine."""
-    return Circumstances(place, compute, images, cpu_flags())
+    return Circumstances(place, preprocessing, compute, images, cpu_flags())
 
 
 def choices(there: Circumstances) -> list[Choice]:
@@ -170,20 +188,21 @@ def _may_use_integers(there: Circumstances) -> bool:
     return fast and there.compute.precision == "auto" and there.images >= SMALLEST_INTEGER_PASS
 
 
-def _make_integers(network: Network, there: Circumstances, samples: Tensor) -> FeatureExtractor:
+def _make_integers(network: Network, there: Circumstances, samples: Pictures) -> FeatureExtractor:
     """Most of the samples set the ranges of the integers, the others are the exam."""
     if len(samples) <= EXAM_SHARE:
         raise Unsupported("there are too few images to see what range its numbers have")
-    backbone = Backbone(network.module).eval()
-    content = _traced(backbone, samples[:1])
-    held_back = torch.arange(len(samples)) % EXAM_SHARE == 0
-    exam, shown = samples[held_back], samples[~held_back]
-    batches = (np.ascontiguousarray(batch.numpy()) for batch in shown.split(CALIBRATION_BATCH))
     from tintype.training.quantisation import quantise  # as above
 
-    extractor = IntegerExtractor(quantise(content, batches, there.place.threads).content, there.place)
-    in_floats = ModuleExtractor(backbone, replace(there.place, half=None))
-    in_halves = None if there.place.half is None else ModuleExtractor(backbone, there.place)
+    place, preprocessing = there.place, there.preprocessing
+    backbone = Backbone(network.module).eval()
+    content = _traced(backbone, torch.from_numpy(preprocessing.normalise(samples[:1])))
+    held_back = np.arange(len(samples)) % EXAM_SHARE == 0
+    exam, shown = samples[held_back], preprocessing.normalise(samples[~held_back])
+    batches = np.split(shown, range(CALIBRATION_BATCH, len(shown), CALIBRATION_BATCH))
+    extractor = IntegerExtractor(quantise(content, batches, place.threads, preprocessing), there)
+    in_floats = ModuleExtractor(backbone, replace(place, half=None), preprocessing)
+    in_halves = None if place.half is None else ModuleExtractor(backbone, place, preprocessing)
     _examine(extractor, in_floats, in_halves, exam)
     return extractor
 
@@ -199,7 +218,7 @@ def _traced(backbone: nn.Module, images: Tensor) -> bytes:
 
 
 def _examine(
-    integers: FeatureExtractor, in_floats: FeatureExtractor, in_halves: FeatureExtractor | None, exam: Tensor
+    integers: FeatureExtractor, in_floats: FeatureExtractor, in_halves: FeatureExtractor | None, exam: Pictures
 ) -> None:
     """Raise `Unsupported` when integers are too far from floats, or not much faster than otherwise, on one core."""
     threads = torch.get_num_threads()
@@ -218,23 +237,23 @@ def _examine(
         raise Unsupported("in 8-bit integers it is not much faster")
 
 
-def _timed(extract: FeatureExtractor, images: Tensor) -> tuple[Tensor, float]:
+def _timed(extract: FeatureExtractor, pictures: Pictures) -> tuple[Tensor, float]:
     """Features, and the seconds of this thread."""
     began = time.thread_time()
-    found = extract(images)
+    found = extract(pictures)
     return found, time.thread_time() - began
 
 
-def _make_merged(network: Network, there: Circumstances, samples: Tensor) -> FeatureExtractor:
+def _make_merged(network: Network, there: Circumstances, samples: Pictures) -> FeatureExtractor:
     try:
         merged = optimization.fuse(Backbone(network.module).eval())
     except Exception as problem:    # torch.fx cannot trace every network, and says so in many ways
         raise Unsupported(f"its batch norms cannot be merged: {problem}") from problem
-    return ModuleExtractor(merged, there.place, is_half=True)
+    return ModuleExtractor(merged, there.place, there.preprocessing, is_half=True)
 
 
-def _make_module(network: Network, there: Circumstances, samples: Tensor) -> FeatureExtractor:
-    return ModuleExtractor(Backbone(network.module), there.place)
+def _make_module(network: Network, there: Circumstances, samples: Pictures) -> FeatureExtractor:
+    return ModuleExtractor(Backbone(network.module), there.place, there.preprocessing)
 
 
 # name -> how; in order of preference

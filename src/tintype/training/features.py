@@ -18,13 +18,11 @@ from typing import final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from tintype.errors import Unsupported
 from tintype.models.networks import Network
 from tintype.training import feature_cache
-from tintype.training.augmentation import normalise
 from tintype.training.events import Note
 from tintype.training.extractors import (
     LARGEST_BATCH,
@@ -40,7 +38,7 @@ from tintype.training.material import Split
 from tintype.training.session import Session
 from tintype.training.steps import Piece
 
-FORMAT = 1                  # of what goes into a key
+FORMAT = 2                  # of what goes into a key
 IDENTITY, FLIPPED = "identity", "flipped"
 SAMPLES = 16                # training images that tell whether an extractor is good enough
 PHASE = "compute features"
@@ -114,7 +112,8 @@ def compute_features(session: Session, network: Network) -> Features:
 
 
 def _circumstances(session: Session, passes: list[_Pass]) -> Circumstances:
-    return circumstances(session.place, session.plan.compute, sum(len(one.split) for one in passes))
+    preprocessing = session.material.preprocessing
+    return circumstances(session.place, preprocessing, session.plan.compute, sum(len(one.split) for one in passes))
 
 
 def _passes(session: Session) -> list[_Pass]:
@@ -138,7 +137,7 @@ def _make(session: Session, network: Network, suitable: list[Choice], there: Cir
     """The fastest extractor that can run the network."""
     train = session.material.train
     rows = train.rows[np.linspace(0, len(train) - 1, min(SAMPLES, len(train))).astype(np.int64)]
-    samples = _images(session, train.cache.gather(rows), IDENTITY)
+    samples = train.cache.gather(rows)
     for choice in suitable[:-1]:
         try:
             return choice.make(network, there, samples)
@@ -160,7 +159,7 @@ def _compute(
         if session.host.stop.after_epoch:
             raise FeaturesStopped
         pictures = one.split.cache.gather(one.split.rows[start : start + size])
-        return extractor(_images(session, pictures, one.view)).numpy()
+        return extractor(np.ascontiguousarray(pictures[:, :, ::-1]) if one.view == FLIPPED else pictures).numpy()
 
     def rows_from(one: _Pass, first: int) -> Iterator[Rows]:
         done = before + first
@@ -201,13 +200,6 @@ def _side_by_side(compute: Callable[[int], Rows], starts: Iterable[int], lanes: 
         finally:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(threads)
-
-
-def _images(session: Session, pictures: NDArray[np.uint8], view: str) -> Tensor:
-    """uint8 (n, s, s, 3) to normalised float32 (n, 3, s, s), channels last, on the session's device."""
-    shown = pictures[:, :, ::-1] if view == FLIPPED else pictures
-    pixels = torch.from_numpy(np.ascontiguousarray(shown)).to(session.place.device)
-    return normalise(pixels.permute(0, 3, 1, 2).to(torch.float32), session.material.preprocessing)
 
 
 def _assemble(passes: list[_Pass], matrices: list[FeatureMatrix], precision: Precision) -> Features:
