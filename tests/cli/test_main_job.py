@@ -134,6 +134,7 @@ def test_the_cache_is_listed_and_cleared(done: Done) -> None:
         (("deploy", "nothing"), "there is no run, job or archive named 'nothing'"),
         (("report", "nothing"), "there is no run or job named 'nothing'"),
         (("jobs", "list", "--status", "Gone"), "the states are InProgress"),
+        (("jobs", "stop", "colours-train"), "is Completed; there is nothing to stop"),
     ],
 )
 def test_wrong_use_is_one_readable_line(done: Done, words: tuple[str, ...], says: str) -> None:

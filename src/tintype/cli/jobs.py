@@ -18,7 +18,7 @@ from tintype.cli.display import name_column
 from tintype.cli.invocation import Invocation, command
 from tintype.cli.job_watch import add_live, live_of, watch_job
 from tintype.cli.output_file import output_option
-from tintype.errors import InvalidRequest, JobFailed
+from tintype.errors import Conflict, InvalidRequest, JobFailed
 from tintype.jobs.client import Engine
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.job import Job, Status
@@ -124,7 +124,9 @@ def logs(
 def stop(call: Invocation, name: NameArgument) -> None:
     """Ask a running job to stop: SIGTERM now, SIGKILL to all of it after 120 seconds."""
     with settled(call) as (workspace, engine):
-        workspace.jobs.get(name)                    # a name that is near is more use than a conflict
+        found = workspace.jobs.get(name)            # a name that is near is more use than a conflict
+        if found.status.is_finished:
+            raise Conflict(f"training job {name!r} is {found.status}; there is nothing to stop")
         job = engine.stop(name)
     call.say(f"asked {name} to stop; `tintype jobs wait {name}` waits for it")
     call.answer({"name": name, "status": job.status})
