@@ -198,11 +198,13 @@ def test_a_gpu_is_used_first(unpacked: Archive, monkeypatch: pytest.MonkeyPatch)
     opened = open_runtime(unpacked, 1)
     assert (opened.name, opened.choice.precision) == ("cuda", "fp32")
     assert asked == [("model.onnx", [onnx_runtime.CUDA, onnx_runtime.PROCESSOR])]
-    open_runtime(unpacked, 1, "tensorrt:int8")
+    open_runtime(unpacked, 1, "tensorrt:bf16")
     name, ((provider, options), *rest) = asked[1]
-    assert (name, provider) == ("model.int8.onnx", onnx_runtime.TENSORRT)
+    assert (name, provider) == ("model.onnx", onnx_runtime.TENSORRT)
     assert rest == [onnx_runtime.CUDA, onnx_runtime.PROCESSOR]
-    assert options["trt_int8_enable"]
+    assert options["trt_bf16_enable"]
+    with pytest.raises(BadArchive, match="nothing that tensorrt can run in int8"):      # its integers are others
+        open_runtime(unpacked, 1, "tensorrt:int8")
     assert options["trt_engine_cache_enable"]
 
 

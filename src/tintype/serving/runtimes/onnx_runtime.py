@@ -60,11 +60,11 @@ def able_on_cuda(archive: Archive) -> Sequence[Precision]:
 
 
 def able_on_tensorrt(archive: Archive) -> Sequence[Precision]:
-    """float32, bfloat16 and integers, when the package is onnxruntime-gpu and TensorRT is there."""
-    if TENSORRT not in onnxruntime.get_available_providers():
-        return []
-    able: list[Precision] = ["fp32", "bf16"] if archive.onnx else []
-    return [*able, "int8"] if archive.integers else able
+    """float32 and bfloat16, when the package is onnxruntime-gpu and TensorRT is there.
+
+    Not our integers: TensorRT wants signed ones around 0, and ours have the zero point that suits a processor.
+    """
+    return ["fp32", "bf16"] if archive.onnx and TENSORRT in onnxruntime.get_available_providers() else []
 
 
 def open_onnx(archive: Archive, threads: int, precision: Precision) -> OnnxRuntime:
@@ -87,7 +87,6 @@ def open_on_tensorrt(archive: Archive, threads: int, precision: Precision) -> On
         "trt_engine_cache_path": str(archive.directory.parent / ENGINES),
         "trt_timing_cache_enable": True,
         "trt_bf16_enable": precision == "bf16",
-        "trt_int8_enable": precision == "int8",
     }
     return _open(archive, precision, [(TENSORRT, options), CUDA, PROCESSOR], {}, threads)
 
