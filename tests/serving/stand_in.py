@@ -46,7 +46,7 @@ class StandIn:
         if self.broken:
             raise JobFailed(f"{self.label} is broken")
         named = (Classified(0, self.label, 0.9),)
-        return Answer(200, self.label.encode(), "text/plain", {"inference": self.seconds}, named, (0.5,))
+        return Answer(200, self.label.encode(), "text/plain", {"inference": self.seconds}, lambda: named, (0.5,))
 
     async def scale(self, workers: int) -> None:
         self.workers = workers

@@ -80,8 +80,9 @@ def test_the_first_pictures_are_the_reference_when_there_is_no_other() -> None:
 
 def test_answers_are_watched() -> None:
     watch = DriftWatch({"prediction": Reference({"ant": 90.0, "bee": 10.0}, "validation")})
+    named = (Classified(1, "bee", 0.9),)
     for _ in range(100):
-        watch.see(Answer(200, b"", "application/json", classified=(Classified(1, "bee", 0.9),), brightness=(0.5,)))
+        watch.see(Answer(200, b"", "application/json", classify=lambda: named, brightness=(0.5,)))
     watch.see(Answer(200, b"", "text/plain"))       # a script of one's own says nothing
     prediction, brightness = watch.drifts()
     assert prediction.is_drift

@@ -223,3 +223,18 @@ def test_whoever_goes_away_leaves_no_slot_taken(picture) -> None:
             assert (await decoders.decode("image/png", picture())).placed
 
     with_decoders(story, count=1)
+
+
+def test_pictures_that_come_as_their_caller_goes_give_their_slots_back(picture) -> None:
+    async def story(decoders: Decoders) -> None:
+        for _ in range(2 * SHAPE.count):
+            asked = asyncio.create_task(decoders.decode("image/png", picture()))
+            await asyncio.sleep(0)
+            while decoders.busy:
+                await asyncio.sleep(0)
+            asked.cancel()                      # its pictures are here, and it has not run since
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+        assert (await decoders.decode("image/png", picture())).placed
+
+    with_decoders(story, count=1)

@@ -51,16 +51,18 @@ class Predictions:
 
     def top(self, most: int) -> list[tuple[Ranked, ...]]:
         """For each picture the `most` probable classes, the most probable first; equals go by index."""
-        return [
-            tuple(Ranked(self.classes[index], index, float(row[index])) for index in _likeliest(row, most))
-            for row in self.probabilities
-        ]
+        return [self._ranked(row, _likeliest(row, most)) for row in self.probabilities]
+
+    def _ranked(self, row: np.ndarray, indices: np.ndarray) -> tuple[Ranked, ...]:
+        chosen = zip(indices.tolist(), row[indices].tolist(), strict=True)
+        return tuple([Ranked(self.classes[index], index, probability) for index, probability in chosen])
 
 
-def _likeliest(probabilities: np.ndarray, most: int) -> list[int]:
+def _likeliest(probabilities: np.ndarray, most: int) -> np.ndarray:
     """The indices of the `most` largest of (classes,), the largest first, equals by index."""
-    candidates = np.arange(len(probabilities))
-    if most < len(probabilities):               # of a thousand classes few are looked at any further
-        candidates = np.flatnonzero(probabilities >= np.partition(probabilities, -most)[-most])
-    order = np.argsort(-probabilities[candidates], kind="stable")[:most]
-    return candidates[order].tolist()
+    if most >= len(probabilities):
+        return (-probabilities).argsort(kind="stable")
+    ordered = probabilities.copy()              # of a thousand classes few are looked at any further
+    ordered.partition(-most)
+    candidates = (probabilities >= ordered[-most]).nonzero()[0]
+    return candidates[(-probabilities[candidates]).argsort(kind="stable")[:most]]

@@ -53,8 +53,7 @@ class Queue:
         before = self.inside + coming
         if before >= self.capacity:
             raise Busy(f"all {self.capacity} places of the queue are taken; send it again shortly", RETRY_AFTER_SECONDS)
-        wait = before * self._pace
-        if wait > max(seconds, 0):
+        if before and (wait := before * self._pace) > max(seconds, 0):
             late = f"the {before} requests before this one take about {wait:.1f} s, and it has {max(seconds, 0):.1f} s"
             raise Busy(f"{late}; send it again shortly, or give it longer", RETRY_AFTER_SECONDS)
 

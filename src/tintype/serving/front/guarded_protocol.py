@@ -108,7 +108,12 @@ class GuardedProtocol(HttpToolsProtocol):
         if cycle.response_complete:
             self._linger()
             return
-        cycle.body += body
+        if not cycle.body:
+            cycle.body = body               # pyright: ignore[reportAttributeAccessIssue]  (bytes: they are not copied)
+        elif isinstance(cycle.body, bytes):
+            cycle.body = bytearray(cycle.body + body)
+        else:
+            cycle.body += body
         if len(cycle.body) >= PIECE_BYTES:
             self.flow.pause_reading()
             cycle.message_event.set()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol, final
 
 
@@ -50,10 +51,15 @@ class Answer:
     content: bytes
     content_type: str
     phases: Mapping[str, float] = field(default_factory=dict)
-    classified: tuple[Classified, ...] = ()
+    classify: Callable[[], tuple[Classified, ...]] = tuple      # what was said, for those who note it later
     brightness: tuple[float, ...] = ()      # mean of each picture that the network was fed, 0 to 1, for drift
     custom_attributes: str = ""
     variant: str = ""                       # who answered, for x-Amzn-Invoked-Production-Variant
+
+    @cached_property
+    def classified(self) -> tuple[Classified, ...]:
+        """What the model said of each picture. It is not in the caller's way: nobody asks before his answer is out."""
+        return self.classify()
 
 
 class Model(Protocol):

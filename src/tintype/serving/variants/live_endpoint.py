@@ -92,7 +92,8 @@ class LiveEndpoint:
         else:
             answer = await running.invoke(invocation)
         answer = replace(answer, variant=running.name)
-        self._note(running, invocation, answer, self._clock() - began)
+        seconds = self._clock() - began
+        asyncio.get_running_loop().call_soon(self._note, running, invocation, answer, seconds)   # it is on its way then
         return answer
 
     def _next(self, target_variant: str | None) -> RunningVariant:

@@ -109,18 +109,20 @@ class Channel(asyncio.Protocol):
             self.close()
 
     def _take_one(self) -> bool:
-        if len(self._buffer) < LENGTHS.size:
+        buffer = self._buffer
+        if len(buffer) < LENGTHS.size:
             return False
-        with memoryview(self._buffer) as view:
-            header_bytes, body_bytes = lengths(view[: LENGTHS.size])
-            end = LENGTHS.size + header_bytes + body_bytes
-            if len(view) < end:
-                return False
-            header = parsed(view[LENGTHS.size : LENGTHS.size + header_bytes])
-            if not self._waiting and self._is_new and end == len(view):
-                return False            # a new process may say its first word, and no more, before anybody listens
-            body = bytes(view[LENGTHS.size + header_bytes : end])
-        del self._buffer[:end]
+        header_bytes, body_bytes = lengths(buffer)
+        body_at = LENGTHS.size + header_bytes
+        end = body_at + body_bytes
+        if len(buffer) < end:
+            return False
+        header = parsed(buffer[LENGTHS.size : body_at])
+        if not self._waiting and self._is_new and end == len(buffer):
+            return False                # a new process may say its first word, and no more, before anybody listens
+        with memoryview(buffer) as view:
+            body = bytes(view[body_at:end])
+        del buffer[:end]
         if not self._waiting:
             raise BrokenFrame("an answer to no question")
         self._waiting.popleft()((header, body))

@@ -160,7 +160,13 @@ class Decoders:
         job = _Job(content_type, body, asyncio.get_running_loop().create_future())
         self._jobs.append(job)
         self._dispatch()
-        return await job.result
+        try:
+            return await job.result
+        except asyncio.CancelledError:
+            if not job.result.cancelled() and job.result.exception() is None:       # nobody wants what has just come
+                for placed in job.result.result().placed:
+                    self.free(placed)
+            raise
 
     def free(self, placed: Placed) -> None:
         """The picture is not needed any more."""

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -110,23 +111,22 @@ class FastPath:
 
     async def _answer(self, wanted: AnswerFormat, decoded: Decoded, inferred: Inferred) -> Answer:
         started = time.perf_counter()
-        bad = np.flatnonzero(~np.isfinite(inferred.logits).all(axis=1))
-        if len(bad):
-            odd = f"the network's answer for picture {int(bad[0])} is not finite; send values it was trained on"
-            raise InvalidRequest(odd)
+        is_good = np.isfinite(inferred.logits)
+        if not is_good.all():
+            bad = int(is_good.all(axis=1).argmin())
+            raise InvalidRequest(f"the network's answer for picture {bad} is not finite; send values it was trained on")
         predictions = Predictions(self._classes, inferred.logits)
         if inferred.logits.size > MANY_NUMBERS:
             content = await asyncio.to_thread(write_answer, predictions, wanted)
         else:
             content = write_answer(predictions, wanted)
-        classified = tuple(Classified(one.index, one.label, one.probability) for one in predictions.best)
         phases = {
             "queue": decoded.waited + inferred.waited,
             "decode": decoded.seconds,
             "inference": inferred.seconds,
             "encode": time.perf_counter() - started,
         }
-        return Answer(200, content, wanted.media_type, phases, classified, decoded.brightness)
+        return Answer(200, content, wanted.media_type, phases, partial(_classified, predictions), decoded.brightness)
 
     def facts(self) -> Mapping[str, Any]:
         """What can be seen of it now. Seconds."""
@@ -143,3 +143,7 @@ class FastPath:
             "worker_deaths": dict(self.networks.deaths),
             "decoder_deaths": dict(self.decoders.deaths),
         }
+
+
+def _classified(predictions: Predictions) -> tuple[Classified, ...]:
+    return tuple(Classified(one.index, one.label, one.probability) for one in predictions.best)

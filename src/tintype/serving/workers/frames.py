@@ -18,7 +18,7 @@ MAX_BODY_BYTES = 1 << 32
 CHUNK_BYTES = 1 << 18
 
 Json = dict[str, Any]
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
+_ENCODER, _DECODER = json.JSONEncoder(separators=(",", ":")), json.JSONDecoder()
 
 
 class BrokenFrame(Exception):
@@ -32,8 +32,8 @@ def packed(header: Json, body_bytes: int) -> bytes:
 
 
 def lengths(prefix: bytes | bytearray | memoryview) -> tuple[int, int]:
-    """(header bytes, body bytes) that follow these `LENGTHS.size` bytes. Raises `BrokenFrame`."""
-    header, body = LENGTHS.unpack(prefix)
+    """(header bytes, body bytes) that follow the first `LENGTHS.size` bytes. Raises `BrokenFrame`."""
+    header, body = LENGTHS.unpack_from(prefix)
     if header > MAX_HEADER_BYTES or body > MAX_BODY_BYTES:
         raise BrokenFrame(f"a frame of {header:,} and {body:,} bytes")
     return header, body
@@ -42,7 +42,7 @@ def lengths(prefix: bytes | bytearray | memoryview) -> tuple[int, int]:
 def parsed(text: bytes | bytearray | memoryview) -> Json:
     """The header. Raises `BrokenFrame`."""
     try:
-        header = json.loads(bytes(text))
+        header = _DECODER.decode(str(text, "utf-8"))        # `loads` would guess the encoding first
     except (ValueError, RecursionError) as error:
         raise BrokenFrame(f"a header that is not JSON: {error}") from error
     if not isinstance(header, dict):

@@ -151,6 +151,8 @@ class Networks:
     def pump(self) -> None:
         """Give waiting pictures to idle workers, as far as `batching` says so. Called whenever something changes."""
         for worker in self._workers:
+            if not self._queue:
+                return
             if not worker.is_idle or worker.is_leaving:
                 continue
             release = self._queue.next_batch(self._on_their_way())
