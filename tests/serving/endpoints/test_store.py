@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from tintype.serving.endpoints.endpoint import Endpoint, Status
 from tintype.serving.endpoints.process import ProcessIdentity
 from tintype.serving.endpoints.store import KIND, Endpoints
 from tintype.serving.settings import ServerSettings
+from tintype.serving.updates.rollout import DeploymentPolicy
 
 GONE = ProcessIdentity(2**22 + 1, 1e9)          # above the largest pid there can be, and long ago
 QUICK = ServerSettings(inference_threads=1, decoders=1, drain_seconds=5)
@@ -337,6 +339,48 @@ def test_several_variants_their_weights_and_their_workers(endpoints, wanted, arc
     with pytest.raises(InvalidRequest, match="no variant 'french'"):
         endpoints.set_weights("ants", {"french": 1})
     assert endpoints.config("ants").variants[1].workers == 2
+
+
+@contextmanager
+def frozen_front(endpoint: Endpoint) -> Iterator[None]:
+    """The process that makes real what is wanted does nothing in here."""
+    assert endpoint.server
+    children = psutil.Process(endpoint.server.pid).children()
+    (front,) = (one for one in children if one.name() == "tintype-front")
+    front.suspend()
+    try:
+        yield
+    finally:
+        front.resume()
+
+
+def test_an_update_is_answered_before_its_archive_is_copied(endpoints, wanted, archive, tmp_path: Path) -> None:
+    started = endpoints.start(wanted)
+    (first,) = (one.name for one in started.files.models.iterdir())
+    other = write_tiny_archive(tmp_path / "other.tar.gz", classes=("rot", "grün", "blau"))
+    bee = EndpointConfig(
+        variants=(ProductionVariant(model=ModelSource(archive=str(other))),), policy=DeploymentPolicy(bake_seconds=0)
+    )
+    with frozen_front(started):
+        assert endpoints.update("ants", bee).status is Status.UPDATING
+        assert [one.name for one in started.files.models.iterdir()] == [first]
+    assert endpoints.wait("ants").variants[0].archive == str(other)
+    assert len(list(started.files.models.iterdir())) == 2
+
+    with frozen_front(started):             # an archive that goes before it was copied
+        third = write_tiny_archive(tmp_path / "third.tar.gz")
+        model = ModelSource(archive=str(third))
+        endpoints.update("ants", bee.model_copy(update={"variants": (ProductionVariant(model=model),)}))
+        third.unlink()
+    back = endpoints.wait("ants")
+    assert back.failure_reason == f"the last update was rolled back: there is no model archive {third}"
+    assert back.variants[0].archive == str(other)
+
+
+def test_paths_are_those_of_whoever_commands(endpoints, wanted, archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(archive.parent)
+    started = endpoints.start(replace(wanted, archive=Path(archive.name)))
+    assert started.status is Status.IN_SERVICE
 
 
 def kill(endpoint: Endpoint) -> None:

@@ -12,6 +12,7 @@ from tests.serving.stand_in import Stable, asked, config
 from tintype.errors import JobFailed, NotFound, StorageFailed
 from tintype.serving.endpoints.config import ModelSource, ProductionVariant, ShadowVariant
 from tintype.serving.endpoints.desired import Observed, Wishes
+from tintype.serving.endpoints.kept_models import KeptModels
 from tintype.serving.updates.reconciler import ROLLING_BACK, Reconciler
 from tintype.serving.updates.rollout import DeploymentPolicy, Shift
 from tintype.serving.variants.live_endpoint import LiveEndpoint
@@ -30,8 +31,14 @@ class World:
         self.stable = stable or Stable()
         self.stable.clock = lambda: self.now
         self.live = LiveEndpoint(clock=lambda: self.now)
+        self.models = KeptModels(directory / "models")
         self.reconciler = Reconciler(
-            self.live, self.wishes, self.stable.start, captures=directory / "capture", clock=lambda: self.now
+            self.live,
+            self.wishes,
+            self.stable.start,
+            self.models,
+            captures=directory / "capture",
+            clock=lambda: self.now,
         )
 
     async def turns(self, count: int = 6, seconds: float = 0.0) -> Observed:
@@ -281,3 +288,31 @@ def test_damaged_and_missing_files_are_told_and_survived(tmp_path: Path, caplog)
 
     play(scene)
     assert "desired.json" in caplog.text
+
+
+def test_an_archive_that_cannot_be_kept_is_an_update_that_is_given_up(tmp_path: Path) -> None:
+    async def scene() -> None:
+        world = World(tmp_path)
+        world.wishes.wish(config("ant"))
+        await world.turns()
+        archive = tmp_path / "bee.tar.gz"
+        archive.write_bytes(b"bee")
+        world.models.root.write_text("no folder")
+        world.wishes.wish(config(str(archive), policy=AT_ONCE))
+        seen = await world.turns()
+        assert (seen.version, seen.rejected, seen.stage) == (1, 2, "")
+        assert "models" in seen.reason
+        assert await world.asks() == {"ant"}
+        assert world.wishes.standing().config == config("ant")
+        world.models.root.unlink()                      # mended: the next one goes through
+        world.wishes.wish(config(str(archive), policy=AT_ONCE))
+        seen = await world.turns(8, seconds=1)
+        assert (seen.version, seen.reason) == (3, "")
+        (kept,) = await world.asks()
+        assert Path(kept).parent.parent == world.models.root
+        archive.unlink()                                # other weights need no archive, and start nothing anew
+        world.wishes.wish(world.wishes.standing().config.with_weights({"v0": 5}))
+        seen = await world.turns()
+        assert (seen.version, await world.asks(), len(world.stable.started)) == (4, {kept}, 2)
+
+    play(scene)

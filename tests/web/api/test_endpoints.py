@@ -17,8 +17,10 @@ import pytest
 from botocore.exceptions import ClientError
 from PIL import Image
 
+from tests.serving.endpoints.test_store import frozen_front
 from tests.web.api.serving import BUCKET, ROLE, Api
 from tests.web.api.test_models import make_model, refused, variant
+from tintype.serving.endpoints.store import Endpoints
 
 SCRIPT = """
 import json, os, time
@@ -304,3 +306,30 @@ def test_weights_and_another_configuration(api: Api, runtime: Any, picture: byte
         api.sagemaker.delete_endpoint(EndpointName="updated")
     code, _ = refused(api.sagemaker.describe_endpoint, EndpointName="updated")
     assert code == "ValidationException"
+
+
+def test_an_update_is_answered_before_its_archive_is_copied_and_goes_back_without_it(api: Api, tmp_path: Path) -> None:
+    """Its front is frozen, so that nothing of the update can have been done when the answer comes."""
+    make_model(api, "copied", tmp_path)
+    make_model(api, "lost", tmp_path)
+    configure(api, "copied", variant("copied"))
+    configure(api, "lost", variant("lost"))
+    api.sagemaker.create_endpoint(EndpointName="copied", EndpointConfigName="copied")
+    try:
+        assert settled(api, "copied")["EndpointStatus"] == "InService"
+        with frozen_front(Endpoints(api.workspace.records).get("copied")):
+            api.sagemaker.update_endpoint(EndpointName="copied", EndpointConfigName="lost")
+            found = api.sagemaker.describe_endpoint(EndpointName="copied")
+            assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("Updating", "lost")
+            api.client("s3").delete_object(Bucket=BUCKET, Key="lost/model.tar.gz")
+        found = settled(api, "copied")
+        assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", "copied")
+        assert "rolled back: there is no model archive" in found["FailureReason"]
+        api.sagemaker.update_endpoint_weights_and_capacities(
+            EndpointName="copied", DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredWeight": 2.0}]
+        )
+        found = settled(api, "copied")
+        assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", "copied")
+        assert "FailureReason" not in found
+    finally:
+        api.sagemaker.delete_endpoint(EndpointName="copied")

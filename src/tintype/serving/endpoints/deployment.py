@@ -20,7 +20,7 @@ from tintype.serving.endpoints.endpoint import Endpoint, ServerDirectory, Varian
 from tintype.serving.endpoints.process import POLL_SECONDS, ProcessIdentity, State, spawn
 from tintype.serving.front.listening import is_free
 from tintype.serving.settings import ServerSettings
-from tintype.storage import CHUNK_BYTES, atomic_file, read_json, storage_errors, write_json
+from tintype.storage import read_json, storage_errors, write_json
 
 PORT_SECONDS = 2.0
 
@@ -64,29 +64,14 @@ def check_models(config: EndpointConfig) -> None:
             raise BadArchive(f"{path} is no archive; give a model.tar.gz, or the folder that one was unpacked to")
 
 
-def kept(config: EndpointConfig, files: ServerDirectory) -> EndpointConfig:
-    """The same configuration over copies of its archives below `files.models`.
-
-    An archive that has not changed since it was last kept has the same copy, so that its variant goes on running.
-    Raises `StorageFailed`, `NotFound`.
-    """
+def located(config: EndpointConfig) -> EndpointConfig:
+    """The same configuration with paths that mean the same in every process's folder."""
     document = config.model_dump(mode="json")
     for one in (*document["variants"], *document["shadows"]):
         for key in ("archive", "code"):
             given = one["model"][key]
-            if given and Path(given).is_file():
-                one["model"][key] = str(_kept(Path(given), files.models))
+            one["model"][key] = str(Path(given).absolute()) if given else ""
     return EndpointConfig.from_json(document)
-
-
-def forget_models(files: ServerDirectory, *used: EndpointConfig | None) -> None:
-    """Remove the archives that none of these configurations has."""
-    models = [one.model for config in used if config for one in (*config.variants, *config.shadows)]
-    folders = {Path(path).parent.name for one in models for path in (one.archive, one.code)}
-    if files.models.is_dir():
-        for folder in files.models.iterdir():
-            if folder.name not in folders:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def variants_of(config: EndpointConfig) -> tuple[Variant, ...]:
@@ -98,13 +83,13 @@ def variants_of(config: EndpointConfig) -> tuple[Variant, ...]:
 
 
 def place(wanted: Deployment, config: EndpointConfig, files: ServerDirectory) -> None:
-    """Make the endpoint's directory: its archives, what is wanted of it, and how its server is started."""
+    """Make the endpoint's directory: what is wanted of it, and how its server is started."""
     with storage_errors(files.root):
         files.root.mkdir(parents=True)
         files.root.chmod(0o700)                         # what is captured is nobody else's affair
     if wanted.token:
         write_secret(files.token, wanted.token)         # not on the command line, which everybody can read
-    files.wishes.wish(kept(config, files))
+    files.wishes.wish(located(config))
     arguments = ["--name", wanted.name, "--endpoint", str(files.root), "--host", wanted.host]
     arguments += ["--port", str(wanted.port), "--state", str(files.state)]
     if wanted.token:
@@ -153,14 +138,3 @@ def remove_files(files: ServerDirectory) -> None:
     with contextlib.suppress(OSError):                  # not empty, or not there
         files.root.parent.rmdir()
 
-
-def _kept(path: Path, models: Path) -> Path:
-    """A copy, below a folder that is named after what tells one state of a file from another."""
-    if path.is_relative_to(models):
-        return path
-    found = path.stat()
-    copy = models / f"{found.st_dev:x}-{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}" / path.name
-    if not copy.exists():
-        with storage_errors(copy), path.open("rb") as source, atomic_file(copy) as target:
-            shutil.copyfileobj(source, target, CHUNK_BYTES)
-    return copy

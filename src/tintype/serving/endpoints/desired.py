@@ -3,6 +3,8 @@
     <directory>/desired.json        `Desired`: a configuration and its number, which only grows
     <directory>/observed.json       `Observed`: which configuration serves, and what became of the newest one
 
+Archives are named in the first as they were given, in the second as they are kept: see `kept_models`.
+
 Whoever is killed between the two loses nothing: the front looks at both when it starts and goes on from there.
 """
 
@@ -70,10 +72,11 @@ class Wishes:
         return _read(Desired, self.desired_file)
 
     def standing(self) -> Desired:
-        """What the endpoint is to stay at: the newest wish, or what serves when that was given up. As `desired`."""
+        """What the endpoint is to stay at: what serves, over models that are kept; the newest wish while that is being
+        made real. As `desired`."""
         desired, observed = self.desired(), self.observed()
-        given_up = observed.rejected >= desired.version
-        return desired.model_copy(update={"config": observed.config}) if given_up and observed.config else desired
+        is_over = max(observed.version, observed.rejected) >= desired.version
+        return desired.model_copy(update={"config": observed.config}) if is_over and observed.config else desired
 
     def stamp(self) -> tuple[int, int] | None:
         """What tells one state of `desired_file` from another; None when there is none."""

@@ -23,9 +23,8 @@ from tintype.serving.endpoints.config import EndpointConfig
 from tintype.serving.endpoints.deployment import (
     Deployment,
     check_models,
-    forget_models,
-    kept,
     launch,
+    located,
     place,
     processes_of,
     remove_files,
@@ -227,8 +226,7 @@ class Endpoints:
         files = endpoint.files
         before = files.wishes.standing()
         wanted = change(before.config)
-        files.wishes.wish(kept(wanted, files), after=before.version)
-        forget_models(files, files.wishes.desired().config, files.wishes.observed().config)
+        files.wishes.wish(located(wanted), after=before.version)
         known = {one.name: one.archive for one in endpoint.variants}
         variants = tuple(
             replace(one, archive=known.get(one.name, one.archive)) if one.archive in _archives(before.config) else one

@@ -11,6 +11,8 @@ from typing import final
 
 from tintype.serving.endpoints.config import ModelSource
 from tintype.serving.endpoints.desired import Wishes
+from tintype.serving.endpoints.endpoint import ServerDirectory
+from tintype.serving.endpoints.kept_models import KeptModels
 from tintype.serving.front.front import Served, Serving
 from tintype.serving.model_definition import ModelDefinition
 from tintype.serving.pages.try_page import TryPage
@@ -34,6 +36,7 @@ def one_endpoint(name: str, directory: Path) -> Serving:
             live,
             Wishes(directory),
             _Starter(settings, around).start,
+            KeptModels(ServerDirectory(directory).models),
             captures=directory / CAPTURES,
             drain_seconds=settings.drain_seconds,
         )

@@ -16,6 +16,7 @@ from typing import final
 
 from tintype.errors import TintypeError
 from tintype.serving.endpoints.desired import Desired, Wishes
+from tintype.serving.endpoints.kept_models import KeptModels
 from tintype.serving.updates.chores import Chores
 from tintype.serving.updates.onlookers import Onlookers
 from tintype.serving.updates.rollout import Stage
@@ -39,6 +40,7 @@ class Reconciler:
         live: LiveEndpoint,
         wishes: Wishes,
         start: Start,
+        models: KeptModels,
         *,
         captures: Path,
         drain_seconds: float = 20.0,
@@ -49,6 +51,7 @@ class Reconciler:
         self.observed = self._written = wishes.observed()
         self._wishes = wishes
         self._start = start
+        self._models = models
         self._drain_seconds = drain_seconds
         self._clock = clock
         self._chores = Chores()
@@ -64,9 +67,10 @@ class Reconciler:
         """Start the first replicas; they answer when this returns. Raises whatever their start raises, and then nothing
         is left of them.
         """
-        known = self.observed.config
-        desired = await self._read()
-        version, config = (self.observed.version, known) if known else (desired.version, desired.config)
+        version, config = self.observed.version, self.observed.config
+        if config is None:
+            wanted = await asyncio.to_thread(self._wishes.desired)
+            version, config = wanted.version, await self._models.keep(wanted.config)
         self._serve(await start_fleet(version, config, self._start))
         await self._tell()
 
@@ -163,7 +167,8 @@ class Reconciler:
         self._update = None
         self._route_to(serving)
         self._leaving = self._chores.begin(update.abandon(self._drain_seconds))
-        self._observe(rejected=update.wanted.version, reason=reason, stage=ROLLING_BACK, share=0.0)
+        rejected = max(update.wanted.version, self.observed.rejected)
+        self._observe(rejected=rejected, reason=reason, stage=ROLLING_BACK, share=0.0)
 
     # beside it
 
@@ -180,11 +185,25 @@ class Reconciler:
         self.observed = self.observed.model_copy(update=changes)
 
     async def _read(self) -> Desired:
-        """What is wanted; the file is read when it has changed."""
+        """What is wanted, over models that are kept here; the file is read when it has changed."""
         stamp = self._wishes.stamp()
         if self._desired is None or stamp != self._stamp:
-            self._desired, self._stamp = await asyncio.to_thread(self._wishes.desired), stamp
+            wanted = await asyncio.to_thread(self._wishes.desired)
+            self._desired, self._stamp = await self._kept(wanted), stamp
         return self._desired
+
+    async def _kept(self, wanted: Desired) -> Desired:
+        """The same wish over models that are kept here, if it is new. When they cannot be, it is given up."""
+        if wanted.version <= max(self.observed.version, self.observed.rejected):
+            return wanted
+        try:
+            config = await self._models.keep(wanted.config)
+        except (TintypeError, OSError) as error:
+            log.warning("update to version %d is given up: %s", wanted.version, error)
+            self._observe(seen=wanted.version, rejected=wanted.version, reason=str(error))
+            return wanted
+        await asyncio.to_thread(self._models.forget, config, self.observed.config)
+        return wanted.model_copy(update={"config": config})
 
     async def _tell(self) -> None:
         """Write what is, when it has changed."""

@@ -65,8 +65,7 @@ def create_endpoint(context: Context, request: Members) -> Members:
 def describe_endpoint(context: Context, request: Members) -> Members:
     """How it stands."""
     endpoint = find_endpoint(context, request["EndpointName"])
-    record = context.workspace.records.find(REQUEST, endpoint.name)
-    kept = {} if record is None else record.document
+    kept = _asked(context, endpoint)
     configuration = kept.get("EndpointConfig") or {}
     reason = _reason(endpoint)
     return {
@@ -95,8 +94,7 @@ def update_endpoint(context: Context, request: Members) -> Members:
     """Begin to put another configuration into service, as its deployment configuration says."""
     name = request["EndpointName"]
     endpoint = find_endpoint(context, name)
-    record = context.workspace.records.find(REQUEST, name)
-    kept = {} if record is None else record.document
+    kept = _asked(context, endpoint)
     configuration = find_configuration(context, request["EndpointConfigName"])
     deploying = request.get("DeploymentConfig")
     if deploying is None and request.get("RetainDeploymentConfig"):
@@ -105,7 +103,9 @@ def update_endpoint(context: Context, request: Members) -> Members:
     if request.get("RetainAllVariantProperties"):
         config = _retained(config, endpoint, request.get("ExcludeRetainedVariantProperties") or ())
     _update(context, name, config)
-    _keep(context, name, {"EndpointConfig": configuration.document, "DeploymentConfig": deploying})
+    asked = {"EndpointConfig": configuration.document, "DeploymentConfig": deploying}
+    version = endpoint.files.wishes.desired().version
+    _keep(context, name, {**asked, "Version": version, "Before": {key: kept.get(key) for key in asked}})
     return {"EndpointArn": _arn(context, name)}
 
 
@@ -145,8 +145,15 @@ def find_endpoint(context: Context, name: str) -> Endpoint:
 
 def kept_configuration(context: Context, name: str) -> Mapping[str, Any]:
     """The endpoint configuration's request that an endpoint was made by; {} for one of the command line."""
-    record = context.workspace.records.find(REQUEST, name)
-    return {} if record is None else record.document["EndpointConfig"]
+    return _asked(context, find_endpoint(context, name)).get("EndpointConfig") or {}
+
+
+def _asked(context: Context, endpoint: Endpoint) -> Mapping[str, Any]:
+    """The requests that made an endpoint what it is; those before the last update when that was rolled back."""
+    record = context.workspace.records.find(REQUEST, endpoint.name)
+    kept: Mapping[str, Any] = {} if record is None else record.document
+    went_back = "Version" in kept and endpoint.files.wishes.observed().rejected == kept["Version"]
+    return kept["Before"] if went_back else kept
 
 
 def _config(context: Context, name: str, configuration: Record, deploying: Any) -> EndpointConfig:
