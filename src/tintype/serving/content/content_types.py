@@ -65,9 +65,10 @@ def scores_of(predictions: Predictions, wanted: AnswerFormat) -> np.ndarray:
 
 
 def _write_json(predictions: Predictions, wanted: AnswerFormat) -> bytes:
-    answers = [
-        {**ranked[0].to_json(), "top": [one.to_json() for one in ranked]} for ranked in predictions.top(wanted.top)
-    ]
+    classes, answers = predictions.classes, []
+    for pairs in predictions.likeliest(wanted.top):
+        top = [{"label": classes[index], "index": index, "probability": number} for index, number in pairs]
+        answers.append({**top[0], "top": top})
     return UNICODE.encode({"predictions": answers}).encode(errors="replace")
 
 

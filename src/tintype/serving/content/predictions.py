@@ -51,11 +51,17 @@ class Predictions:
 
     def top(self, most: int) -> list[tuple[Ranked, ...]]:
         """For each picture the `most` probable classes, the most probable first; equals go by index."""
-        return [self._ranked(row, _likeliest(row, most)) for row in self.probabilities]
+        return [
+            tuple(Ranked(self.classes[index], index, probability) for index, probability in pairs)
+            for pairs in self.likeliest(most)
+        ]
 
-    def _ranked(self, row: np.ndarray, indices: np.ndarray) -> tuple[Ranked, ...]:
-        chosen = zip(indices.tolist(), row[indices].tolist(), strict=True)
-        return tuple([Ranked(self.classes[index], index, probability) for index, probability in chosen])
+    def likeliest(self, most: int) -> list[list[tuple[int, float]]]:
+        """What `top` says, as (index, probability)."""
+        return [
+            list(zip((indices := _likeliest(row, most)).tolist(), row[indices].tolist(), strict=True))
+            for row in self.probabilities
+        ]
 
 
 def _likeliest(probabilities: np.ndarray, most: int) -> np.ndarray:

@@ -59,11 +59,13 @@ class Service:
 
     def admit(self, caller: Caller) -> float:
         """How many seconds a request has for its answer, by its head alone. What the door has seen to is not seen to
-        again, but for the room.
+        again, but for the room of whoever is still sending: the others ask the model at once, which has its own say.
 
         Raises `Unauthorised` (401), 403 for a page from elsewhere, `InvalidRequest` for a patience that is no number,
         and `Busy` (429) when there would be no room for it once its body is here.
         """
+        if caller.seconds is not None and caller.has_sent_all:
+            return caller.seconds
         headers = caller.headers
         if caller.seconds is None:
             check_site(headers)

@@ -17,7 +17,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from tintype.errors import BadImage, InvalidRequest, JobFailed, TintypeError, TooLarge, Unsupported
 from tintype.serving.workers import slots
@@ -51,9 +51,8 @@ class DecoderLimits:
 
 
 @final
-@dataclass(frozen=True)
-class Placed:
-    """Where a decoded picture is."""
+class Placed(NamedTuple):
+    """Where a decoded picture is; workers are told in this order."""
 
     region: int
     slot: int
@@ -187,9 +186,10 @@ class Decoders:
             self._send(min(able, key=lambda one: len(one.jobs)), self._jobs.popleft())
 
     def _is_able(self, region: _Region) -> bool:
-        room = self._shape.count - len(region.used) - len(region.jobs) * self._limits.images_per_request
-        fits = len(region.jobs) < AHEAD and room >= self._limits.images_per_request
-        return fits and region.child is not None and region.child.is_alive
+        jobs, child = len(region.jobs), region.child
+        if jobs >= AHEAD or child is None or not child.is_alive:
+            return False
+        return self._shape.count - len(region.used) >= (jobs + 1) * self._limits.images_per_request
 
     def _send(self, region: _Region, job: _Job) -> None:
         assert region.child is not None  # noqa: S101 - said by `_is_able`

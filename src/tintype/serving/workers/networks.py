@@ -174,8 +174,8 @@ class Networks:
         for picture in batch:
             picture.request.waited = now - picture.request.arrived
         worker.batch = batch
-        items = [(one.placed.region, one.placed.slot, one.placed.fill) for one in batch]
-        worker.child.channel.ask_then({"items": items}, b"", partial(self._answered, worker))
+        items = {"items": [one.placed for one in batch]}
+        worker.child.channel.ask_then(items, b"", partial(self._answered, worker))
         worker.timer = asyncio.get_running_loop().call_later(self._limits.seconds, self._hung, worker)
         self._on_batch(BatchNews(release.reason, len(batch), now - batch[0].request.arrived))   # the worker is at it
 
