@@ -68,6 +68,7 @@ def test_debug_shows_findings_with_a_remedy_and_the_losses(watched: tuple[Shell,
     }
     assert Path(seen["page"]).read_text().count("LossNotDecreasing") > 1
     assert "LossNotDecreasing" in shell("debug", "slow", "--tensor", "relu").stdout
+    assert "no tensor of the log matches 'nosuch'" in shell("debug", "slow", "--tensor", "nosuch").stdout
 
 
 def test_fix_trains_again_with_what_the_finding_proposes(watched: tuple[Shell, Answer]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,6 +197,15 @@ def test_train_and_tune_alone(done: Done) -> None:
     tuned = done.shell.json("tune", done.data, *small, *words)
     assert sorted(trial["hyperparameters"]["batch-size"] for trial in tuned["trials"]) == [8, 16]
     assert tuned["best"]["job"].startswith("grid-00")
+
+
+def test_a_job_whose_folder_was_deleted_is_not_trained_again_unasked(done: Done) -> None:
+    trained = done.shell.json("train", done.data, "--model", "small_cnn", "--epochs", "1", "--name", "removed")
+    shutil.rmtree(trained["directory"])
+    assert "the model of job 'removed' is gone" in done.shell("predict", "removed", done.data, code=2).stderr
+    assert "the model of job 'removed' is gone" in done.shell("deploy", "removed", code=2).stderr
+    assert "the log of job 'removed' is gone" in done.shell("jobs", "logs", "removed", code=2).stderr
+    assert not Path(trained["directory"]).exists()
 
 
 def test_a_run_without_a_search_is_profiled(done: Done) -> None:

@@ -52,6 +52,8 @@ def debug(
             return
         view = debug_view(workspace.jobs.get(name), tensor)
         say(call, view)
+        if tensor is not None and not view.tensors:
+            call.say(f"[yellow]![/] no tensor of the log matches {escape(repr(tensor))}")
         page = debug_page(workspace, view.job)
         call.say(f"page: {escape(str(page))}")
         document = view.to_json() | {"page": str(page)}

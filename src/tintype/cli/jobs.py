@@ -18,7 +18,7 @@ from tintype.cli.display import name_column
 from tintype.cli.invocation import Invocation, command
 from tintype.cli.job_watch import add_live, live_of, watch_job
 from tintype.cli.output_file import output_option
-from tintype.errors import Conflict, InvalidRequest, JobFailed
+from tintype.errors import Conflict, InvalidRequest, JobFailed, NotFound
 from tintype.jobs.client import Engine
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.job import Job, Status
@@ -108,6 +108,8 @@ def logs(
     """What a job said, line by line, with times."""
     with settled(call) as (workspace, _):
         job = workspace.jobs.get(name)
+        if job.status.is_finished and not Path(job.directory).is_dir():
+            raise NotFound(f"the log of job {name!r} is gone with its folder, {job.directory}; its record is left")
         lines: list[str] = []
         for line in log_lines(workspace.jobs, job, follow=follow):
             if csv_file or call.json:

@@ -47,11 +47,15 @@ class TrainingRequest:
 
 
 def pack(job: Job) -> None:
-    """Write the archive of a trial, which kept only what its model needs. `JobFailed` says why it cannot be.
+    """Write the archive of a trial, which kept only what its model needs. `JobFailed` says why it cannot be,
+    `InvalidRequest` that what it kept is gone.
 
     The trial's plan is taken up again where it ended: after its last epoch, but with an archive to be written.
     """
     directory = JobDirectory(Path(job.directory))
+    if not (kept := _best(directory.root)).is_file():       # or the trainer would train all of it again, unasked
+        what = f"neither {directory.archive} nor {kept} is there"
+        raise InvalidRequest(f"the model of job {job.name!r} is gone: {what}; train it again under another name")
     path = directory.config / "pack.json"
     write_json(path, {**plan_of(job), "save": "archive"})
     command = [sys.executable, "-m", "tintype.training", str(path), "--resume", "--events", str(directory.events)]
@@ -137,12 +141,17 @@ def take_over(plan: TrainingPlan, trial: Job) -> bool:
 
     False, and nothing is done, when the two differ in anything that shows in the result.
     """
-    best = Path(trial.directory) / "checkpoints" / "best.pt"
+    best = _best(Path(trial.directory))
     own = {"name", "directory", "save"}
     if not best.is_file() or parse_plan(plan_of(trial)).model_dump(exclude=own) != plan.model_dump(exclude=own):
         return False
-    write_bytes(plan.directory / "checkpoints" / "best.pt", best.read_bytes())
+    write_bytes(_best(plan.directory), best.read_bytes())
     return True
+
+
+def _best(directory: Path) -> Path:
+    """The weights of the best epoch, of a job in this directory."""
+    return directory / "checkpoints" / "best.pt"
 
 
 def spec_of(plan: TrainingPlan, hyperparameters: Mapping[str, Value], *, retries: int = RETRIES) -> JobSpec:
