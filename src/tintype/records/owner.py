@@ -9,14 +9,9 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, final
 
-import psutil
-
-DEAD_STATES = {"Z", "X", "x"}           # a zombie does nothing any more
-STAT_STATE, STAT_START = 0, 19          # fields 3 and 22 of /proc/<pid>/stat, behind the name in brackets; see proc(5)
-TICKS_PER_SECOND = 100                  # of the start times where there is no /proc
+from tintype.process_birth import boot_id, started_at
 
 
 @final
@@ -34,7 +29,7 @@ class Owner:
     def of(cls, pid: int | None = None) -> Owner:
         """A process of this machine, this one by default. A process that is not there gets start time 0."""
         pid = os.getpid() if pid is None else pid
-        return cls(socket.gethostname(), _boot_id(), _pid_namespace(), pid, started_at(pid) or 0)
+        return cls(socket.gethostname(), boot_id(), _pid_namespace(), pid, started_at(pid) or 0)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON; `from_json` reads it back."""
@@ -53,30 +48,6 @@ def is_known_dead(owner: Owner, here: Owner) -> bool:
     if owner.boot_id != here.boot_id:
         return True
     return owner.pid_namespace == here.pid_namespace and started_at(owner.pid) != owner.pid_started_at
-
-
-def started_at(pid: int) -> int | None:
-    """When a process of this machine started, in ticks; None when there is none, or only its zombie."""
-    try:
-        line = Path(f"/proc/{pid}/stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return None if Path("/proc/self").exists() else _started_at_elsewhere(pid)
-    fields = line[line.rindex(b")") + 2 :].split()
-    return None if fields[STAT_STATE].decode() in DEAD_STATES else int(fields[STAT_START])
-
-
-def _started_at_elsewhere(pid: int) -> int | None:
-    try:
-        return int(psutil.Process(pid).create_time() * TICKS_PER_SECOND)
-    except psutil.Error:
-        return None
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return "" if Path("/proc/self").exists() else str(int(psutil.boot_time()))
 
 
 def _pid_namespace() -> str:

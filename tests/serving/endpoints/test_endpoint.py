@@ -13,7 +13,7 @@ from tintype.serving.endpoints.endpoint import NEXT, Endpoint, Status, Variant
 from tintype.serving.endpoints.process import ProcessIdentity
 
 VARIANT = Variant("AllTraffic", "model.tar.gz")
-ENDPOINT = Endpoint("ants", "/nowhere/server-1", (VARIANT,), owner=ProcessIdentity(1, 2.0), host="::1")
+ENDPOINT = Endpoint("ants", "/nowhere/server-1", (VARIANT,), owner=ProcessIdentity(1, 2), host="::1")
 
 
 @given(st.lists(st.sampled_from(list(Status))))
@@ -31,8 +31,8 @@ def test_only_legal_moves_are_made(moves: list[Status]) -> None:
 
 def test_a_record_keeps_all_of_it() -> None:
     assert Endpoint.from_json(ENDPOINT.to_json()) == ENDPOINT
-    served = Endpoint.from_json({**ENDPOINT.to_json(), "server": {"pid": 5, "started_at": 1.5}, "status": "InService"})
-    assert served.server == ProcessIdentity(5, 1.5)
+    served = Endpoint.from_json({**ENDPOINT.to_json(), "server": {"pid": 5, "started_at": 15}, "status": "InService"})
+    assert served.server == ProcessIdentity(5, 15)
     assert Endpoint.from_json(served.to_json()) == served
 
 

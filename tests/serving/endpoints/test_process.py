@@ -46,7 +46,19 @@ def test_a_process_is_its_pid_and_its_start(tmp_path: Path) -> None:
     assert own.is_alive
     assert not own.predates_boot
     assert not replace(own, started_at=own.started_at - 100).is_alive           # somebody else had the pid before
-    assert replace(own, started_at=1.0).predates_boot
+    assert replace(own, boot_id="another").predates_boot
+    assert not replace(own, boot_id="another").is_alive
+
+
+def test_a_clock_that_is_set_makes_no_process_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel counts the time of the boot back from the clock, so that all start times since the epoch jump."""
+    own = ProcessIdentity.own()
+    real = psutil.Process.create_time
+    monkeypatch.setattr(psutil, "boot_time", lambda: 1e9)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: real(process) + 3600)
+    assert own.is_alive
+    assert not own.predates_boot
+    assert own == ProcessIdentity.own()
 
 
 def test_a_recycled_pid_is_never_killed(tmp_path: Path) -> None:
@@ -104,7 +116,7 @@ def test_a_server_that_ends_or_never_answers(tmp_path: Path) -> None:
 
 def test_the_state_file(tmp_path: Path) -> None:
     assert State.read(tmp_path / "none") is None
-    state = State(ProcessIdentity(12, 3.5)).listening("::1", 80)
+    state = State(ProcessIdentity(12, 35)).listening("::1", 80)
     state.write(tmp_path / "state")
     assert State.read(tmp_path / "state") == state
     state.write(None)

@@ -15,9 +15,9 @@ from tintype.serving.endpoints.endpoint import NEXT, Endpoint, Status, Variant
 from tintype.serving.endpoints.process import ProcessIdentity, State
 from tintype.serving.endpoints.status import Sight, as_seen, look
 
-SERVER = ProcessIdentity(4711, 1.0)
+SERVER = ProcessIdentity(4711, 1)
 LISTENING = State(SERVER, "127.0.0.1", 8080)
-ENDPOINT = Endpoint("ants", "/nowhere", (Variant("AllTraffic", "a.tar.gz"),), ProcessIdentity(1, 1.0), "127.0.0.1")
+ENDPOINT = Endpoint("ants", "/nowhere", (Variant("AllTraffic", "a.tar.gz"),), ProcessIdentity(1, 1), "127.0.0.1")
 UP = Sight(True, True, "", LISTENING, Observed(version=1), 1)
 DOWN = Sight(False, False, "it was killed", LISTENING, Observed(version=1), 1)
 

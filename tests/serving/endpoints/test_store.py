@@ -33,7 +33,7 @@ from tintype.serving.endpoints.store import KIND, Endpoints
 from tintype.serving.settings import ServerSettings
 from tintype.serving.updates.rollout import DeploymentPolicy
 
-GONE = ProcessIdentity(2**22 + 1, 1e9)          # above the largest pid there can be, and long ago
+GONE = ProcessIdentity(2**22 + 1, 10**9)        # above the largest pid there can be, and long ago
 QUICK = ServerSettings(inference_threads=1, decoders=1, drain_seconds=5)
 
 
@@ -88,7 +88,8 @@ def test_a_life(endpoints: Endpoints, wanted: Deployment, tmp_path: Path, pictur
     assert os.getsid(started.server.pid) == started.server.pid
     answer = httpx.post(f"{started.url}/invocations", content=picture(), trust_env=False, timeout=120)
     assert answer.json()["predictions"][0]["label"] == "red"
-    assert "serving ants on" in started.files.log.read_text()
+    while "serving ants on" not in started.files.log.read_text():
+        time.sleep(0.01)
 
     with pytest.raises(Conflict, match=r"already is an endpoint named 'ants'; delete it"):
         endpoints.start(wanted)
@@ -185,6 +186,8 @@ def test_one_name_two_starters(records: Records, endpoints: Endpoints, wanted: D
 
 def test_a_killed_server_is_told_brought_back_and_not_mistaken(records, endpoints, wanted, picture) -> None:
     started = endpoints.start(wanted)
+    while "serving ants" not in started.files.log.read_text():      # said just after it is ready
+        time.sleep(0.01)
     kill(started)
     found = endpoints.get("ants")
     assert found.status is Status.OUT_OF_SERVICE
@@ -192,7 +195,7 @@ def test_a_killed_server_is_told_brought_back_and_not_mistaken(records, endpoint
     assert found.url is None
     assert endpoints.list() == [found]
     # The pid has been taken over by somebody else: us. And the machine was restarted since.
-    long_ago = replace(ProcessIdentity.own(), started_at=1e9)
+    long_ago = replace(ProcessIdentity.own(), boot_id="the one before")
     found.files.state.unlink()
     change(records, "ants", server=long_ago)
     assert endpoints.get("ants").failure_reason == "the machine was restarted"

@@ -1,6 +1,6 @@
 """The process of a server: started detached, watched until it answers, stopped for certain.
 
-A process is told by its pid and its start time together, because pids are used again.
+A process is told by its pid, its start and the boot together, because pids are used again and clocks are set.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from typing import Any, final
 import psutil
 
 from tintype.errors import JobFailed
+from tintype.process_birth import boot_id, started_at
 from tintype.storage import storage_errors, write_json
 
 POLL_SECONDS = 0.02
 PING_SECONDS = 1.0
 ABORT_SECONDS = 5.0
-SAME_START_SECONDS = 1.0        # start times are exact to 10 ms; a pid is not used again within a second
 TAIL_BYTES = 16 * 1024
 TAIL_LINES = 20
 
@@ -37,12 +37,13 @@ class ProcessIdentity:
     """One process, for all time."""
 
     pid: int
-    started_at: float           # seconds since the epoch
+    started_at: int             # clock ticks since the boot
+    boot_id: str = ""
 
     @classmethod
     def of(cls, pid: int) -> ProcessIdentity:
-        """The process that has this pid now; it must not have been waited for."""
-        return cls(pid, psutil.Process(pid).create_time())
+        """The process that has this pid now; one that has ended already is gone."""
+        return cls(pid, started_at(pid) or 0, boot_id())
 
     @classmethod
     def own(cls) -> ProcessIdentity:
@@ -51,12 +52,11 @@ class ProcessIdentity:
 
     def find(self) -> psutil.Process | None:
         """The running process, or None when it is gone; one that has ended and was not waited for is gone."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started_at) < SAME_START_SECONDS
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
+        if self.predates_boot or started_at(self.pid) != self.started_at:
             return None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.pid)
+        return None
 
     @property
     def is_alive(self) -> bool:
@@ -66,7 +66,7 @@ class ProcessIdentity:
     @property
     def predates_boot(self) -> bool:
         """The machine was started after the process was."""
-        return psutil.boot_time() > self.started_at + SAME_START_SECONDS
+        return self.boot_id != boot_id()
 
 
 @final
