@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tintype.errors import InvalidRequest
 
 GIB = 1024**3
+RECORDS_FILE = "tintype.db"         # of a home, unless its records are in a database elsewhere
 TRUE = {"1", "true", "yes", "on"}
 
 # environment variable -> field of Settings
@@ -71,7 +72,7 @@ class Settings(BaseModel):
     @property
     def records_url(self) -> str:
         """The record store."""
-        return self.database_url or f"sqlite:///{self.home / 'tintype.db'}"
+        return self.database_url or f"sqlite:///{self.home / RECORDS_FILE}"
 
     @property
     def caches(self) -> Path:

@@ -18,6 +18,7 @@ from typing import NamedTuple, final
 
 from tintype.datasets.dataset import MISSING_SIZE
 from tintype.errors import BadData
+from tintype.settings import RECORDS_FILE
 
 JUNK = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin"})
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff")
@@ -141,8 +142,16 @@ def _open_to_us(folder: str) -> Iterator[None]:
 def _entries(folder: str) -> Iterator[tuple[os.DirEntry[str], _Kind]]:
     with _open_to_us(folder), os.scandir(folder) as entries:
         for entry in entries:
-            if not is_junk(entry.name):
-                yield entry, _kind(entry)
+            if is_junk(entry.name):
+                continue
+            kind = _kind(entry)
+            if kind is not _Kind.FOLDER or not _is_home(entry.path):
+                yield entry, kind
+
+
+def _is_home(folder: str) -> bool:
+    """Whether Tintype keeps everything there: no class, wherever somebody has put it."""
+    return os.path.exists(os.path.join(folder, RECORDS_FILE))
 
 
 def _kind(entry: os.DirEntry[str]) -> _Kind:
