@@ -171,7 +171,7 @@ HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
     Hyperparameter("mixup", "augmentation.mixup", "alpha of mixup; 0: off", ("mixup-alpha",)),
     Hyperparameter("cutmix", "augmentation.cutmix", "alpha of cutmix; 0: off", ("cutmix-alpha",)),
     Hyperparameter("drop-rate", "network.drop_rate", "dropout before the head", ("dropout",)),
-    Hyperparameter("freeze", "network.freeze", "none, backbone, or how many blocks stay as they are"),
+    Hyperparameter("freeze", "network.freeze", "none, backbone, or how many of the last stages learn with the head"),
     Hyperparameter("model", "network.name", "the network", ("network", "arch", "architecture")),
     Hyperparameter("weights", "network.weights", "a file, none for random ones, or auto"),
     Hyperparameter("image-size", "network.image_size", "pixels per side; auto: from the images", ("size", "img-size")),
