@@ -44,7 +44,7 @@ def test_the_verdict_is_one_line(stage: Stage) -> None:
     assert verdict(report).endswith(" · 13 s")
     assert "not evaluated" in verdict(gather(stage(judged=())))
     partly = replace(report, model=replace(report.model, freeze="2"))
-    assert verdict(partly).startswith("resnet18 (2 blocks frozen) · ")
+    assert verdict(partly).startswith("resnet18 (frozen but for 2 last stages) · ")
 
 
 def test_sizes_are_compared(stage: Stage) -> None:

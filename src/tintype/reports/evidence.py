@@ -47,7 +47,7 @@ class Model:
     """The network that was trained: `plan.network` of the final job, and what the weights turned out to be."""
 
     network: str                                            # "resnet18"
-    freeze: str = "none"                                    # "none", "backbone", or a number of blocks
+    freeze: str = "none"                                    # "none", "backbone", or how many stages are not
     weights: str = ""                                       # where they came from
     image_size: int | None = None                           # pixels per side
 

@@ -37,9 +37,9 @@ def verdict(report: RunReport) -> str:
 
 def model_name(report: RunReport) -> str:
     """The network, and how much of it was frozen."""
-    frozen = {"none": "", "backbone": " (frozen)"}
+    frozen = {"none": "", "backbone": " (frozen)", "0": " (frozen)"}
     freeze = report.model.freeze
-    return display(report.model.network, 40) + frozen.get(freeze, f" ({freeze} blocks frozen)")
+    return display(report.model.network, 40) + frozen.get(freeze, f" (frozen but for {freeze} last stages)")
 
 
 def data_reading(data: Data) -> tuple[str, ...]:
