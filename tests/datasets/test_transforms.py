@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -109,9 +110,25 @@ def test_json_round_trip() -> None:
         ({"mean": ["a", "b", "c"]}, "mean"),
         ({"std": [1, 1, 0]}, "std"),
         ({"std": [1, 1, float("nan")]}, "std"),
+        ({"mean": [0.5, 0.5, float("inf")]}, "mean"),
+        ({"mean": [10**400, 0.5, 0.5]}, "mean"),                # JSON may say so, floats cannot
+        ({"mean": [1e6, 0.5, 0.5]}, "told apart"),              # float32 has no steps as small as a pixel's there
+        ({"std": [1e-310, 1, 1]}, "told apart"),
         ({"colour": "grey"}, "colour"),
     ],
 )
 def test_a_wrong_field_is_named(change: dict[str, object], names: str) -> None:
-    with pytest.raises(InvalidRequest, match=names):
-        Preprocessing.from_json({**Preprocessing(8).to_json(), **change})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InvalidRequest, match=names):
+            Preprocessing.from_json({**Preprocessing(8).to_json(), **change})
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [((0, 0, 0), (1, 1, 1)), ((0.5,) * 3, (0.5,) * 3), ((0, 0, 0), (1 / 255,) * 3), ((-1, 2, 9), (1e-6, 5, 1e6))],
+)
+def test_unusual_means_and_deviations_are_fine(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    levels = Preprocessing.from_json({**Preprocessing(8).to_json(), "mean": mean, "std": std}).levels
+    assert (levels.shape, levels.dtype) == ((3, 256), np.float32)
+    np.testing.assert_allclose(levels[:, 255] - levels[:, 0], 1 / np.array(std), rtol=1e-4)

@@ -6,7 +6,6 @@ antialiased bilinear. What a network was trained with is stored in its archive a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ from tintype.errors import InvalidRequest
 
 Resize = Literal["crop", "stretch"]
 MAX_SIZE = 4096
+LARGEST = 1e30          # of a mean or a deviation: float32 can hold it
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,12 @@ class Preprocessing:
         if self.resize not in get_args(Resize):
             raise InvalidRequest(f"resize must be one of {', '.join(get_args(Resize))}, got {self.resize!r}")
         for name, values in (("mean", self.mean), ("std", self.std)):
-            if len(values) != 3 or not all(isinstance(one, (int, float)) and math.isfinite(one) for one in values):
-                raise InvalidRequest(f"{name} must be three numbers (red, green, blue), got {values!r}")
+            if len(values) != 3 or not all(isinstance(one, (int, float)) and abs(one) < LARGEST for one in values):
+                raise InvalidRequest(f"{name} must be three numbers (red, green, blue), got {str(values)[:200]}")
         if min(self.std) <= 0:
             raise InvalidRequest(f"std must be above zero, got {self.std!r}")
+        if not (np.isfinite(self.levels).all() and (self.levels[:, 1:] > self.levels[:, :-1]).all()):
+            raise InvalidRequest(f"no pixels can be told apart with mean {self.mean!r} and std {self.std!r}")
 
     def apply(self, rgb: np.ndarray) -> np.ndarray:
         """Scale uint8 (h, w, 3) to uint8 (size, size, 3)."""
@@ -57,8 +59,9 @@ class Preprocessing:
     @cached_property
     def levels(self) -> np.ndarray:
         """float32 (3, 256): what each level of each channel becomes, (level / 255 - mean) / std."""
-        levels = np.arange(256, dtype=np.float64) / 255
-        return ((levels[None] - np.array(self.mean)[:, None]) / np.array(self.std)[:, None]).astype(np.float32)
+        shares = np.arange(256, dtype=np.float64) / 255
+        with np.errstate(over="ignore", invalid="ignore"):      # of absurd deviations, which are refused for that
+            return ((shares - np.array(self.mean)[:, None]) / np.array(self.std)[:, None]).astype(np.float32)
 
     def normalise(self, batch: np.ndarray) -> np.ndarray:
         """uint8 (n, size, size, 3) to float32 (n, 3, size, size), contiguous, as `levels` says."""

@@ -3,10 +3,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.serving.integer_archive import images, written
@@ -78,20 +80,55 @@ def test_integers_that_take_pixels(tmp_path: Path, name: str) -> None:
     for inputs in (Pixels(rgb), Tensors(PREPROCESSING.normalise(rgb))):
         answer = integers.infer(integers.prepare([inputs])).logits
         assert np.abs(answer - exact).max() <= 0.1 * np.abs(exact - exact.mean(axis=0)).max()
-    document = json.loads((tmp_path / archive.DESCRIPTION).read_text())
-    document["precision"]["blocks"] = None                  # as it would be read by who did not know of them
-    lying = Archive(tmp_path, Description.from_json(json.dumps(document).encode()))
-    with pytest.raises(BadArchive):
-        Predictor.of(lying, runtime=f"{name}:int8", threads=1)
+
+
+def renamed(graph: onnx.GraphProto) -> None:
+    for node in graph.node:
+        node.input[:] = ["images" if name == "blocks" else name for name in node.input]
+    graph.input[0].name = "images"
+
+
+def of_floats(graph: onnx.GraphProto) -> None:
+    for node in graph.node:
+        node.input[:] = ["pixels" if name == "blocks" else name for name in node.input]
+    graph.node.insert(0, onnx.helper.make_node("Cast", ["blocks"], ["pixels"], to=onnx.TensorProto.UINT8))
+    graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+
+
+def of_two(graph: onnx.GraphProto) -> None:
+    graph.input.append(onnx.helper.make_tensor_value_info("more", onnx.TensorProto.FLOAT, [1]))
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", pytest.param("openvino", marks=needs_openvino)])
-def test_a_description_whose_blocks_are_not_the_networks(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("change", [renamed, of_floats, of_two])
+def test_a_network_that_is_fed_something_else_is_refused(
+    tmp_path: Path, name: str, change: Callable[[onnx.GraphProto], None]
+) -> None:
+    found = written(tmp_path, PREPROCESSING)
+    assert found.integers is not None
+    model = onnx.load_model(found.integers)
+    change(model.graph)
+    found.integers.write_bytes(model.SerializeToString())
+    with pytest.raises(BadArchive, match=r"model.int8.onnx has inputs|on a grey picture: .*(type|precision)"):
+        Predictor.of(found, runtime=f"{name}:int8", threads=1)
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", pytest.param("openvino", marks=needs_openvino)])
+@pytest.mark.parametrize(
+    ("blocks", "complaint"),
+    [
+        (None, "has inputs blocks and outputs logits, expected images and logits"),
+        ({"block": 1, "top": 1, "left": 1, "rows": SIZE + 4, "columns": SIZE + 4}, "on a grey picture: .*input"),
+    ],
+)
+def test_a_description_whose_blocks_are_not_the_networks(
+    tmp_path: Path, name: str, blocks: dict[str, int] | None, complaint: str
+) -> None:
     found = written(tmp_path, PREPROCESSING)
     document = json.loads((tmp_path / archive.DESCRIPTION).read_text())
-    document["precision"]["blocks"] |= {"rows": SIZE + 4, "columns": SIZE + 4}
+    document["precision"]["blocks"] = blocks
     lying = Archive(found.directory, Description.from_json(json.dumps(document).encode()))
-    with pytest.raises(BadArchive):
+    with pytest.raises(BadArchive, match=complaint):
         Predictor.of(lying, runtime=f"{name}:int8", threads=1)
 
 

@@ -15,13 +15,11 @@ import numpy as np
 import onnxruntime
 
 from tintype.errors import BadArchive
-from tintype.models import pixel_blocks
 from tintype.models.archive import Archive
-from tintype.models.network_input import NORMALISED
 from tintype.models.processor import BFLOAT16_FLAGS, cpu_flags
+from tintype.serving.runtimes.network_file import OUTPUT, NetworkFile
 from tintype.serving.runtimes.precision import Precision
 
-OUTPUT = "logits"
 ERRORS_ONLY = 3             # ONNX Runtime's log severity
 
 PROCESSOR, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -94,23 +92,19 @@ def open_on_tensorrt(archive: Archive, threads: int, precision: Precision) -> On
 def _open(
     archive: Archive, precision: Precision, providers: Sequence[Any], entries: Mapping[str, str], threads: int
 ) -> OnnxRuntime:
-    path = archive.integers if precision == "int8" else archive.onnx
-    if path is None:
-        raise BadArchive(f"the archive has no ONNX file for {precision}; train or export it again")
-    expected = pixel_blocks.INPUT if precision == "int8" and archive.blocks else NORMALISED
+    file = NetworkFile.of(archive, precision)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = ERRORS_ONLY
     for name, value in entries.items():
         options.add_session_config_entry(name, value)
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=providers)
+        session = onnxruntime.InferenceSession(file.path, options, providers=providers)
     except Exception as error:      # ONNX Runtime's errors share no base class of their own
-        raise BadArchive(f"{path.name} cannot be loaded: {_first_line(error)}; train or export it again") from error
-    names = [one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()]
-    if names != ([expected], [OUTPUT]):
-        raise BadArchive(f"{path.name} has inputs and outputs {names}; expected {expected!r} and {OUTPUT!r}")
-    return OnnxRuntime(session, expected)
+        reason = _first_line(error)
+        raise BadArchive(f"{file.path.name} cannot be loaded: {reason}; train or export it again") from error
+    file.check([one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()])
+    return OnnxRuntime(session, file.input)
 
 
 def _first_line(error: Exception) -> str:

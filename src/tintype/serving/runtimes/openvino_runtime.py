@@ -20,12 +20,12 @@ import numpy as np
 from tintype.errors import BadArchive
 from tintype.models.archive import Archive
 from tintype.models.processor import BFLOAT16_FLAGS, cpu_flags
+from tintype.serving.runtimes.network_file import OUTPUT, NetworkFile
 from tintype.serving.runtimes.precision import Precision
 
 if TYPE_CHECKING:
     from openvino import CompiledModel  # pyright: ignore[reportMissingImports]  (an extra)
 
-OUTPUT = "logits"
 NUMBERS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}     # what is not an integer in int8
 
 
@@ -37,8 +37,14 @@ class OpenvinoRuntime:
         self._model = model
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """A batch in the layout that the network reads to float32 (n, classes)."""
-        answer = self._model.create_infer_request().infer({0: images})
+        """A batch in the layout that the network reads, contiguous, to float32 (n, classes)."""
+        import openvino  # pyright: ignore[reportMissingImports]  (an extra)
+
+        batch = openvino.Tensor(images, shared_memory=True)     # an array would be cast to whatever the network takes
+        try:
+            answer = self._model.create_infer_request().infer({0: batch})
+        except RuntimeError as error:           # all that OpenVINO raises
+            raise BadArchive(f"OpenVINO says: {_last_line(error)}") from error
         return np.array(answer[OUTPUT])         # a copy: theirs goes with the request
 
 
@@ -58,9 +64,7 @@ def open_openvino(archive: Archive, threads: int, precision: Precision) -> Openv
     """Compile the archive's network for the processor. `threads` 0 means one per core. Raises `BadArchive`."""
     import openvino  # pyright: ignore[reportMissingImports]  (an extra)
 
-    path = archive.integers if precision == "int8" else archive.onnx
-    if path is None:
-        raise BadArchive(f"the archive has no ONNX file for {precision}; train or export it again")
+    file = NetworkFile.of(archive, precision)
     options = {
         "INFERENCE_PRECISION_HINT": NUMBERS[precision],
         "INFERENCE_NUM_THREADS": threads,
@@ -68,8 +72,14 @@ def open_openvino(archive: Archive, threads: int, precision: Precision) -> Openv
         "PERFORMANCE_HINT": "LATENCY",
     }
     try:
-        model = openvino.Core().compile_model(path, "CPU", options)
-    except RuntimeError as error:               # all that OpenVINO raises
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        raise BadArchive(f"{path.name} cannot be loaded by OpenVINO: {reason}; choose another runtime") from error
+        model = openvino.Core().compile_model(file.path, "CPU", options)
+    except RuntimeError as error:
+        reason = _last_line(error)
+        raise BadArchive(f"{file.path.name} cannot be loaded by OpenVINO: {reason}; choose another runtime") from error
+    file.check(*([name for end in ends for name in end.names] for ends in (model.inputs, model.outputs)))
     return OpenvinoRuntime(model)
+
+
+def _last_line(error: RuntimeError) -> str:
+    """The one that says what is wrong; those before it are places in OpenVINO's source."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
