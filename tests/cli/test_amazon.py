@@ -50,6 +50,16 @@ def test_the_built_in_trainer_is_told_all_that_was_asked_for(api: Api, there: tu
     assert asked["StoppingCondition"]["MaxRuntimeInSeconds"] == 600
 
 
+def test_a_network_that_nobody_publishes_weights_of_is_not_frozen_there(
+    api: Api, there: tuple[str, ...], colours: Path
+) -> None:
+    words = ("--model", "small_cnn", "--instance-type", "ml.m5.large", "--no-wait")
+    assert answer("train", str(colours), "--name", "fresh", *words, *there)["status"] == "InProgress"
+    asked = api.sagemaker.describe_training_job(TrainingJobName="fresh")
+    api.sagemaker.stop_training_job(TrainingJobName="fresh")
+    assert {"model": "small_cnn", "weights": "none", "freeze": "none"}.items() <= asked["HyperParameters"].items()
+
+
 def test_a_search_over_it(api: Api, there: tuple[str, ...], colours: Path) -> None:
     words = ("--range", "lr=0.001:0.1:log", "--max-jobs", "1", "--no-wait", "--instance-type", "ml.m5.large")
     assert answer("tune", str(colours), "--name", "bees", *BUILT_IN, *words, *there)["status"] == "InProgress"

@@ -36,9 +36,9 @@ def train(workspace: Workspace, asked: Asked, name: str, display: Display, *, wa
         spec = script_spec(asked.script.request(asked.parameters))
     else:
         recipe = _recipe(asked)
-        recipe.tell(display)
         fixed = {**recipe.fixed, **asked.hyperparameters}
         refuse_unknown_network(str(fixed[MODEL]))
+        recipe.tell(display)
         spec = _trainer(asked, fixed)
     display.stage(f"Training {name} on SageMaker")
     remote = _connected(asked.amazon)
@@ -55,11 +55,13 @@ def tune(
         settings, spec = script_search(workspace.records, search, asked.script.request(asked.parameters))
     else:
         recipe = _recipe(asked)
-        recipe.tell(display)
         searched, fixed = by_recipe(search, recipe, asked.hyperparameters)
         settings, spec = search_settings(workspace.records, searched, fixed, Counted.LAST), _trainer(asked, fixed)
-        for network in networks_of(settings.space) or [str(fixed[MODEL])]:
+        compared = networks_of(settings.space)
+        for network in compared or [str(fixed[MODEL])]:
             refuse_unknown_network(network)
+        if not compared:                            # the recipe is of one network
+            recipe.tell(display)
     done = jobs.tune(workspace, _connected(asked.amazon), settings, spec, display, data=asked.data, wait=wait)
     if done is None:
         call.say(f"{settings.name} runs on SageMaker; `aws sagemaker describe-hyper-parameter-tuning-job` shows it")
