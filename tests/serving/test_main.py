@@ -70,6 +70,26 @@ def test_an_address_or_an_archive_that_is_not_there(archive: Path, tmp_path: Pat
     assert not (tmp_path / "gone").exists()             # a deleted endpoint's directory is not made again
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--drain-seconds=inf", "--drain-seconds: Input should be a finite number"),
+        ("--request-seconds=nan", "--request-seconds: "),
+        ("--access-log=/nowhere/access.log", "--access-log /nowhere/access.log: there is no folder /nowhere"),
+    ],
+)
+def test_an_option_that_cannot_be_is_named(archive: Path, tmp_path: Path, option: str, message: str) -> None:
+    state = tmp_path / "state.json"
+    assert exit_code("--archive", str(archive), "--state", str(state), option) == 2
+    assert message in state.read_text()
+
+
+def test_any_name_will_do(start_server: Starter, archive: Path, picture) -> None:
+    running = start_server(archive, "--name", "a\nb/../ü")
+    assert running.invoke(picture(), "image/png").status_code == 200
+    assert running.http.get("/metrics").status_code == 200
+
+
 def test_where_the_token_comes_from(tmp_path: Path) -> None:
     assert token_of(None, {}) is None
     assert token_of(None, {"TINTYPE_TOKEN": ""}) is None

@@ -25,6 +25,8 @@ from tintype.serving.token import token_of
 
 DEFAULT_DRAIN_SECONDS = "20"            # as in `ServerSettings`, which takes longer to import than all of this
 HELP = {"-h", "--help"}
+PROGRAM = "python -m tintype.serving"
+USAGE = f"{PROGRAM} --archive FILE [options]; --help lists them"
 
 log = logging.getLogger("tintype.serving")
 
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def own_parser() -> argparse.ArgumentParser:
     """The few options that are needed here; the front reads them all."""
-    made = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    made = argparse.ArgumentParser(add_help=False, allow_abbrev=False, prog=PROGRAM, usage=USAGE)
     made.add_argument("--host", default="127.0.0.1")
     made.add_argument("--port", type=int, default=0)
     made.add_argument("--state", type=Path)

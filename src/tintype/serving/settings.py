@@ -13,7 +13,7 @@ __all__ = ["ServerSettings", "check_exposure", "is_loopback"]
 class ServerSettings(BaseModel):
     """The limits of one server. Each field is an option of `python -m tintype.serving`; 6 MiB is SageMaker's limit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     body_limit_bytes: int = Field(default=6 * 1024**2, ge=1, description="largest request body, decompressed")
     bodies_limit_bytes: int = Field(default=512 * 1024**2, ge=1, description="of all bodies at once; more get 429")

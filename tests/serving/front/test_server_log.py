@@ -14,7 +14,7 @@ import pytest
 
 from tests.serving.front.test_supervisor import kill_one, wait_for
 from tests.serving.running_server import PATIENCE_SECONDS, RunningServer
-from tintype.errors import StorageFailed
+from tintype.errors import InvalidRequest
 from tintype.serving.front.server_log import PIECE_BYTES, ServerLog, kept_in
 
 LIMIT = 2 * PIECE_BYTES
@@ -126,7 +126,7 @@ def test_several_processes_print_without_a_gap_and_tail_follows(tmp_path: Path) 
 
 
 def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    with pytest.raises(StorageFailed, match="nowhere"), kept_in(tmp_path / "nowhere" / "log"):
+    with pytest.raises(InvalidRequest, match="nowhere"), kept_in(tmp_path / "nowhere" / "log"):
         pytest.fail("it began all the same")
 
 

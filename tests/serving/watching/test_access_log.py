@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tintype.serving.watching.access_log import AccessLog
+import pytest
+
+from tintype.errors import InvalidRequest
+from tintype.serving.watching.access_log import AccessLog, check_place
 
 
 def test_lines_and_the_turn_of_the_file(tmp_path: Path) -> None:
@@ -30,6 +33,13 @@ def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
         log.write({"number": number})
         log.close()
     assert (tmp_path / "access.log").read_text() == '{"number":0}\n{"number":1}\n'
+
+
+def test_a_place_where_no_file_can_be(tmp_path: Path) -> None:
+    check_place(tmp_path / "access.log")
+    for path, message in ((tmp_path, "it is a folder"), (tmp_path / "no" / "log", "there is no folder .*/no; name")):
+        with pytest.raises(InvalidRequest, match=message):
+            check_place(path)
 
 
 def test_a_disk_that_refuses_costs_lines_and_nothing_else(tmp_path: Path) -> None:

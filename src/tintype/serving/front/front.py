@@ -33,7 +33,7 @@ from tintype.serving.front.surroundings import Surroundings
 from tintype.serving.model_definition import ModelDefinition
 from tintype.serving.settings import ServerSettings
 from tintype.serving.variants.replicas import Replicas
-from tintype.serving.watching.access_log import AccessLog
+from tintype.serving.watching.access_log import AccessLog, check_place
 from tintype.serving.watching.metrics import Metrics
 from tintype.serving.workers.nursery import Nursery
 from tintype.storage import storage_errors
@@ -93,7 +93,10 @@ async def serve(front: Front) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     settings = front.settings
     metrics = Metrics()
-    access_log = AccessLog(Path(settings.access_log)) if settings.access_log else None
+    access_log: AccessLog | None = None
+    if settings.access_log:
+        check_place(Path(settings.access_log))
+        access_log = AccessLog(Path(settings.access_log))
     around = Surroundings(front.nursery, front.scratch, metrics, front.environments)
     with _emptied(front.scratch):
         async with contextlib.AsyncExitStack() as stack:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import final
 
-from tintype.errors import StorageFailed
+from tintype.errors import InvalidRequest
 
 LIMIT_BYTES = 64 * 1024**2          # of each of the two files, as those of the access log
 PIECE_BYTES = 64 * 1024             # what a pipe holds
@@ -31,7 +31,7 @@ def kept_in(path: Path | None, limit_bytes: int = LIMIT_BYTES) -> Iterator[None]
     try:
         log = ServerLog(path, limit_bytes)
     except OSError as error:
-        raise StorageFailed(f"the log {path} cannot be written: {error.strerror}; give another --log") from error
+        raise InvalidRequest(f"--log {path} cannot be written: {error.strerror}; name another file") from error
     reading, writing = os.pipe()
     before = [os.dup(one) for one in STANDARD]
     for one in STANDARD:

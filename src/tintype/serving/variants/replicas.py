@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, final
 
 from tintype.errors import TimedOut
+from tintype.jobs.names import stem_of
 from tintype.serving.front.admission import Queue
 from tintype.serving.front.invocation import Answer, Arrival, Invocation
 from tintype.serving.front.surroundings import Surroundings
@@ -82,7 +83,7 @@ class Replicas:
         Raises `NotFound`, `BadArchive`, `InvalidRequest` for a model that cannot be served, `JobFailed` when its
         processes do not come up (a script's traceback is in the message), `StorageFailed`. Then nothing is left.
         """
-        directory = Path(tempfile.mkdtemp(dir=around.scratch, prefix=f"{definition.name[:40]}-"))
+        directory = Path(tempfile.mkdtemp(dir=around.scratch, prefix=f"{stem_of(definition.name, 40)}-"))
         engine: Engine | None = None
         try:
             prepared = await asyncio.to_thread(prepare, definition, directory / "ml")

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any, final
 
+from tintype.errors import InvalidRequest
+
 LIMIT_BYTES = 64 * 1024**2          # then the file becomes NAME.1, and what that was before is gone
 
 
@@ -45,3 +47,12 @@ class AccessLog:
             os.replace(self._path, f"{self._path}.1")
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._descriptor).st_size
+
+
+def check_place(path: Path) -> None:
+    """Raise `InvalidRequest` when no file can be there; a disk that is only full at the moment is none of that."""
+    if path.is_dir() or not path.parent.is_dir():
+        wrong = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise InvalidRequest(f"--access-log {path}: {wrong}; name a file")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InvalidRequest(f"--access-log {path} cannot be written by this user; name another file")
