@@ -18,6 +18,7 @@ import pytest
 from tests.serving.running_server import PATIENCE_SECONDS, RunningServer
 from tests.serving.test_service import metric, wait_for
 from tintype.errors import InvalidRequest, NotFound
+from tintype.models.archive import open_archive, write_description
 from tintype.serving.__main__ import main
 from tintype.serving.endpoints.process import ProcessIdentity, State
 from tintype.serving.token import token_of
@@ -82,6 +83,17 @@ def test_an_option_that_cannot_be_is_named(archive: Path, tmp_path: Path, option
     state = tmp_path / "state.json"
     assert exit_code("--archive", str(archive), "--state", str(state), option) == 2
     assert message in state.read_text()
+
+
+def test_an_archive_whose_preprocessing_is_wrong_is_refused_without_tracebacks(archive: Path, tmp_path: Path) -> None:
+    model = open_archive(archive, tmp_path / "model")
+    blind = {**model.description.preprocessing, "std": [1e-310, 1, 1]}
+    write_description(model.directory, model.description.model_copy(update={"preprocessing": blind}))
+    command = [sys.executable, "-m", "tintype.serving", "--archive", str(model.directory)]
+    ended = subprocess.run([*command, "--state", str(tmp_path / "state.json")], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "the archive's description is wrong: no pixels can be told apart" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_any_name_will_do(start_server: Starter, archive: Path, picture) -> None:

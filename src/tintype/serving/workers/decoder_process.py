@@ -37,7 +37,11 @@ log = logging.getLogger("tintype.serving")
 
 def run(link: Link, options: Json, descriptors: Sequence[int]) -> None:
     """Decode until the front hangs up, or memory has run out once. `options` are those of `Decoders`."""
-    decoder = Decoder(options, descriptors[0])
+    try:
+        decoder = Decoder(options, descriptors[0])
+    except InvalidRequest as error:     # the network's process says so too, to whoever starts the server
+        log.error("decoder: the archive's description is wrong: %s", error)
+        return
     keep_freed_memory(KEPT_BYTES)
     confine(options["memory_bytes"])
     while (job := link.receive()) is not None:
