@@ -139,8 +139,8 @@ def test_how_integers_take_pixels_is_kept_since_format_3(tmp_path: Path, files: 
     assert open_archive(tmp_path / "new.tar.gz", tmp_path / "new").blocks == blocks
     document = json.loads((tmp_path / "new" / archive.DESCRIPTION).read_text())
     for wrong, reason in (
-        ({"rows": size}, "does not fit into its blocks"),
-        ({"columns": 10 * size}, "does not fit into its blocks"),
+        ({"rows": size}, "description: these blocks are not for pictures"),
+        ({"columns": 10 * size}, "description: these blocks are not for pictures"),
         ({"block": 0}, "greater than or equal to 1"),
     ):
         changed = {**document["precision"], "blocks": {**blocks.model_dump(), **wrong}}

@@ -162,7 +162,7 @@ class Description(BaseModel):
         if self.format < 3 and record is not None and "blocks" in record.model_fields_set:
             raise ValueError("blocks belong to format 3")
         if record is not None and record.blocks is not None and not record.blocks.fits(self.image_size):
-            raise ValueError(f"a picture of {self.image_size} px does not fit into its blocks: {record.blocks}")
+            raise ValueError(f"these blocks are not for pictures of {self.image_size} px: {record.blocks}")
         return self
 
     def to_json(self) -> bytes:
@@ -177,8 +177,9 @@ class Description(BaseModel):
             return cls.model_validate_json(content)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the whole"
-            raise BadArchive(f"{DESCRIPTION} is not a model description: {where}: {first['msg']}") from error
+            where, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+            said = f"{where}: {what}" if where else what
+            raise BadArchive(f"{DESCRIPTION} is not a model description: {said}") from error
 
 
 def _check_format(content: bytes) -> None:
