@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 from tests.serving.tiny_archive import write_tiny_archive
-from tintype.errors import BadArchive, Conflict, InvalidRequest, JobFailed, NotFound
+from tintype.errors import BadArchive, Conflict, InvalidRequest, JobFailed, NotFound, StorageFailed
 from tintype.records import Records
 from tintype.serving.endpoints import store
 from tintype.serving.endpoints.config import EndpointConfig, ModelSource, ProductionVariant
@@ -378,6 +378,23 @@ def test_an_update_is_answered_before_its_archive_is_copied(endpoints, wanted, a
     back = endpoints.wait("ants")
     assert back.failure_reason == f"the last update was rolled back: there is no model archive {third}"
     assert back.variants[0].archive == str(other)
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"version": "x"}', "\0" * 40, ""])
+def test_damaged_files_of_one_endpoint_hide_no_other(endpoints, wanted, tmp_path: Path, damage: str) -> None:
+    started = endpoints.start(wanted)
+    other = endpoints.start(replace(wanted, name="bees", directory=tmp_path / "endpoints" / "bees"))
+    started.files.wishes.desired_file.write_text(damage)
+    reasons = {one.name: one.failure_reason for one in endpoints.revive_all()}
+    assert reasons.keys() == {"ants", "bees"}
+    assert not reasons["bees"]
+    assert reasons["ants"] == endpoints.get("ants").failure_reason
+    assert reasons["ants"].endswith("desired.json is damaged; delete the endpoint and make it anew")
+    assert endpoints.get("bees") == other
+    with pytest.raises(StorageFailed, match="make it anew"):
+        endpoints.scale("ants", {"AllTraffic": 2})
+    assert endpoints.delete("ants")
+    assert not servers_below(tmp_path / "endpoints" / "ants")
 
 
 def test_paths_are_those_of_whoever_commands(endpoints, wanted, archive, monkeypatch: pytest.MonkeyPatch) -> None:

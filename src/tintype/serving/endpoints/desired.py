@@ -117,6 +117,5 @@ class Wishes:
 def _read(kind: type[Any], path: Path) -> Any:
     try:
         return kind.model_validate(read_json(path))
-    except ValidationError as error:
-        what = error.errors()[0]["msg"]
-        raise StorageFailed(f"{path} is damaged: {what}; delete the endpoint and make it anew") from error
+    except (StorageFailed, ValidationError) as error:
+        raise StorageFailed(f"{path} is damaged; delete the endpoint and make it anew") from error

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import final
 
-from tintype.errors import Conflict, JobFailed, NotFound, TintypeError
+from tintype.errors import Conflict, JobFailed, NotFound, StorageFailed, TintypeError
 from tintype.jobs.names import checked
 from tintype.records import Json, Record, Records
 from tintype.serving.endpoints.config import EndpointConfig
@@ -178,7 +178,10 @@ class Endpoints:
     # looking
 
     def get(self, name: str) -> Endpoint:
-        """The endpoint as it is now. `NotFound` lists near names."""
+        """The endpoint as it is now; with the reason and as its record has it when its files are damaged.
+
+        `NotFound` lists near names.
+        """
         return self._truthful(self._records.get(KIND, name))
 
     def list(self) -> list[Endpoint]:
@@ -269,10 +272,12 @@ class Endpoints:
 
     def _truthful(self, record: Record) -> Endpoint:
         endpoint = Endpoint.from_json(record.document)
-        if as_seen(endpoint, look(endpoint), self._clock()) == endpoint:
-            return endpoint
         try:
+            if as_seen(endpoint, look(endpoint), self._clock()) == endpoint:
+                return endpoint
             return self._change(endpoint, lambda found: as_seen(found, look(found), self._clock()))
+        except StorageFailed as error:              # its files are damaged: it must not hide the others
+            return replace(endpoint, failure_reason=str(error))
         except Conflict:                            # it changed just now; the next look will tell
             return endpoint
 
