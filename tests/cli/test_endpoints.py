@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -141,6 +142,20 @@ def test_it_is_said_in_which_numbers_a_network_runs(shell: Shell, archive: Path)
     told = "AllTraffic runs in fp32 (not int8: the archive was written without trying), onnxruntime"
     assert numbers_of(facts) == [told]
     assert numbers_of(None) == []
+
+
+def test_the_folder_of_an_archive_is_served_too(shell: Shell, archive: Path, tmp_path: Path) -> None:
+    ours, script = tmp_path / "ours", tmp_path / "script"
+    shutil.unpack_archive(archive, ours)
+    (script / "code").mkdir(parents=True)
+    (script / "code" / "inference.py").write_text("model_fn = transform_fn = lambda *given: 'x'\n")
+    answer = shell.json("deploy", f"{ours}/", "--variant", f"script={script}")
+    try:
+        assert (answer["name"], answer["status"]) == ("ours", "InService")
+    finally:
+        shell.json("endpoints", "delete", "ours")
+    with pytest.raises(NotFound, match="no run, job or archive"):
+        shell.json("deploy", tmp_path)
 
 
 @pytest.mark.parametrize(
