@@ -18,7 +18,7 @@ from tintype.serving.endpoints.store import Endpoints
 
 def deploy(
     call: Invocation,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A run, job, trial, tuning job, model.tar.gz or its folder.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A run, job, trial, tuning job, archive, or its folder.")],
     endpoint: Annotated[str | None, typer.Option(help="The endpoint's name; NAME when left out.")] = None,
     instances: Annotated[int, typer.Option(min=1, max=256, help="Worker processes of each variant.")] = 1,
     max_instances: Annotated[int | None, typer.Option(min=1, max=256, help="By load, up to so many.")] = None,
