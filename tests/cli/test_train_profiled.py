@@ -95,6 +95,18 @@ def test_a_job_that_nobody_asked_about_is_sampled_and_nothing_else(
     ).stderr
 
 
+def test_the_built_in_trainer_is_recorded_once_when_the_debugger_watches_it_too(
+    profiled: tuple[Shell, Answer], colours: Path
+) -> None:
+    """The debugger brings `sitecustomize` into its process, which would start a profiler beside the loop's own."""
+    words = ("--model", "small_cnn", "--epochs", "3", "--rule", "LossNotDecreasing", "--profile-steps", "1:1")
+    job = profiled[0].json("train", colours, "--name", "both", *words)
+    assert (job["status"], job["failure_reason"]) == ("Completed", "")
+    found = open_profile(Path(job["directory"], "profiler-output"))
+    assert found.spans().nodes == ("0-algo-1",)
+    assert found.operators
+
+
 def test_trials_of_a_search_are_watched_when_that_is_asked_for(
     profiled: tuple[Shell, Answer], tmp_path: Path
 ) -> None:

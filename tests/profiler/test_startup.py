@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tintype.errors import InvalidRequest
-from tintype.profiler.capture_settings import VARIABLE, CaptureSettings, Window
+from tintype.profiler.capture_settings import OF_LOOP, VARIABLE, CaptureSettings, Window
 from tintype.profiler.phases import StepMode
 from tintype.profiler.readers import open_profile
 from tintype.profiler.span_reader import of_mode
@@ -82,6 +82,13 @@ def test_processes_of_one_script_never_share_a_name(tmp_path: Path) -> None:
     assert len(found.steps) == 8
     assert set(found.nodes) <= {"0-algo-1", "1-algo-1"}     # one after the other they may have the same
     assert found.damaged == 0
+
+
+def test_a_loop_that_says_its_phases_is_left_to_that(tmp_path: Path) -> None:
+    variable = CaptureSettings(tmp_path / "profile").to_variable()
+    assert not start_from_environment({VARIABLE: variable, OF_LOOP: "1"})
+    assert run(tmp_path, TRAINING + "\nwork()\n", TINTYPE_PROFILER=variable, TINTYPE_PROFILER_OF_LOOP="1").stderr == ""
+    assert not (tmp_path / "profile").exists()
 
 
 def test_a_variable_that_is_none_costs_the_script_nothing(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tintype.errors import InvalidRequest, not_found
 from tintype.jobs.directory import JobDirectory, host_name
 from tintype.jobs.job import Companion, JobSpec
 from tintype.pipeline.script_jobs import with_path
-from tintype.profiler.capture_settings import VARIABLE, CaptureSettings, Window
+from tintype.profiler.capture_settings import OF_LOOP, VARIABLE, CaptureSettings, Window
 from tintype.profiler.sampler import LONGEST_INTERVAL, SHORTEST_INTERVAL
 from tintype.rules.catalogue import ALIASES, RULES, split_rule
 from tintype.rules.custom_profiler import find_own_rule
@@ -156,7 +156,7 @@ def _environment(spec: JobSpec, request: ProfilingRequest, output: Path) -> dict
         return dict(spec.environment)
     settings = CaptureSettings(output, request.operators, request.hot_spots)
     environment = {**spec.environment, VARIABLE: settings.to_variable()}
-    return environment if ours else with_path(environment, site_folder())
+    return {**environment, OF_LOOP: "1"} if ours else with_path(environment, site_folder())
 
 
 def _companions(spec: JobSpec, request: ProfilingRequest, name: str, directory: Path) -> list[Companion]:

@@ -14,6 +14,7 @@ from typing import Any, final
 from tintype.errors import InvalidRequest
 
 VARIABLE = "TINTYPE_PROFILER"
+OF_LOOP = "TINTYPE_PROFILER_OF_LOOP"        # set: the loop says its phases by itself, and nobody else is to record them
 
 
 @final

@@ -11,16 +11,19 @@ from collections.abc import Mapping
 
 from tintype.after_import import after_import
 from tintype.errors import TintypeError
-from tintype.profiler.capture_settings import CaptureSettings
+from tintype.profiler.capture_settings import OF_LOOP, CaptureSettings
 
 logger = logging.getLogger(__name__)
 
 
 def start_from_environment(environ: Mapping[str, str]) -> bool:
-    """Profile what this process trains, if `environ` asks for it; True when it does.
+    """Profile what this process trains, if `environ` asks for it; True when it does. A loop that says its phases by
+    itself (`own_spans`) is left to that: the debugger brings us into its process too, and torch has one profiler.
 
     Never raises: a profiler that cannot start says so in the log, and the script runs without it.
     """
+    if environ.get(OF_LOOP):
+        return False
     try:
         settings = CaptureSettings.from_environment(environ)
     except TintypeError as error:
