@@ -141,6 +141,24 @@ def test_a_script_may_be_async_all_through(tmp_path: Path) -> None:
     with_replicas(tmp_path, ModelDefinition(str(archive_of(tmp_path, ASYNC))), story)
 
 
+def test_wishes_that_overlap_end_with_as_many_processes_as_the_last_one_says(tmp_path: Path) -> None:
+    async def story(replicas: Replicas) -> None:
+        scaling = []
+        for workers in (2, 3, 2):               # by load, while a script takes long to start
+            scaling.append(asyncio.create_task(replicas.scale(workers)))
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*scaling)
+        while len(replicas.facts()["workers"]) != 2:
+            await asyncio.sleep(0.01)
+        answers = await asyncio.gather(*(ask(replicas, {"meet": str(meeting), "processes": 2}) for _ in range(2)))
+        assert {one.status for one in answers} == {200}
+        assert len(list(meeting.iterdir())) == 2
+
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    with_replicas(tmp_path, ModelDefinition(str(archive_of(tmp_path))), story)
+
+
 POOLED = """
 import json, multiprocessing, os, signal, subprocess
 def model_fn(model_dir):

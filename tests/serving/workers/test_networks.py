@@ -35,6 +35,7 @@ class PlayedNursery:
     greeting: dict[str, Any] = field(default_factory=lambda: READY)
     memory: int = 1
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    door: asyncio.Event | None = None           # what new workers wait for before they are ready
     started: int = 0
     batches: list[list[int]] = field(default_factory=list)
     sockets: list[socket.socket] = field(default_factory=list)
@@ -49,6 +50,8 @@ class PlayedNursery:
 
     async def _play(self, number: int, theirs: socket.socket) -> None:
         reader, writer = await asyncio.open_unix_connection(sock=theirs)
+        if self.door:
+            await self.door.wait()
         writer.write(packed(self.greeting, 0))
         try:
             while True:
@@ -267,3 +270,26 @@ def test_a_model_that_cannot_be_loaded_says_so() -> None:
 
     with pytest.raises(BadArchive, match="no such thing"):
         played(story, greeting={"error": "BadArchive", "message": "no such thing"})
+
+
+def test_wishes_that_overlap_end_with_as_many_workers_as_the_last_one_says() -> None:
+    async def story(bench: Bench) -> None:
+        networks, nursery = bench.networks, bench.nursery
+        nursery.door = asyncio.Event()
+        scaling = [asyncio.create_task(networks.scale(2))]
+        await until(lambda: nursery.started == 2)
+        scaling.append(asyncio.create_task(networks.scale(4)))
+        await until(lambda: nursery.started == 4)       # one was there, one is coming: two more
+        scaling.append(asyncio.create_task(networks.scale(2)))
+        await asyncio.sleep(0)
+        nursery.door.set()
+        await asyncio.gather(*scaling)
+        await until(lambda: len(networks.pids) == 2)
+        assert nursery.started == 4
+
+    played(story)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)

@@ -65,6 +65,7 @@ class ScriptPath:
         self._processes: list[_Process] = []
         self._waiting: deque[tuple[float, asyncio.Future[_Process]]] = deque()
         self._wanted = 0
+        self._starting = 0
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._deaths: Counter[str] = Counter()          # "crash", "timeout"
@@ -87,10 +88,8 @@ class ScriptPath:
         self._wanted = workers
         present = [one for one in self._processes if not one.is_leaving]
         for process in present[workers:]:
-            process.is_leaving = True
-            if not process.is_busy:
-                process.child.dismiss()
-        await asyncio.gather(*(self._start_one() for _ in range(workers - len(present))))
+            self._retire(process)
+        await asyncio.gather(*(self._start_one() for _ in range(workers - len(present) - self._starting)))
 
     def stop(self) -> None:
         """End all processes now."""
@@ -168,7 +167,24 @@ class ScriptPath:
         process.was_killed = True
         process.child.kill()
 
+    def _retire(self, process: _Process) -> None:
+        process.is_leaving = True
+        if not process.is_busy:
+            process.child.dismiss()
+
     async def _start_one(self) -> None:
+        self._starting += 1
+        try:
+            process = await self._started()
+        finally:
+            self._starting -= 1
+        self._processes.append(process)
+        process.child.channel.closed.add_done_callback(lambda _: self._died(process))
+        if len([one for one in self._processes if not one.is_leaving]) > self._wanted:     # fewer are wanted by now
+            self._retire(process)
+        self._hand_out()
+
+    async def _started(self) -> _Process:
         assert self._launch is not None  # noqa: S101 - `start` comes first
         child = await self._nursery.start("program", self._launch.to_options())
         try:
@@ -184,10 +200,7 @@ class ScriptPath:
         if "error" in told:
             child.dismiss()
             raise JobFailed(told["message"], told["log"])
-        process = _Process(child)
-        self._processes.append(process)
-        child.channel.closed.add_done_callback(lambda _: self._died(process))
-        self._hand_out()
+        return _Process(child)
 
     def _died(self, process: _Process) -> None:
         self._processes.remove(process)

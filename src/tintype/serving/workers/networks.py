@@ -94,6 +94,7 @@ class Networks:
         self._on_batch = on_batch
         self._workers: list[_Worker] = []
         self._wanted = 0
+        self._starting = 0
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -129,7 +130,7 @@ class Networks:
         present = [one for one in self._workers if not one.is_leaving]
         for worker in present[count:]:
             self._retire(worker)
-        await asyncio.gather(*(self._start_one() for _ in range(count - len(present))))
+        await asyncio.gather(*(self._start_one() for _ in range(count - len(present) - self._starting)))
 
     def stop(self) -> None:
         """End all workers now."""
@@ -220,6 +221,18 @@ class Networks:
             worker.child.dismiss()
 
     async def _start_one(self) -> None:
+        self._starting += 1
+        try:
+            worker = await self._started()
+        finally:
+            self._starting -= 1
+        self._workers.append(worker)
+        worker.child.channel.closed.add_done_callback(lambda _: self._died(worker))
+        if len([one for one in self._workers if not one.is_leaving]) > self._wanted:     # fewer are wanted by now
+            self._retire(worker)
+        self.pump()
+
+    async def _started(self) -> _Worker:
         child = await self._nursery.start("network", self._options, self._regions)
         try:
             header, _ = await asyncio.wait_for(child.channel.expect(), self._limits.start_seconds)
@@ -235,10 +248,7 @@ class Networks:
             child.dismiss()
             raise error_named(header["error"])(header["message"])
         self.runtime, self.precision, self.why = (header["ready"][one] for one in ("runtime", "precision", "why"))
-        worker = _Worker(child)
-        self._workers.append(worker)
-        child.channel.closed.add_done_callback(lambda _: self._died(worker))
-        self.pump()
+        return _Worker(child)
 
     def _died(self, worker: _Worker) -> None:
         self._workers.remove(worker)
