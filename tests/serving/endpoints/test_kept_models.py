@@ -70,6 +70,16 @@ def test_whoever_is_cancelled_leaves_no_half_copy(tmp_path: Path) -> None:
     assert not [one for one in models.root.rglob("*") if one.is_file()]
 
 
+def test_what_a_killed_front_left_of_a_copy_is_removed(tmp_path: Path) -> None:
+    models = KeptModels(tmp_path / "models")
+    path = tmp_path / "model.tar.gz"
+    path.write_bytes(b"first")
+    (copy,) = map(Path, archives_of(keep(models, config(str(path)))))
+    copy.rename(copy.with_name(".model.tar.gz.abc.part"))
+    keep(models, config(str(path)))
+    assert list(copy.parent.iterdir()) == [copy]
+
+
 @contextmanager
 def written_to_all_the_time(path: Path) -> Iterator[None]:
     stop = threading.Event()

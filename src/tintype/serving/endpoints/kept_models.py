@@ -65,6 +65,7 @@ class KeptModels:
             state = _state_of(path)
             copy = self.root / state / path.name
             if not copy.exists():
+                shutil.rmtree(copy.parent, ignore_errors=True)      # what a front that was killed has left of it
                 with _opened(path) as source, storage_errors(copy), atomic_file(copy) as target:
                     while chunk := source.read(CHUNK_BYTES):
                         if given_up.is_set():
