@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from tintype.datasets.transforms import Preprocessing
 from tintype.errors import Unsupported
 from tintype.models.export import INPUT, export_onnx
 from tintype.training.quantisation import Range, open_session, quantise
@@ -95,6 +96,31 @@ def test_equal_weights_that_were_stored_once_are_found(tmp_path: Path) -> None:
     assert "Identity" not in {node.op_type for node in graph.node}
     restored = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
     assert all(node.input[1] in restored for node in graph.node if node.op_type == "Conv")
+
+
+class Standardised(nn.Module):
+    """Networks without norms standardise the weights of their convolutions in every pass."""
+
+    def __init__(self, channels: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, channels, 3, 3))
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        weights = self.weight - self.weight.mean(dim=(1, 2, 3), keepdim=True)
+        return nn.functional.conv2d(maps, weights / weights.std(dim=(1, 2, 3), keepdim=True), padding=1)
+
+
+def test_weights_that_follow_from_constants_are_constant(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = (Standardised(3, 32), nn.ReLU(), Standardised(32, FEATURES), nn.AdaptiveAvgPool2d(1))
+    content = exported(nn.Sequential(*layers, nn.Flatten()).eval(), tmp_path / "n.onnx")
+    found = quantise(content, [samples(0)], 1, Preprocessing(SIDE))
+    assert found.blocks is not None
+    model = onnx.load_model_from_string(found.content)
+    assert {node.op_type for node in model.graph.node} & {"Sub", "Div", "Sqrt", "ReduceMean"} == set()
+    kernels = [one for one in model.graph.initializer if len(one.dims) == 4]
+    assert [one.data_type for one in kernels] == [onnx.TensorProto.INT8] * 2
+    onnx.checker.check_model(model)
 
 
 def test_a_network_without_convolutions_is_refused(tmp_path: Path) -> None:

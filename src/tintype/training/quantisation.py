@@ -81,11 +81,12 @@ def quantise(
     """The ONNX network `content` in integers; `samples` are batches of images for the ranges of its tensors.
 
     With `preprocessing`, the one that its images have, it takes pixels in blocks if its first convolution suits. Raises
-    `Unsupported` when it has no convolution, whose weights are its own, to gain from.
+    `Unsupported` when it has no convolution, whose weights are constant, to gain from.
     """
     model = onnx.load_model_from_string(content)
     graph = model.graph
     _resolve_identities(graph)
+    _fold_constants(model, threads)
     weights = {one.name: one for one in graph.initializer}
     if not any(node.op_type == "Conv" and node.input[1] in weights for node in graph.node):
         raise Unsupported("the network has no convolutions; integers would not make it faster")
@@ -132,6 +133,40 @@ def _resolve_identities(graph: onnx.GraphProto) -> None:
     graph.node.extend(kept)
 
 
+def _fold_constants(model: onnx.ModelProto, threads: int) -> None:
+    """Work out what follows from constants alone, such as the weights of networks that standardise them in every pass.
+
+    ONNX Runtime could do it too, but changes more: additions that it moves then cannot be in integers (ConvNeXt).
+    """
+    graph = model.graph
+    known = {one.name for one in graph.initializer}
+    constant, others = [], []
+    for node in graph.node:                                     # in the order of computation
+        is_constant = known.issuperset(filter(None, node.input)) and not _has_subgraph(node)
+        (constant if is_constant else others).append(node)
+        known.update(node.output if is_constant else ())
+    read = {name for node in others for name in node.input} | {one.name for one in graph.output}
+    wanted = [name for node in constant for name in node.output if name in read]
+    if not wanted:
+        return
+    part = onnx.ModelProto()
+    part.CopyFrom(model)
+    del part.graph.node[:], part.graph.input[:], part.graph.output[:]
+    part.graph.node.extend(constant)
+    part.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
+    values = open_session(part.SerializeToString(), threads).run(wanted, {})
+    del graph.node[:]
+    graph.node.extend(others)
+    graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(value), name) for name, value in zip(wanted, values, strict=True)
+    )
+
+
+def _has_subgraph(node: onnx.NodeProto) -> bool:
+    """Whether it is a condition or a loop, which may read anything."""
+    return any(one.HasField("g") for one in node.attribute)
+
+
 def _integer_tensors(graph: onnx.GraphProto) -> list[str]:
     """The tensors to be kept in 8 bits, in the order in which they are computed."""
     readers: dict[str, list[str]] = {}
@@ -146,7 +181,7 @@ def _integer_tensors(graph: onnx.GraphProto) -> list[str]:
     found = []
     for name, made_by in produced:
         read_by = set(readers.get(name, ()))
-        if name in outputs or name in constants or made_by == "Constant":
+        if name in outputs or name in constants:
             continue
         if made_by in INTEGER_OPERATIONS and read_by and read_by <= MERGED_OPERATIONS:
             continue                                # only what comes out of the Relu is ever stored
