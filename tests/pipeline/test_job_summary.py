@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tintype.pipeline.job_summary import described_rule, verdict
+from tintype.pipeline.job_summary import described_rule, judged, verdict
 from tintype.rules.status import RuleState, RuleStatus
 
 
@@ -20,3 +20,8 @@ def test_nothing_to_judge_is_not_read_as_no_issue(
 ) -> None:
     state = RuleState("overfit", "Overfit", status, details, modified_at=0.0, evaluated=evaluated)
     assert verdict(described_rule(state)) == says
+
+
+def test_figures_of_a_training_that_diverged() -> None:
+    assert judged({"accuracy": 0.5, "loss": 0.25}) == "accuracy 50.0%, loss 0.2500"
+    assert judged({"accuracy": 0.5, "loss": None}) == "accuracy 50.0%, loss not a number"

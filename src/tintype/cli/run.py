@@ -21,6 +21,7 @@ from tintype.cli.training_options import (
     StrictOption,
     WeightsOption,
 )
+from tintype.pipeline.job_summary import judged
 from tintype.pipeline.run import RunRequest, RunResult, execute
 
 SHOWN = 20                  # predictions; --json has all of them
@@ -73,8 +74,7 @@ def summary(result: RunResult) -> Panel:
     table.add_row("best hyperparameters", escape(settings))
     for split, metrics in result.metrics.items():
         if metrics is not None:
-            figures = f"[bold]{metrics['accuracy']:.1%}[/] accuracy, loss {metrics['loss']:.4f}"
-            table.add_row(split, figures)
+            table.add_row(split, judged(metrics))
     for one in result.predictions[:SHOWN]:
         answer = f"{one['label']} ({one['probability']:.1%})" if one.get("label") is not None else one.get("error", "")
         table.add_row("prediction", f"{escape(Path(one['file']).name)} → {escape(str(answer))}")

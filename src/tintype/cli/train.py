@@ -22,7 +22,7 @@ from tintype.jobs.job import Job, JobSpec
 from tintype.jobs.names import checked, stamped
 from tintype.pipeline.debugging import debugged
 from tintype.pipeline.following import wait_for
-from tintype.pipeline.job_summary import described, verdict
+from tintype.pipeline.job_summary import described, judged, verdict
 from tintype.pipeline.profiling import profiled
 from tintype.pipeline.recipe import Recipe
 from tintype.pipeline.script_jobs import script_spec
@@ -103,7 +103,7 @@ def say_job(call: Invocation, name: str, job: Job | None, document: dict[str, An
         return
     for split, metrics in job.result.get("metrics", {}).items():
         if metrics is not None:
-            call.say(f"{split}: accuracy {metrics['accuracy']:.1%}, loss {metrics['loss']:.4f}")
+            call.say(f"{split}: {judged(metrics)}")
     for metric, figures in document["metrics"].items() if not job.result else ():
         call.say(f"{escape(metric)}: {figures['last']:.4g}")
     for one in document["rules"]:

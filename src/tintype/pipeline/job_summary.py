@@ -37,6 +37,13 @@ def described(store: JobStore, job: Job) -> dict[str, Any]:
     }
 
 
+def judged(metrics: Mapping[str, float | None]) -> str:
+    """The figures of a split in words. What is not a number is None in JSON, as after a training that diverged."""
+    accuracy, loss = metrics["accuracy"], metrics["loss"]
+    said = "not a number" if accuracy is None else f"{accuracy:.1%}"
+    return f"accuracy {said}, loss {'not a number' if loss is None else f'{loss:.4f}'}"
+
+
 def described_rule(state: RuleState) -> dict[str, Any]:
     """One rule in `jobs show`: its status in SageMaker's words, and how many findings it has."""
     return {

@@ -25,6 +25,7 @@ from tintype.pipeline import deployment, reporting, training_jobs, tuning_jobs
 from tintype.pipeline.coordination import find_tuning
 from tintype.pipeline.following import run_job
 from tintype.pipeline.foresight import foresee
+from tintype.pipeline.job_summary import judged
 from tintype.pipeline.profiling import ProfilingRequest, profiled
 from tintype.pipeline.recipe import AUTO, Recipe, choose_recipe
 from tintype.pipeline.stopwatch import Stopwatch
@@ -333,7 +334,7 @@ def _train(
     job = run_job(workspace, engine, spec, plan.name, watcher)
     for split, metrics in job.result["metrics"].items():
         if metrics is not None:
-            watcher.note(f"{split}: accuracy {metrics['accuracy']:.1%}, loss {metrics['loss']:.4f}")
+            watcher.note(f"{split}: {judged(metrics)}")
     return job
 
 
