@@ -78,6 +78,7 @@ def test_the_first_convolutions_that_there_are(size, kernel, stride, pads, expec
         (4, (7, 7), (1, 1), (0, 0, 0, 0)),                      # larger than the picture
         (8, (1, 1), (2, 2), (-2, 0, 0, 0)),                     # ONNX may cut off as well as pad
         (32, (3, 3), (1, 1), (200, 0, 0, 0)),                   # mostly border
+        (32, (3, 3), (1, 1), (0, 0, 0, 100_000)),               # more blocks than there may be
     ],
 )  # fmt: skip
 def test_what_blocks_do_not_fit_to(size, kernel, strides, pads) -> None:

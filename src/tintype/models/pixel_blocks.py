@@ -49,13 +49,13 @@ class PixelBlocks(BaseModel):
         block, across = strides
         if block != across or block > LARGEST_BLOCK or size % block or min(pads) < 0:
             return None
-        top, left = (-(-pad // block) for pad in pads[:2])
         places = [(size + pads[at] + pads[at + 2] - kernel[at]) // block + 1 for at in (0, 1)]
+        if min(places) < 1 or max(pads) > size + MOST_BORDER:
+            return None
+        top, left = (-(-pad // block) for pad in pads[:2])
         rows, columns = (
             place + taps - 1 for place, taps in zip(places, cls._taps(kernel, pads, block), strict=True)
         )
-        if min(places) < 1:
-            return None
         found = cls(block=block, top=top, left=left, rows=rows, columns=columns)
         return found if found.fits(size) else None
 
