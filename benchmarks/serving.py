@@ -15,7 +15,8 @@ numbers a network may run is then for us to say (`--runtime int8`). Photographs 
   from normalised floats, as ONNX Runtime's quantiser makes them, and in integers as our archive has them, from pixels.
 - latency: one client; then an open loop of requests at random moments, at 70 % of the rate measured just before. Beside
   it what the same moments would cost a server that takes one after another at that rate, and nothing for itself. And
-  the same load at even moments, which is how generators of a constant rate measure.
+  the same load at even moments, which is how generators of a constant rate measure, and beside that the bare network
+  at those moments: how restless the machine is.
 - start: from the start of the process to the first 200 of its health check, and to the first answer.
 - soak: so many minutes of load; memory and open files of the tree.
 - overload: ten times the rate; how those that are served and those that are refused fare, what a refusal costs the
@@ -187,6 +188,19 @@ def bare_latency(network: Bare, pictures: Sequence[bytes], seconds: float) -> fl
     return statistics.median(found)
 
 
+def bare_at(network: Bare, pictures: Sequence[bytes], due: Sequence[float]) -> list[float]:
+    """Milliseconds from each of these moments to its answer, sorted; one after another, the network with all cores."""
+    answer = network.answering(threads=cores())
+    answer(pictures[0])
+    found: list[float] = []
+    began = time.perf_counter()
+    for number, at in enumerate(due):
+        time.sleep(max(0.0, began + at - time.perf_counter()))
+        answer(pictures[number % len(pictures)])
+        found.append(1e3 * (time.perf_counter() - began - at))
+    return sorted(found)
+
+
 def served_rate(server: Running, bodies: Bodies, clients: int, seconds: float) -> Rate:
     """A server under full load. Raises `RuntimeError` when an answer is not good."""
     fire(server.url, bodies, connections=clients, seconds=WARM_SECONDS)
@@ -256,7 +270,9 @@ class Bench:
                     alone.append(fire(server.url, bodies, connections=1, seconds=self.options.seconds / 2))
                 due = moments(LOADED * most, 3 * self.options.seconds)
                 loaded = arrive(server.url, bodies, due)
-                even = arrive(server.url, bodies, even_moments(LOADED * most, 3 * self.options.seconds))
+                evenly = even_moments(LOADED * most, 3 * self.options.seconds)
+                even = arrive(server.url, bodies, evenly)
+            alike = bare_at(next(iter(networks.values())), self.pictures, evenly)
             p50 = statistics.median(one.milliseconds["50"] for one in alone)
             p99 = statistics.median(one.milliseconds["99"] for one in alone)
             above = {name: [a.milliseconds["50"] - b for a, b in zip(alone, times, strict=True)]
@@ -274,11 +290,12 @@ class Bench:
                     f"{percentile(one_after_another(due, 1 / most), 99):.1f}",
                     f"{even.percentile(50):.1f}",
                     f"{even.percentile(99):.1f} ({even.percentile(99) / p50:.2f}x)",
+                    f"{percentile(alike, 99):.1f} ({percentile(alike, 99) / percentile(alike, 50):.2f}x)",
                     f"{loaded.statuses.get('200', 0) / loaded.seconds:.0f}/s of {most:.0f}/s",
                 )
             )
         header = ("ms", "bare", "p50", "above", "p99", "70 %, p50", "p99", "of p50 alone", "one by one, p99",
-                  "evenly, p50", "p99", "load")  # fmt: skip
+                  "evenly, p50", "p99", "bare evenly, p99", "load")  # fmt: skip
         table(f"{self.model.network}: latency", header, rows)
 
     def start(self) -> None:
