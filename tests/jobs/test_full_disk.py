@@ -144,10 +144,20 @@ for trial in trials[len(done):]:
     store.save_trial(state, trial)
 print("left:", len(RecordTuningStore(records).load("t").trials))
 """,
+    "a store that is opened": """
+from tintype.records import Records
+url = f"sqlite:///{disk}/records.db"
+Records.open(url).close()
+fill()
+refused(lambda: Records.open(url))
+refused(lambda: Records.open(f"sqlite:///{disk}/new.db"))
+free()
+print("left:", Records.open(url) is not None)
+""",
 }
 LEFT = {
     "the log": "['first']", "the records": "InProgress 3 Stopped", "a tuning job": "30", "what trials share": "[] []",
-    "checkpoints at their URL": "[] []",
+    "checkpoints at their URL": "[] []", "a store that is opened": "True",
 }  # fmt: skip
 
 

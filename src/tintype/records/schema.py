@@ -7,6 +7,9 @@ upgrades the store while the others wait. The usual opener reads one number and 
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import sqlalchemy as sql
 from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
@@ -17,6 +20,7 @@ from tintype.records.upgrades import UPGRADES
 
 SCHEMA_VERSION = 2
 PASSING = {"SQLITE_FULL", "SQLITE_BUSY"}        # what another --home would not be the answer to
+ROOM_BYTES = 256 * 1024             # for the write-ahead log and its index
 ADVISORY_LOCK = 0x74696E74          # "tint"; whoever makes or upgrades a store in PostgreSQL holds it
 
 
@@ -30,12 +34,25 @@ def prepare(engine: sql.Engine) -> None:
         if found is None or found < SCHEMA_VERSION:
             found = _make_or_upgrade(engine)
     except DatabaseError as error:
+        if _has_no_room(engine):                # SQLite calls it an I/O error, or says that it cannot open its file
+            raise StorageFailed(f"the disk is full while opening {where}; free some space and run this again") from error
         reason = f"{where} cannot be used as a store: {error.orig}"
         kind = StorageFailed if getattr(error.orig, "sqlite_errorname", "") in PASSING else UnusableHome
         raise kind(f"{reason}; see to it, or choose another --home") from error
     if found > SCHEMA_VERSION:
         reason = f"{where} was written by a newer Tintype (schema {found}, this one knows {SCHEMA_VERSION})"
         raise UnusableHome(f"{reason}; upgrade Tintype, or choose another --home")
+
+
+def _has_no_room(engine: sql.Engine) -> bool:
+    """Whether SQLite cannot make the files that it needs beside the store."""
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or not path:
+        return False
+    try:
+        return shutil.disk_usage(Path(path).parent).free < ROOM_BYTES
+    except OSError:
+        return False
 
 
 def _version(engine: sql.Engine) -> int | None:
