@@ -35,7 +35,8 @@ def prepare(engine: sql.Engine) -> None:
             found = _make_or_upgrade(engine)
     except DatabaseError as error:
         if _has_no_room(engine):                # SQLite calls it an I/O error, or says that it cannot open its file
-            raise StorageFailed(f"the disk is full while opening {where}; free some space and run this again") from error
+            advice = "free some space and run this again"
+            raise StorageFailed(f"the disk is full while opening {where}; {advice}") from error
         reason = f"{where} cannot be used as a store: {error.orig}"
         kind = StorageFailed if getattr(error.orig, "sqlite_errorname", "") in PASSING else UnusableHome
         raise kind(f"{reason}; see to it, or choose another --home") from error
