@@ -7,6 +7,7 @@ upgrades the store while the others wait. The usual opener reads one number and 
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -50,10 +51,13 @@ def _has_no_room(engine: sql.Engine) -> bool:
     path = engine.url.database
     if engine.dialect.name != "sqlite" or not path:
         return False
+    folder = Path(path).parent
     try:
-        return shutil.disk_usage(Path(path).parent).free < ROOM_BYTES
+        usage = shutil.disk_usage(folder)
     except OSError:
         return False
+    is_a_disk = usage.total > 0 and os.access(folder, os.W_OK)      # not /proc, and nothing that is read-only
+    return is_a_disk and usage.free < ROOM_BYTES
 
 
 def _version(engine: sql.Engine) -> int | None:
