@@ -26,10 +26,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from tintype.models.network_input import NORMALISED, OUTPUT
 from tintype.models.onnx_file import refuse_external_data
 from tintype.storage import write_bytes
 
-INPUT, OUTPUT = "images", "logits"      # float32 (n, 3, s, s) and (n, classes)
+INPUT = NORMALISED                      # float32 (n, 3, s, s); the output is (n, classes)
 OPSET = 18
 LARGEST_DIFFERENCE = 1e-3               # of a logit, as a share of the largest one
 SMALLEST_DIFFERENCE = 1e-6              # below it, a difference is none

@@ -13,7 +13,7 @@ import numpy as np
 from tintype.models import pixel_blocks
 from tintype.models.pixel_blocks import PixelBlocks
 
-NORMALISED = "images"
+NORMALISED, OUTPUT = "images", "logits"      # the names of a network's input and output
 
 
 class NetworkInput(Protocol):

@@ -137,4 +137,3 @@ def remove_files(files: ServerDirectory) -> None:
     shutil.rmtree(files.root, ignore_errors=True)
     with contextlib.suppress(OSError):                  # not empty, or not there
         files.root.parent.rmdir()
-

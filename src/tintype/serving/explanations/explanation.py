@@ -21,7 +21,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from tintype.models.archive import Archive
 from tintype.models.network_input import NORMALISED as INPUT
-from tintype.serving.runtimes.network_file import OUTPUT
+from tintype.models.network_input import OUTPUT
 from tintype.serving.runtimes.onnx_runtime import ERRORS_ONLY
 
 GRAD_CAM, OCCLUSION = "Grad-CAM", "occlusion"

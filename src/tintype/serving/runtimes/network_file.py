@@ -10,10 +10,8 @@ from typing import Self, final
 from tintype.errors import BadArchive
 from tintype.models import pixel_blocks
 from tintype.models.archive import Archive
-from tintype.models.network_input import NORMALISED
+from tintype.models.network_input import NORMALISED, OUTPUT
 from tintype.serving.runtimes.precision import Precision
-
-OUTPUT = "logits"
 
 
 @final

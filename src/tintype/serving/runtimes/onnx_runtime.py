@@ -16,8 +16,9 @@ import onnxruntime
 
 from tintype.errors import BadArchive
 from tintype.models.archive import Archive
+from tintype.models.network_input import OUTPUT
 from tintype.models.processor import BFLOAT16_FLAGS, cpu_flags
-from tintype.serving.runtimes.network_file import OUTPUT, NetworkFile
+from tintype.serving.runtimes.network_file import NetworkFile
 from tintype.serving.runtimes.precision import Precision
 
 ERRORS_ONLY = 3             # ONNX Runtime's log severity

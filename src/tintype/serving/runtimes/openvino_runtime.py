@@ -19,8 +19,9 @@ import numpy as np
 
 from tintype.errors import BadArchive
 from tintype.models.archive import Archive
+from tintype.models.network_input import OUTPUT
 from tintype.models.processor import BFLOAT16_FLAGS, cpu_flags
-from tintype.serving.runtimes.network_file import OUTPUT, NetworkFile
+from tintype.serving.runtimes.network_file import NetworkFile
 from tintype.serving.runtimes.precision import Precision
 
 if TYPE_CHECKING:
