@@ -13,10 +13,11 @@ numbers a network may run is then for us to say (`--runtime int8`). Photographs 
   machine that is not quiet, the fairer figure. The bare rate is one process with a thread per core, each of which
   decodes a photograph, runs the network on it with one thread, and does the next: the network in floats, in integers
   from normalised floats, as ONNX Runtime's quantiser makes them, and in integers as our archive has them, from pixels.
-- latency: one client; then an open loop of requests at random moments, at 70 % of the rate measured just before. Beside
-  it what the same moments would cost a server that takes one after another at that rate, and nothing for itself. And
-  the same load at even moments, which is how generators of a constant rate measure, and beside that the bare network
-  at those moments: how restless the machine is.
+- latency, all in turn and again, `--runs` times, so that a restless minute is one of several: the bare network, one
+  client, and 70 % of the rate measured before at even moments, as generators of a constant rate send it, to the server
+  and to the bare network, which tells how restless the machine is. Times are medians of the runs, ratios too: of each
+  run's p99 to the same run's p50 of one client. Then once the same load at random moments, and beside it what those
+  would cost a server that takes one after another at that rate, and nothing for itself.
 - start: from the start of the process to the first 200 of its health check, and to the first answer.
 - soak: so many minutes of load; memory and open files of the tree.
 - overload: ten times the rate; how those that are served and those that are refused fare, what a refusal costs the
@@ -28,7 +29,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -41,26 +41,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
-import torch
-from safetensors.torch import save_file
-from torchvision import models
-
-from benchmarks.arrivals import arrive, even_moments, moments, one_after_another, percentile
-from benchmarks.load import Bodies, Load, absence, fire, write_bodies
-from benchmarks.measuring import MIB, SHARED, TINTYPE, measure, ratio, table
+from benchmarks.arrivals import Answered, arrive, even_moments, moments, one_after_another, percentile
+from benchmarks.bare_network import Rate, bare, bare_at, bare_latency, bare_rate, make_model, photographs
+from benchmarks.load import Bodies, absence, fire, write_bodies
+from benchmarks.measuring import MIB, TINTYPE, measure, ratio, table
 from benchmarks.servers import Model, Running, Side, running, sides
-from tintype.datasets.transforms import Preprocessing
 from tintype.models import archive
-from tintype.models.archive import Description, PrecisionRecord, TrainingRecord
-from tintype.models.export import export_onnx
-from tintype.models.network_input import NetworkInput, network_input
-from tintype.training.quantisation import quantise
+from tintype.models.archive import TrainingRecord
 
-PREPROCESSING = Preprocessing(224)
-CLASSES = 1000
-PHOTOGRAPHS, CALIBRATION, CALIBRATION_BATCH = 64, 32, 4
 WARM_SECONDS = 2
 LOADED = 0.7                    # of the throughput, for latency under load
 OVERLOAD, OVERLOAD_CONNECTIONS = 10, 256
@@ -68,137 +56,6 @@ PROBE_SECONDS = 0.02            # between two questions of a caller that is refu
 SOAK_PIECE_SECONDS = 10
 UPDATE_SECONDS = 30             # of load, around an update
 PARTS = ("throughput", "latency", "start", "soak", "overload", "update")
-
-
-@dataclass(frozen=True)
-class Rate:
-    """One measured run."""
-
-    per_second: float
-    cpu_milliseconds: float     # per answer
-
-
-def photographs() -> list[bytes]:
-    """JPEG files, as cameras and the web make them."""
-    files = sorted((SHARED / "hymenoptera").glob("*/*/*.jpg"))
-    return [one.read_bytes() for one in files[:: len(files) // PHOTOGRAPHS][:PHOTOGRAPHS]]
-
-
-def make_model(network: str, folder: Path, pictures: Sequence[bytes]) -> Model:
-    """The network with random weights, as an archive of ours with its integers and as a plain ONNX file."""
-    torch.manual_seed(0)
-    module = models.get_model(network).eval()
-    files = {archive.WEIGHTS: folder / archive.WEIGHTS, archive.ONNX: folder / archive.ONNX}
-    folder.mkdir(parents=True)
-    save_file(module.state_dict(), files[archive.WEIGHTS])
-    exported = export_onnx(module, PREPROCESSING.size, files[archive.ONNX], CLASSES)
-    if exported.path is None:
-        raise RuntimeError(exported.reason)
-    images = [PREPROCESSING.normalise(PREPROCESSING.decode(one)[None]) for one in pictures[:CALIBRATION]]
-    batches = [np.concatenate(images[at : at + CALIBRATION_BATCH]) for at in range(0, len(images), CALIBRATION_BATCH)]
-    files[archive.INTEGERS] = folder / archive.INTEGERS
-    integers = quantise(exported.path.read_bytes(), batches, cores(), PREPROCESSING)
-    files[archive.INTEGERS].write_bytes(integers.content)
-    plain = folder.with_name(f"{folder.name}.onnx")
-    plain.write_bytes(quantise(exported.path.read_bytes(), batches, cores()).content)
-    description = Description(
-        network=network,
-        classes=tuple(f"class {number}" for number in range(CLASSES)),
-        image_size=PREPROCESSING.size,
-        preprocessing=PREPROCESSING.to_json(),
-        precision=PrecisionRecord(reason="its weights are random", blocks=integers.blocks),
-    )
-    archive.write_description(folder, archive.seal(description, files))
-    return Model(network, folder, folder / archive.ONNX, plain, integers.blocks)
-
-
-def cores() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-def session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """ONNX Runtime without spinning, as we serve with it."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
-@dataclass(frozen=True)
-class Bare:
-    """A network without a server: the file that ONNX Runtime runs, and what it is fed."""
-
-    path: Path
-    layout: NetworkInput
-
-    def answering(self, threads: int) -> Callable[[bytes], int]:
-        """What decodes a photograph and classifies it, and nothing else."""
-        network, layout = session(self.path, threads), self.layout
-        local = threading.local()
-
-        def answer(picture: bytes) -> int:
-            if not hasattr(local, "batch"):
-                local.batch = layout.empty(1)
-            layout.put_pixels(local.batch[0], PREPROCESSING.decode(picture))
-            return int(np.asarray(network.run(None, {layout.name: local.batch})[0]).argmax())
-
-        return answer
-
-
-def bare(model: Model) -> dict[str, Bare]:
-    """The network in all forms: integers as our archive has them, integers as usual, floats."""
-    normalised = network_input(PREPROCESSING.size, PREPROCESSING.levels, None)
-    return {
-        "int8 as archived": Bare(
-            model.archive / archive.INTEGERS, network_input(PREPROCESSING.size, PREPROCESSING.levels, model.blocks)
-        ),
-        "int8": Bare(model.integers, normalised),
-        "fp32": Bare(model.onnx, normalised),
-    }
-
-
-def bare_rate(network: Bare, pictures: Sequence[bytes], seconds: float) -> Rate:
-    """Decoding and the network, and nothing else, on all cores of one process."""
-    answer = network.answering(threads=1)
-    deadline = time.perf_counter() + seconds
-
-    def work(first: int) -> int:
-        done = 0
-        while time.perf_counter() < deadline:
-            answer(pictures[(first + done) % len(pictures)])
-            done += 1
-        return done
-
-    began, spent = time.perf_counter(), time.process_time()
-    with ThreadPoolExecutor(cores()) as pool:
-        count = sum(pool.map(work, range(cores())))
-    return Rate(count / (time.perf_counter() - began), 1e3 * (time.process_time() - spent) / count)
-
-
-def bare_latency(network: Bare, pictures: Sequence[bytes], seconds: float) -> float:
-    """Milliseconds for one photograph, the median of many after another, the network with all cores."""
-    answer = network.answering(threads=cores())
-    found: list[float] = []
-    deadline = time.perf_counter() + seconds
-    while time.perf_counter() < deadline:
-        began = time.perf_counter()
-        answer(pictures[len(found) % len(pictures)])
-        found.append(1e3 * (time.perf_counter() - began))
-    return statistics.median(found)
-
-
-def bare_at(network: Bare, pictures: Sequence[bytes], due: Sequence[float]) -> list[float]:
-    """Milliseconds from each of these moments to its answer, sorted; one after another, the network with all cores."""
-    answer = network.answering(threads=cores())
-    answer(pictures[0])
-    found: list[float] = []
-    began = time.perf_counter()
-    for number, at in enumerate(due):
-        time.sleep(max(0.0, began + at - time.perf_counter()))
-        answer(pictures[number % len(pictures)])
-        found.append(1e3 * (time.perf_counter() - began - at))
-    return sorted(found)
 
 
 def served_rate(server: Running, bodies: Bodies, clients: int, seconds: float) -> Rate:
@@ -210,6 +67,25 @@ def served_rate(server: Running, bodies: Bodies, clients: int, seconds: float) -
     if load.failures or not load.requests:
         raise RuntimeError(f"{server.side.title}: {load}")
     return Rate(load.rate, 1e3 * (server.cpu_seconds() - spent) / load.requests)
+
+
+@dataclass(frozen=True)
+class LatencyRun:
+    """One round of the latency part; milliseconds."""
+
+    bare: dict[str, float]      # the median of the bare network in each form
+    alone: dict[str, float]     # percentiles of one client
+    even: Answered              # the server at even moments
+    bare_even: list[float]      # the bare network at the same ones, sorted
+
+    @property
+    def times_alone(self) -> float:
+        """The p99 under load in times of what most requests take alone."""
+        return self.even.percentile(99) / self.alone["50"]
+
+    def __str__(self) -> str:
+        p99, bare_p99 = self.even.percentile(99), percentile(self.bare_even, 99)
+        return f"alone {self.alone['50']:.1f}, p99 under load {p99:.1f} ({self.times_alone:.2f}x); bare {bare_p99:.1f}"
 
 
 class Bench:
@@ -255,48 +131,56 @@ class Bench:
 
     def latency(self) -> None:
         """One client, and 70 % load, of our sides; beside the bare network."""
-        rows = []
+        alone_rows, loaded_rows = [], []
         for side in self._ours():
             numbers = "int8" if "int8" in side.title else "fp32"
             networks = {name: one for name, one in bare(self.model).items() if numbers in name}
-            alone: list[Load] = []
-            found: dict[str, list[float]] = {name: [] for name in networks}
+            first = next(iter(networks.values()))
+            seconds = self.options.seconds
             with running(side) as server:
                 bodies = self.bodies(side)
-                most = served_rate(server, bodies, self.options.clients, self.options.seconds).per_second
+                most = served_rate(server, bodies, self.options.clients, seconds).per_second
+                evenly = even_moments(LOADED * most, seconds)
+                runs: list[LatencyRun] = []
                 for _ in range(self.options.runs):
-                    for name, network in networks.items():
-                        found[name].append(bare_latency(network, self.pictures, self.options.seconds / 2))
-                    alone.append(fire(server.url, bodies, connections=1, seconds=self.options.seconds / 2))
-                due = moments(LOADED * most, 3 * self.options.seconds)
+                    runs.append(
+                        LatencyRun(
+                            {name: bare_latency(one, self.pictures, seconds / 2) for name, one in networks.items()},
+                            fire(server.url, bodies, connections=1, seconds=seconds / 2).milliseconds,
+                            arrive(server.url, bodies, evenly),
+                            bare_at(first, self.pictures, evenly),
+                        )
+                    )
+                    print(f"  {side.title}: {runs[-1]}", file=sys.stderr)
+                due = moments(LOADED * most, 3 * seconds)
                 loaded = arrive(server.url, bodies, due)
-                evenly = even_moments(LOADED * most, 3 * self.options.seconds)
-                even = arrive(server.url, bodies, evenly)
-            alike = bare_at(next(iter(networks.values())), self.pictures, evenly)
-            p50 = statistics.median(one.milliseconds["50"] for one in alone)
-            p99 = statistics.median(one.milliseconds["99"] for one in alone)
-            above = {name: [a.milliseconds["50"] - b for a, b in zip(alone, times, strict=True)]
-                     for name, times in found.items()}  # fmt: skip
-            rows.append(
+            p50 = statistics.median(one.alone["50"] for one in runs)
+            alone_rows.append(
                 (
                     side.title,
-                    ", ".join(f"{statistics.median(times):.1f} {name}" for name, times in found.items()),
+                    ", ".join(f"{statistics.median(one.bare[name] for one in runs):.1f} {name}" for name in networks),
                     f"{p50:.1f}",
-                    ", ".join(f"{statistics.median(one):+.2f}" for one in above.values()),
-                    f"{p99:.1f}",
-                    f"{loaded.percentile(50):.1f}",
-                    f"{loaded.percentile(99):.1f}",
-                    f"{loaded.percentile(99) / p50:.2f}x",
-                    f"{percentile(one_after_another(due, 1 / most), 99):.1f}",
-                    f"{even.percentile(50):.1f}",
-                    f"{even.percentile(99):.1f} ({even.percentile(99) / p50:.2f}x)",
-                    f"{percentile(alike, 99):.1f} ({percentile(alike, 99) / percentile(alike, 50):.2f}x)",
-                    f"{loaded.statuses.get('200', 0) / loaded.seconds:.0f}/s of {most:.0f}/s",
+                    ", ".join(middle([one.alone["50"] - one.bare[name] for one in runs], "+.2f") for name in networks),
+                    f"{statistics.median(one.alone['99'] for one in runs):.1f}",
                 )
             )
-        header = ("ms", "bare", "p50", "above", "p99", "70 %, p50", "p99", "of p50 alone", "one by one, p99",
-                  "evenly, p50", "p99", "bare evenly, p99", "load")  # fmt: skip
-        table(f"{self.model.network}: latency", header, rows)
+            loaded_rows.append(
+                (
+                    side.title,
+                    f"{LOADED * most:.0f}/s of {most:.0f}/s",
+                    f"{statistics.median(one.even.percentile(50) for one in runs):.1f}",
+                    middle([one.even.percentile(99) for one in runs], ".1f"),
+                    middle([one.times_alone for one in runs], ".2f"),
+                    middle([percentile(one.bare_even, 99) / percentile(one.bare_even, 50) for one in runs], ".2f"),
+                    f"{loaded.percentile(50):.1f}, {loaded.percentile(99):.1f}",
+                    f"{percentile(one_after_another(due, 1 / most), 99):.1f}",
+                )
+            )
+        header = ("ms", "bare", "p50", "above bare", "p99")
+        table(f"{self.model.network}: one client", header, alone_rows)
+        header = ("ms", "load", "evenly: p50", "p99", "of p50 alone", "bare: p99 of its p50", "at random: p50, p99",
+                  "one by one: p99")  # fmt: skip
+        table(f"{self.model.network}: {LOADED:.0%} load", header, loaded_rows)
 
     def start(self) -> None:
         """Start each side a few times."""
@@ -450,6 +334,11 @@ def ask(url: str, bodies: Bodies) -> int:
         return error.code
     except OSError:
         return 0
+
+
+def middle(numbers: Sequence[float], form: str) -> str:
+    """The median, and in brackets from where to where they go."""
+    return f"{statistics.median(numbers):{form}} ({min(numbers):{form}} to {max(numbers):{form}})"
 
 
 def quantiles(milliseconds: Sequence[float]) -> str:

@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "tintype"
 LAYERS: dict[str, int] = {
     "errors": 0, "settings": 0,
     "storage": 1, "extraction": 1, "records": 1, "after_import": 1, "hidden_hooks": 1, "site_folder": 1, "old_names": 1,
-    "freed_memory": 1, "process_birth": 1,
+    "freed_memory": 1, "process_birth": 1, "cgroup": 1, "cores": 1,
     "datasets": 2, "models": 2, "jobs": 2, "debugger": 2, "profiler": 2,
     "training": 3, "rules": 3, "site": 3,
     "tuning": 4, "serving": 4, "reports": 4,

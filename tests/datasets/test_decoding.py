@@ -14,7 +14,7 @@ from PIL import Image
 
 from tintype.datasets import decoding
 from tintype.datasets.array_file import allocate
-from tintype.datasets.decoding import PIECE, Decoding, Rows, usable_cores
+from tintype.datasets.decoding import PIECE, Decoding, Rows
 from tintype.datasets.views import View
 from tintype.errors import StorageFailed
 
@@ -80,7 +80,3 @@ def test_a_bad_file_is_told_apart_from_a_full_disk(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(StorageFailed, match="disk is full"):
         decode.run(np.arange(2), 2, None)
-
-
-def test_usable_cores() -> None:
-    assert 1 <= usable_cores() <= (os.cpu_count() or 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import socket
 import struct
 import time
@@ -19,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.serving.front.test_server import assert_refused, top_label
 from tests.serving.running_server import PATIENCE_SECONDS, RunningServer, launch
 from tests.serving.tiny_archive import SIZE, write_tiny_archive
+from tintype.cores import whole_cores
 from tintype.serving.content.arrays import write_npy
 
 
@@ -217,3 +219,19 @@ def test_the_token_is_asked_for_everywhere_but_at_the_door(start_server, archive
     assert running.invoke(b"x").status_code == 401
     document = running.http.get("/openapi.json").json()
     assert document["paths"]["/invocations"]["post"]["security"]
+
+
+@pytest.mark.skipif(len(whole_cores()) < 2, reason="there are no two cores that threads may be bound to")
+def test_the_networks_threads_have_a_core_each(archive, tmp_path) -> None:
+    running = launch(archive, tmp_path, "--inference-threads=0", "--workers=2", "--runtime=onnxruntime")
+    try:
+        cores = set(whole_cores())
+        for pid in running.named("network"):
+            threads = {one: frozenset(os.sched_getaffinity(int(one))) for one in os.listdir(f"/proc/{pid}/task")}
+            assert threads[str(pid)] in cores, threads
+            bound = [one for one in threads.values() if one in cores]
+            assert len(bound) == len(set(bound)) == len(cores), threads
+        for name in ("front", "decoder", "nursery"):
+            assert {frozenset(os.sched_getaffinity(pid)) for pid in running.named(name)} == {frozenset().union(*cores)}
+    finally:
+        running.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -10,6 +9,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from tintype.cores import usable_cores
 from tintype.datasets import duplicates
 from tintype.datasets.dataset import NO_LABEL, SPLITS, TRAIN, UNLABELLED, VALID, Dataset
 from tintype.datasets.images import FORMATS, MAX_PIXELS
@@ -62,7 +62,7 @@ def check(
     """Read every file of `dataset` (with as many threads as there are cores unless `workers` says otherwise) and
     report what is wrong. Bad data is what this is for, so none of it raises. `progress` is told (done, all).
     """
-    inspection = inspect(dataset, max_pixels=max_pixels, workers=workers or os.cpu_count() or 1, progress=progress)
+    inspection = inspect(dataset, max_pixels=max_pixels, workers=workers or usable_cores(), progress=progress)
     usable = dataset.subset(np.flatnonzero(inspection.readable)).counts()
     found = [
         *_of_files(dataset, inspection),

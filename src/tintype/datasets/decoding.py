@@ -6,7 +6,6 @@ photograph, processes were not faster, and they would cost a start and memory ea
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -87,8 +86,3 @@ class Decoding:
             self.pixels.write(row, image)
             self.rows.ok[row], self.rows.aspect[row] = True, aspect
         return len(piece)
-
-
-def usable_cores() -> int:
-    """The cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -20,10 +20,11 @@ from typing import Self, final
 import numpy as np
 from numpy.typing import NDArray
 
+from tintype.cores import usable_cores
 from tintype.datasets.array_file import ArrayFile, allocate
 from tintype.datasets.cache_folder import ENTRY, CacheFolder, Entry, Held
 from tintype.datasets.dataset import Dataset
-from tintype.datasets.decoding import Decoding, Progress, Rows, usable_cores
+from tintype.datasets.decoding import Decoding, Progress, Rows
 from tintype.datasets.images import MAX_PIXELS
 from tintype.datasets.views import View
 from tintype.errors import InvalidRequest, StorageFailed

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, final
 
+from tintype.cgroup import CGROUP, cgroup_of, memory_in_use
 from tintype.errors import InvalidRequest, StorageFailed
 from tintype.profiler.gpus import Gpus
-from tintype.profiler.machine import CGROUP, cgroup_of, memory_in_use, observe_machine
+from tintype.profiler.machine import observe_machine
 from tintype.profiler.proc import CoreTimes, DiskCounters, Proc
 from tintype.profiler.process_tree import ProcessTree, TreeUse
 from tintype.profiler.run_queue import RunQueue

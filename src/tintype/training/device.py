@@ -8,7 +8,7 @@ from typing import final
 
 import torch
 
-from tintype.datasets.decoding import usable_cores
+from tintype.cores import usable_cores
 from tintype.errors import InvalidRequest
 from tintype.models.processor import BFLOAT16_FLAGS, cpu_flags
 from tintype.training.plan import ComputePlan

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 
 from tests.serving.integer_archive import images, written
 from tests.serving.tiny_archive import PREPROCESSING, SIZE
+from tintype.cores import whole_cores
 from tintype.errors import BadArchive, NotFound
 from tintype.models import archive
 from tintype.models.archive import Archive, Description, PrecisionRecord
@@ -64,6 +68,33 @@ def test_each_way_gives_the_networks_answers(
     found = opened.runtime.logits(images())
     assert (found.dtype, found.shape) == (np.float32, expected.shape)
     assert np.abs(found - expected).max() <= largest * np.abs(expected - expected.mean(axis=0)).max()
+
+
+TWO_CORES = pytest.mark.skipif(len(whole_cores()) < 2, reason="there are no two cores that threads may be bound to")
+
+
+@TWO_CORES
+def test_each_thread_has_a_core_and_the_caller_the_one_that_is_left(unpacked: Archive) -> None:
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from tintype.models.archive import open_unpacked\n"
+        "from tintype.serving.runtimes.runtime import open_runtime\n"
+        "before = set(os.listdir('/proc/self/task'))\n"
+        "opened = open_runtime(open_unpacked(Path(sys.argv[1])), int(sys.argv[2]), 'onnxruntime:fp32').runtime\n"
+        "own = set(os.listdir('/proc/self/task')) - before\n"
+        "print([sorted(os.sched_getaffinity(int(one))) for one in own], sorted(opened.callers_core))"
+    )
+
+    def bound(threads: int) -> str:
+        command = [sys.executable, "-c", code, str(unpacked.directory), str(threads)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    everywhere = sorted(os.sched_getaffinity(0))
+    own, callers = json.loads(f"[{bound(0).replace('] [', '], [')}]")
+    found = [frozenset(one) for one in [*own, callers] if one != everywhere]     # the package has one that is
+    assert sorted(found, key=min) == list(whole_cores())
+    assert bound(2).endswith("[]")          # who names a number binds nothing
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", pytest.param("openvino", marks=needs_openvino)])

@@ -3,10 +3,15 @@
 On the processor its threads do not spin. Spinning waits for the next piece of work by burning a core that the decoders
 and other workers need: with two threads on two busy cores, ResNet-18 in integers took 19 to 23 ms of processor time a
 picture with it, 12 without, and 10 with one thread.
+
+Where it has a thread for each core, each is bound to one, and so is whoever calls it. By itself ONNX Runtime binds its
+own threads only, and the caller, which computes as much as they do, is then often put on a core where one of them is
+already: of requests that come now and then, half took 5 ms longer (docs/decisions.md).
 """
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from typing import Any, final
@@ -14,6 +19,7 @@ from typing import Any, final
 import numpy as np
 import onnxruntime
 
+from tintype.cores import usable_cores, whole_cores
 from tintype.errors import BadArchive
 from tintype.models.archive import Archive
 from tintype.models.network_input import OUTPUT
@@ -26,6 +32,7 @@ ERRORS_ONLY = 3             # ONNX Runtime's log severity
 PROCESSOR, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 ARM = ("aarch64", "arm64")
 ARM_BFLOAT16 = "mlas.enable_gemm_fastmath_arm64_bfloat16"
+BOUND_TO = "session.intra_op_thread_affinities"  # of the other threads: "2;3,4"; processors count from 1
 ENGINES = "tensorrt"        # folder beside the ONNX file where TensorRT keeps what took it minutes to build
 
 
@@ -33,9 +40,12 @@ ENGINES = "tensorrt"        # folder beside the ONNX file where TensorRT keeps w
 class OnnxRuntime:
     """An ONNX Runtime session."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, name: str) -> None:
+    def __init__(
+        self, session: onnxruntime.InferenceSession, name: str, callers_core: frozenset[int] = frozenset()
+    ) -> None:
         self._session = session
         self._name = name           # of its input
+        self.callers_core = callers_core
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """A batch in the layout that the network reads to float32 (n, classes)."""
@@ -67,16 +77,28 @@ def able_on_tensorrt(archive: Archive) -> Sequence[Precision]:
 
 
 def open_onnx(archive: Archive, threads: int, precision: Precision) -> OnnxRuntime:
-    """The archive's network on the processor. `threads` 0 means one per core. Raises `BadArchive`."""
+    """The archive's network on the processor. `threads` 0 means one per core, bound to it. Raises `BadArchive`."""
     entries = {"session.intra_op.allow_spinning": "0"}
     if precision == "bf16":
         entries[ARM_BFLOAT16] = "1"
-    return _open(archive, precision, [PROCESSOR], entries, threads)
+    if threads:
+        return OnnxRuntime(*_open(archive, precision, [PROCESSOR], entries, threads))
+    callers, *others = _in_turn(whole_cores()) or [frozenset[int]()]
+    if others:
+        entries[BOUND_TO] = ";".join(",".join(str(one + 1) for one in sorted(core)) for core in others)
+    count = 1 + len(others) if callers else usable_cores()
+    return OnnxRuntime(*_open(archive, precision, [PROCESSOR], entries, count), callers)
+
+
+def _in_turn(cores: Sequence[frozenset[int]]) -> list[frozenset[int]]:
+    """The same cores, from another one on in each process: the first has the most to do."""
+    first = os.getpid() % len(cores) if cores else 0
+    return [*cores[first:], *cores[:first]]
 
 
 def open_on_cuda(archive: Archive, threads: int, precision: Precision) -> OnnxRuntime:
     """The archive's network on the GPU. What CUDA has no kernel for runs on the processor. Raises `BadArchive`."""
-    return _open(archive, precision, [CUDA, PROCESSOR], {}, threads)
+    return OnnxRuntime(*_open(archive, precision, [CUDA, PROCESSOR], {}, threads))
 
 
 def open_on_tensorrt(archive: Archive, threads: int, precision: Precision) -> OnnxRuntime:
@@ -87,12 +109,13 @@ def open_on_tensorrt(archive: Archive, threads: int, precision: Precision) -> On
         "trt_timing_cache_enable": True,
         "trt_bf16_enable": precision == "bf16",
     }
-    return _open(archive, precision, [(TENSORRT, options), CUDA, PROCESSOR], {}, threads)
+    return OnnxRuntime(*_open(archive, precision, [(TENSORRT, options), CUDA, PROCESSOR], {}, threads))
 
 
 def _open(
     archive: Archive, precision: Precision, providers: Sequence[Any], entries: Mapping[str, str], threads: int
-) -> OnnxRuntime:
+) -> tuple[onnxruntime.InferenceSession, str]:
+    """The session, and the name of its input."""
     file = NetworkFile.of(archive, precision)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -105,7 +128,7 @@ def _open(
         reason = _first_line(error)
         raise BadArchive(f"{file.path.name} cannot be loaded: {reason}; train or export it again") from error
     file.check([one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()])
-    return OnnxRuntime(session, file.input)
+    return session, file.input
 
 
 def _first_line(error: Exception) -> str:

@@ -34,6 +34,8 @@ NUMBERS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  
 class OpenvinoRuntime:
     """A compiled OpenVINO model. Each call has a request of its own, so that several threads may call."""
 
+    callers_core = frozenset[int]()         # the caller waits while OpenVINO's threads compute
+
     def __init__(self, model: CompiledModel) -> None:
         self._model = model
 

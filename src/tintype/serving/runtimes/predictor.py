@@ -64,6 +64,11 @@ class Predictor:
         return predictor
 
     @property
+    def callers_core(self) -> frozenset[int]:
+        """The processors for a thread that alone calls this, and does nothing else; empty: any."""
+        return self._runtime.callers_core
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, in the order of the network's outputs."""
         return self.archive.description.classes

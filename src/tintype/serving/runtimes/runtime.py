@@ -23,6 +23,11 @@ from tintype.serving.runtimes.precision import PRECISIONS, Choice, Precision, ch
 class Runtime(Protocol):
     """A network that is ready. Several threads may call it at once."""
 
+    @property
+    def callers_core(self) -> frozenset[int]:
+        """The processors that its own threads leave to a thread that calls it alone; empty: those are bound to none."""
+        ...
+
     def logits(self, images: np.ndarray) -> np.ndarray:
         """A batch in the layout that the network reads (`models.network_input`) to float32 (n, classes)."""
         ...

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class TorchRuntime:
     """A torch module in eval mode on a device, in float32 or with autocast in bfloat16."""
 
+    callers_core = frozenset[int]()         # OpenMP binds no thread, unless it is told to
+
     def __init__(self, module: nn.Module, device: torch.device, precision: Precision, *, buckets: bool = False) -> None:
         self._module, self._device = module, device
         self._half = precision == "bf16"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
+from tintype.cores import usable_cores
 from tintype.errors import InvalidRequest
 from tintype.serving.content.accept import AnswerFormat, negotiate
 from tintype.serving.content.content_types import write_answer
@@ -61,7 +61,7 @@ class FastPath:
         limits = DecoderLimits(
             DECODER_BYTES + BYTES_PER_PIXEL * settings.max_pixels, settings.decode_seconds, settings.max_pixels, most
         )
-        count = settings.decoders or len(os.sched_getaffinity(0))
+        count = settings.decoders or usable_cores()
         self.decoders = Decoders(nursery, description.preprocessing, shape, limits, count)
         self.networks = Networks(
             nursery,
