@@ -31,9 +31,16 @@ def test_the_caller_is_told_apart_from_the_machine(kind: type[TintypeError]) -> 
     ("name", "known", "message"),
     [
         ("x", [], "there is no job named 'x'; there are none yet"),
-        ("resnet_18", ["resnet18", "vgg11"], "did you mean 'resnet18' (and 1 more)?"),
-        ("zzz", ["a", "b"], "did you mean 'a', 'b'?"),
-        ("zzz", [f"n{number}" for number in range(9)], "did you mean 'n0', 'n1', 'n2', 'n3', 'n4' (and 4 more)?"),
+        ("resnet_18", ["resnet18", "vgg11"], "no job named 'resnet_18'; did you mean 'resnet18'?"),
+        ("ANTS", ["bees", "ants"], "did you mean 'ants'?"),
+        ("ants", ["Ants", "ANTS"], "did you mean 'ANTS', 'Ants'?"),
+        ("photos", ["photos-261201-0556-24123", "birds"], "did you mean 'photos-261201-0556-24123'?"),
+        ("pho", [f"photos-{number}" for number in range(9)], "did you mean 'photos-0', 'photos-1', 'photos-2'?"),
+        ("x", ["xylophone"], "no job named 'x'; there is one: 'xylophone'"),
+        ("", ["b", "a", "a"], "no job named ''; there are 2: 'a', 'b'"),
+        ("zzz", ["a", "b"], "no job named 'zzz'; there are 2: 'a', 'b'"),
+        ("zzz", [f"n{number}" for number in range(5)], "there are 5: 'n0', 'n1', 'n2', 'n3', 'n4'"),
+        ("zzz", [*"abcdefghijkl"], "there are 12: 'a', 'b', 'c', 'd', 'e', ..."),
     ],
 )
 def test_what_is_not_found_names_what_is_near(name: str, known: list[str], message: str) -> None:
@@ -41,6 +48,10 @@ def test_what_is_not_found_names_what_is_near(name: str, known: list[str], messa
     assert isinstance(error, NotFound)
     assert str(error).endswith(message)
     assert "\n" not in str(error)
+
+
+def test_the_number_of_names_is_that_of_all() -> None:
+    assert str(not_found("job", "zzz", ["a", "b"], 4000)).endswith("there are 4,000: 'a', 'b', ...")
 
 
 def test_what_errors_carry() -> None:

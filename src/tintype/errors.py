@@ -23,9 +23,12 @@ HTTP edge and by the command line, and by nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import ClassVar
+
+MOST_NEAR, MOST_LISTED = 3, 5       # names in a message
+SHORTEST_BEGINNING = 3              # letters that say which names were meant that begin with them
 
 
 class TintypeError(Exception):
@@ -131,11 +134,34 @@ class UnusableHome(StorageFailed):
     exit_code = 2
 
 
-def not_found(kind: str, name: str, known: Iterable[str]) -> NotFound:
-    """A `NotFound` that lists names close to `name`, or all of them when they are few."""
-    names = sorted(known)
-    near = get_close_matches(name, names, n=3) or names[:5]
-    if not near:
-        return NotFound(f"there is no {kind} named {name!r}; there are none yet")
-    more = f" (and {len(names) - len(near)} more)" if len(names) > len(near) else ""
-    return NotFound(f"there is no {kind} named {name!r}; did you mean {', '.join(map(repr, near))}{more}?")
+def not_found(kind: str, name: str, known: Iterable[str], total: int = 0) -> NotFound:
+    """A `NotFound` that asks whether a name was meant that is near `name`, or else says which there are.
+
+    `total` is their number when not all of them are in `known`.
+    """
+    names = sorted(set(known))
+    missing = f"there is no {kind} named {name!r}"
+    if not names:
+        return NotFound(f"{missing}; there are none yet")
+    if near := _near(name, names):
+        return NotFound(f"{missing}; did you mean {', '.join(map(repr, near))}?")
+    count = max(total, len(names))
+    there = "there is one" if count == 1 else f"there are {count:,}"
+    more = ", ..." if count > MOST_LISTED else ""
+    return NotFound(f"{missing}; {there}: {', '.join(map(repr, names[:MOST_LISTED]))}{more}")
+
+
+def _near(name: str, names: Sequence[str]) -> list[str]:
+    """Those that one may have meant: spelt alike but for capitals, or beginning with all that was typed."""
+    plain = {one: one.casefold() for one in names}
+    typed = name.casefold()
+    alike = get_close_matches(typed, list(dict.fromkeys(plain.values())), n=MOST_NEAR)
+    near = [one for word in alike for one in names if plain[one] == word]
+    if len(typed) >= SHORTEST_BEGINNING:
+        near += [one for one in names if plain[one].startswith(typed) and one not in near]
+    return near[:MOST_NEAR]
+
+
+def lines_of(error: BaseException) -> list[str]:
+    """What an error of somebody else's says, without its blank lines; its kind when it says nothing."""
+    return [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]

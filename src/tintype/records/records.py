@@ -23,7 +23,7 @@ import sqlalchemy as sql
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from tintype.errors import Conflict, LeaseLost, StorageFailed, not_found
+from tintype.errors import Conflict, LeaseLost, NotFound, StorageFailed, not_found
 from tintype.records import lease_rows, lists, tables
 from tintype.records.engine import connect, is_one_connection, shown
 from tintype.records.lease import Lease
@@ -94,7 +94,7 @@ class Records:
         """The newest version. `NotFound` lists near names."""
         found = self.find(kind, name)
         if found is None:
-            raise not_found(kind.replace("-", " "), name, self._names_near(kind, name))
+            raise self._not_found(kind, name)
         return found
 
     def find(self, kind: str, name: str) -> Record | None:
@@ -164,7 +164,7 @@ class Records:
             if gone and measurements:
                 connection.execute(tables.measurements.delete().where(tables.measurements.c.job == name))
         if not gone:
-            raise not_found(kind.replace("-", " "), name, self._names_near(kind, name))
+            raise self._not_found(kind, name)
 
     def list(
         self,
@@ -198,6 +198,9 @@ class Records:
         query = sql.select(columns.name, columns.version).where(columns.kind == kind, columns.parent == parent)
         with self._transaction() as connection:
             return {row.name: row.version for row in connection.execute(query)}
+
+    def _not_found(self, kind: str, name: str) -> NotFound:
+        return not_found(kind.replace("-", " "), name, self._names_near(kind, name), self.count(kind))
 
     def _names_near(self, kind: str, name: str) -> Sequence[str]:
         begins_alike = documents.c.name.startswith(name[:3], autoescape=True)
