@@ -1,5 +1,6 @@
-"""HTTP/1.1 for a front, with the limits that uvicorn leaves out: how long and how large a request's head may be, how
-many connections there may be, who is turned away by the head alone; and errors in our one shape.
+"""HTTP/1.1 for a front, with the limits that uvicorn leaves out: how long a request's head may take, how large it and
+what is between and after the parts of its body may be, how many connections there may be, who is turned away by the
+head alone; and errors in our one shape.
 
 An answer may be there before the body of its request is. The rest of the body is then read and thrown away for
 `LINGER_SECONDS`, whether the connection is to be closed or not: hanging up on somebody who is still sending makes the
@@ -13,13 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar, cast, final
 
 from starlette.responses import Response
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from tintype.serving.front.caller import EXTENSION, Caller
 from tintype.serving.front.door import Door
@@ -30,6 +33,7 @@ LINGER_BYTES = 1024**2              # of a body that is thrown away for the sake
 ANSWER, CONTINUE = b"HTTP/1.", b"HTTP/1.1 100"
 UPGRADE, NO_UPGRADE = b"\r\nupgrade:", b"\r\nx-asked:"
 PIECE_BYTES = 256 * 1024            # of a body that the application is told of at once: most photographs are smaller
+WHOLE_URL = re.compile(rb"[a-z][a-z0-9+.-]*://[^/?#]*(.*)", re.IGNORECASE | re.DOTALL)
 
 
 @final
@@ -44,9 +48,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
-        self._caller: Caller | None = None  # whose request came last
+        self._unanswered: deque[tuple[RequestResponseCycle, Caller]] = deque()      # in their order
         self._is_refused = False
-        self._left_head = False             # in the piece of data that is being looked at
+        self._has_moved = False             # from one part of a request to the next, in the data being looked at
         self._is_turned_away = False        # the request whose body is coming now
         self._is_ending = False             # the connection, once that body is here
         self._linger_timer: asyncio.TimerHandle | None = None
@@ -72,9 +76,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._in_head:
             self._watch_head()
             data = without_upgrade(data)
-        self._left_head = False
+        self._has_moved = False
         super().data_received(data)
-        if self._in_head and not self._left_head and not self._is_refused:     # so all of it was part of a head
+        if not self._has_moved and not self._is_refused:        # all of it is one head's, trailer's or chunk's
             self._head_bytes += len(data)
             self._check_head()
 
@@ -84,24 +88,30 @@ class GuardedProtocol(HttpToolsProtocol):
         self._check_head()
         if self._is_refused:
             return
-        self._in_head, self._left_head = False, True
+        self._in_head, self._has_moved = False, True
         self._head_has_come()
         assert self.parser is not None  # noqa: S101 - it is calling
+        self.url = origin_form(self.url)
+        if self.expect_100_continue and self.parser.get_http_version() == "1.0":
+            self.expect_100_continue = False        # who speaks that knows of no such answer
         caller = Caller(self.headers)
         if self.door is not None and (self.cycle is None or self.cycle.response_complete):      # else it is pipelined
             answer = self.door.refusal(self.parser.get_method(), self.url, caller, self.client)
             if answer is not None:
                 self._turn_away(answer, self.parser.should_keep_alive())
                 return
-        self._caller = caller
         self.scope["extensions"] = {EXTENSION: caller}      # pyright: ignore[reportGeneralTypeIssues]
         super().on_headers_complete()
         answering = _Answering(self.transport, self._end)
         self.cycle.transport = cast(asyncio.Transport, answering)
         self.cycle.on_response = partial(self._answered, answering)
+        self._unanswered.append((self.cycle, caller))
+        if self.pipeline:
+            self._read_on()
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser."""
+        self._has_moved, self._head_bytes = True, 0
         if self._is_refused or self._is_turned_away:
             return
         cycle = self.cycle
@@ -120,7 +130,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
-        self._in_head, self._left_head, self._head_bytes = True, True, 0
+        self._in_head, self._has_moved, self._head_bytes = True, True, 0
         if self._is_refused:
             return
         self._linger_no_more()
@@ -131,12 +141,11 @@ class GuardedProtocol(HttpToolsProtocol):
             self._keep_alive()
         else:
             super().on_message_complete()
-            if self._caller is not None:
-                self._caller.has_sent_all = True
             if self.cycle.response_complete:
                 self._keep_alive()
-            elif not self.pipeline:
-                self.flow.resume_reading()      # nothing is to come but the end of the connection, which is to be heard
+            else:
+                self._unanswered[-1][1].has_sent_all = True
+                self._read_on()
 
     def send_400_response(self, msg: str) -> None:
         """Called by uvicorn for what is no HTTP."""
@@ -158,7 +167,14 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _answered(self, answering: _Answering) -> None:
         answering.flush()
+        self._unanswered.popleft()
         self.on_response_complete()
+
+    def _read_on(self) -> None:
+        """Whatever else may come, the end of the connection is to be heard; unless too much is here that has its turn
+        later."""
+        if sum(len(cycle.body) + self.settings.header_limit_bytes for cycle, _ in self.pipeline) < PIECE_BYTES:
+            self.flow.resume_reading()
 
     def _end(self) -> None:
         """The answer is written, and the connection is to be closed: now, or when the rest of the body is here."""
@@ -199,7 +215,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _check_head(self) -> None:
         limit = self.settings.header_limit_bytes
         if self._head_bytes > limit:
-            large = f"the head of the request has more than {limit:,} bytes; send fewer headers"
+            large = f"the headers of the request have more than {limit:,} bytes; send fewer"
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, large)
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
@@ -215,20 +231,26 @@ class GuardedProtocol(HttpToolsProtocol):
         if status is HTTPStatus.SERVICE_UNAVAILABLE:        # it takes somebody else's place
             self.transport.close()
         else:
-            self._give_up_request()
+            self._hang_up()
             self.transport.write_eof()
             self._linger()
 
-    def _give_up_request(self) -> None:
-        """What is being answered hears that its caller is gone, as it would if the connection were closed."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-        self._hang_up()
-
     def _hang_up(self) -> None:
-        if self._caller is not None:
-            self._caller.hangs_up()
+        """Whoever is being answered, or has his turn later, is gone."""
+        for cycle, caller in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            caller.hangs_up()
+
+
+def origin_form(target: bytes) -> bytes:
+    """The path and the query that are asked for: of a whole URL, which any client may send, those in it; of `*` and of
+    CONNECT's authority, /."""
+    if target.startswith(b"/"):
+        return target
+    found = WHOLE_URL.fullmatch(target)
+    path = found[1] if found else b""
+    return path if path.startswith(b"/") else b"/" + path
 
 
 def without_upgrade(data: bytes) -> bytes:
