@@ -37,6 +37,10 @@ def body(document: Any) -> bytes:
         {"instances": [TEXT]},
         {"instances": [{"image": TEXT}]},
         {"inputs": [{"b64": TEXT}]},
+        {"inputs": {"image": [TEXT]}},
+        {"inputs": {"b64": [TEXT]}, "signature_name": "serving_default"},
+        {"instances": [{"image": {"b64": TEXT}}]},
+        {"image": {"b64": TEXT}},
     ],
 )
 def test_an_encoded_picture(document: Any) -> None:
@@ -48,6 +52,20 @@ def test_several_of_several_kinds_keep_their_order() -> None:
     assert isinstance(first, Pixels)
     assert second == EncodedImage(FILE)
     assert isinstance(third, Tensors)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"instances": [{"image": TENSOR}, {"image": PIXELS}]},
+        {"inputs": [TENSOR, PIXELS]},
+        {"inputs": {"image": [TENSOR, PIXELS]}},
+    ],
+)
+def test_arrays_by_row_and_by_column(document: Any) -> None:
+    tensors, pixels = read_json(body(document))
+    assert isinstance(tensors, Tensors)
+    assert isinstance(pixels, Pixels)
 
 
 def test_a_bare_nested_list_is_an_array() -> None:
@@ -75,6 +93,11 @@ def test_a_bare_nested_list_is_an_array() -> None:
         (body({"image": "é"}), "is not base64"),
         (body({"instances": []}), "at least one"),
         (body({"instances": TEXT}), "must be a list"),
+        (body({"inputs": {}}), "inputs must be an object with one of 'image', 'b64'"),
+        (body({"inputs": {"image": TEXT}}), "'inputs.image' must be a list"),
+        (body({"inputs": {"image": [TEXT, 5]}}), r"inputs\.image\[1\]"),
+        (body({"image": {"c64": TEXT}}), "base64 string, got dict"),
+        (body({"image": {"b64": 5}}), "base64 string, got int"),
         (body({"instances": [{"image": TEXT}, 5]}), r"instances\[1\]"),
         (body({"instances": [{"picture": TEXT}]}), r"instances\[0\]"),
         (body({"instances": [[[1, 2], [3]]]}), r"instances\[0\].*differ in length"),

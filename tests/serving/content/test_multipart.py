@@ -29,6 +29,9 @@ def test_what_clients_send_is_read_in_order() -> None:
     assert [one.content for one in found] == contents
     quoted = read_multipart(body(b"x", b"y"), 'multipart/form-data; boundary="abc"')
     assert [one.content for one in quoted] == [b"x", b"y"]
+    for preamble in (b"\r\n", b"This is a message\r\nin several parts.\r\n", b"--ab\r\n"):
+        assert [one.content for one in read_multipart(preamble + body(b"x", b"y"), TYPE)] == [b"x", b"y"]
+    assert [one.content for one in read_multipart(body(b"x") + b"an epilogue", TYPE)] == [b"x"]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
     {"image": "<base64 of an image file>"}                  one picture; a data: URL will do
     {"instances": [instance, ...]}                          several; "inputs" means the same
+    {"inputs": {"image": [picture, ...]}}                   the same by column, as TensorFlow Serving has it
     [[[...]]]                                               a nested list: an array, as `inputs.from_array` reads it
 
-An instance is {"image": "<base64>"}, {"b64": "<base64>"}, {"url": "https://..."}, the base64 string itself, or a nested
-list. {"url": "https://..."} is also a whole body; whether anything is fetched is for the server to decide.
+An instance is {"image": picture}, {"b64": "<base64>"}, {"url": "https://..."}, or a picture itself, which is a base64
+string, {"b64": "<base64>"} or a nested list. {"url": "https://..."} is also a whole body; whether anything is fetched
+is for the server to decide.
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ def read_json(content: bytes) -> tuple[Input, ...]:
     key, value = _only_entry(document, (*IMAGE_KEYS, URL_KEY, *LIST_KEYS), "the body")
     if key in (*IMAGE_KEYS, URL_KEY):
         return (_picture(key, value, key),)
+    if isinstance(value, dict):
+        column, value = _only_entry(value, IMAGE_KEYS, key)
+        key = f"{key}.{column}"
     if not isinstance(value, list) or not value:
         raise InvalidRequest(f"{key!r} must be a list with at least one picture; {SHAPES}")
     return tuple(_instance(one, f"{key}[{position}]") for position, one in enumerate(value))
@@ -69,13 +74,15 @@ def _instance(value: Any, where: str) -> Input:
 
 def _picture(key: str, value: Any, where: str) -> Input:
     if key != URL_KEY:
-        return _image(value, where)
+        return _array(value, where) if isinstance(value, list) else _image(value, where)
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST_URL:
         raise InvalidRequest(f"{where} must be a URL of at most {LONGEST_URL} characters")
     return ImageUrl(value)
 
 
 def _image(value: Any, where: str) -> EncodedImage:
+    if isinstance(value, dict) and "b64" in value:
+        value = value["b64"]
     if not isinstance(value, str):
         raise InvalidRequest(f"{where} must be a base64 string, got {type(value).__name__}")
     text = value.partition(",")[2] if value[:5].lower() == "data:" else value

@@ -27,7 +27,7 @@ def read_multipart(content: bytes, content_type: str) -> tuple[EncodedImage, ...
     parts = _Parts()
     try:
         parser = MultipartParser(boundary, parts.callbacks())       # pyright: ignore[reportArgumentType]
-        parser.write(content)
+        parser.write(_without_preamble(content, b"--" + boundary))
         parser.finalize()
     except FormParserError as error:
         raise InvalidRequest(f"the multipart body is malformed: {str(error)[:200]}") from error
@@ -36,6 +36,12 @@ def read_multipart(content: bytes, content_type: str) -> tuple[EncodedImage, ...
     if not parts.contents:
         raise InvalidRequest("the multipart body has no parts; send at least one picture")
     return tuple(EncodedImage(bytes(one)) for one in parts.contents)
+
+
+def _without_preamble(content: bytes, delimiter: bytes) -> bytes:
+    """The standard allows lines before the first part, which nobody is to read."""
+    before, newline, parts = content.partition(b"\r\n" + delimiter)
+    return delimiter + parts if newline and not before.startswith(delimiter) else content
 
 
 @final
