@@ -17,7 +17,7 @@ TENSOR = PREPROCESSING.normalise(PICTURE[None])[0]
 
 
 def both() -> list[Normalised | Blocks]:
-    made = [network_input(SIZE, PREPROCESSING.levels, blocks) for blocks in (None, LAYOUT)]
+    made = [network_input(PREPROCESSING, blocks) for blocks in (None, LAYOUT)]
     assert [one.name for one in made] == ["images", "blocks"]
     return made         # pyright: ignore[reportReturnType]
 

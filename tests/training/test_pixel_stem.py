@@ -52,7 +52,7 @@ def exported(module: nn.Module, folder: Path, side: int = SIDE) -> bytes:
 
 
 def answers(content: bytes, blocks: PixelBlocks | None, pictures: np.ndarray) -> np.ndarray:
-    layout = network_input(SIDE, PREPROCESSING.levels, blocks)
+    layout = network_input(PREPROCESSING, blocks)
     batch = layout.empty(len(pictures))
     for row, picture in zip(batch, pictures, strict=True):
         layout.put_pixels(row, picture)

@@ -67,9 +67,13 @@ class Preprocessing:
         """uint8 (n, size, size, 3) to float32 (n, 3, size, size), contiguous, as `levels` says."""
         count, height, width, _ = batch.shape
         out = np.empty((count, 3, height, width), np.float32)
-        for channel in range(3):
-            np.take(self.levels[channel], batch[..., channel], out=out[:, channel], mode="clip")
+        self.put_normalised(batch, out)
         return out
+
+    def put_normalised(self, rgb: np.ndarray, out: np.ndarray) -> None:
+        """The same of one picture or of a batch, uint8 (..., h, w, 3), into float32 (..., 3, h, w)."""
+        for channel in range(3):
+            np.take(self.levels[channel], rgb[..., channel], out=out[..., channel, :, :], mode="clip")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import huggingface_hub
 
-from tintype.errors import NotFound
+from tintype.errors import NotFound, lines_of
 from tintype.storage import atomic_file
 
 TIMEOUT_SECONDS = 10.0          # of one answer, not of the whole file
@@ -24,7 +24,7 @@ def from_hugging_face(repository: str, filename: str, cache: Path) -> Path:
         httpx.head(url, timeout=TIMEOUT_SECONDS)        # the hub's client tries for 24 s where there is no network
         return Path(huggingface_hub.hf_hub_download(repository, filename, cache_dir=cache))
     except (httpx.HTTPError, OSError) as error:         # the client's own errors are OSErrors
-        raise NotFound(f"{url} cannot be fetched: {_first_line(error)}") from error
+        raise NotFound(f"{url} cannot be fetched: {lines_of(error)[0]}") from error
 
 
 def from_url(url: str, path: Path, sha256_prefix: str) -> Path:
@@ -40,9 +40,5 @@ def from_url(url: str, path: Path, sha256_prefix: str) -> Path:
             if not digest.hexdigest().startswith(sha256_prefix):
                 raise NotFound(f"{url} is damaged: its SHA-256 does not begin with {sha256_prefix}; try again")
     except httpx.HTTPError as error:
-        raise NotFound(f"{url} cannot be fetched: {_first_line(error)}") from error
+        raise NotFound(f"{url} cannot be fetched: {lines_of(error)[0]}") from error
     return path
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

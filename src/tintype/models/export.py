@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from tintype.errors import lines_of
 from tintype.models.network_input import NORMALISED, OUTPUT
 from tintype.models.onnx_file import refuse_external_data
 from tintype.storage import write_bytes
@@ -61,7 +62,7 @@ def export_onnx(module: nn.Module, image_size: int, path: Path, classes: int) ->
                 content = exporter(network, torch.zeros(TRACED_BATCH, 3, image_size, image_size))
             difference = _difference(network, content, image_size, classes)
         except Exception as error:      # exporters raise what they like, and the outcome is recorded
-            reasons.append(f"{name}: {(str(error).splitlines() or [''])[0] or type(error).__name__}")
+            reasons.append(f"{name}: {lines_of(error)[0]}")
             continue
         write_bytes(path, content)
         refuse_external_data(path)

@@ -1,12 +1,12 @@
 """What a network is fed: pictures, each put into its row of a batch, in the layout that the network reads.
 
 There are two, and the archive's description says which: normalised floats, and 8-bit pixels in blocks (`pixel_blocks`).
-Both are made from `levels`, float32 (3, 256): what the preprocessing makes of each level of each channel.
+Both are made as the preprocessing says, whose `levels` are what it makes of each level of each channel.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 import numpy as np
 
@@ -14,6 +14,24 @@ from tintype.models import pixel_blocks
 from tintype.models.pixel_blocks import PixelBlocks
 
 NORMALISED, OUTPUT = "images", "logits"      # the names of a network's input and output
+
+
+class Scale(Protocol):
+    """What a preprocessing (`datasets.transforms`) makes of pixels."""
+
+    @property
+    def size(self) -> int:
+        """Pixels a side."""
+        ...
+
+    @property
+    def levels(self) -> Any:
+        """An array, float32 (3, 256). (No checker takes a `cached_property` for one.)"""
+        ...
+
+    def put_normalised(self, rgb: np.ndarray, out: np.ndarray) -> None:
+        """uint8 (size, size, 3) into float32 (3, size, size)."""
+        ...
 
 
 class NetworkInput(Protocol):
@@ -34,9 +52,9 @@ class NetworkInput(Protocol):
         ...
 
 
-def network_input(size: int, levels: np.ndarray, blocks: PixelBlocks | None) -> NetworkInput:
-    """That of a network whose pictures are `size` pixels a side: in these `blocks`, or normalised."""
-    return Normalised(size, levels) if blocks is None else Blocks(levels, blocks)
+def network_input(scale: Scale, blocks: PixelBlocks | None) -> NetworkInput:
+    """That of a network which takes pictures on that scale: in these `blocks`, or normalised."""
+    return Normalised(scale) if blocks is None else Blocks(scale.levels, blocks)
 
 
 @final
@@ -45,9 +63,9 @@ class Normalised:
 
     name = NORMALISED
 
-    def __init__(self, size: int, levels: np.ndarray) -> None:
-        self._size = size
-        self._levels = levels
+    def __init__(self, scale: Scale) -> None:
+        self._size = scale.size
+        self._put = scale.put_normalised
 
     def empty(self, count: int) -> np.ndarray:
         """As the protocol says."""
@@ -55,8 +73,7 @@ class Normalised:
 
     def put_pixels(self, row: np.ndarray, rgb: np.ndarray) -> None:
         """As the protocol says."""
-        for channel in range(3):
-            np.take(self._levels[channel], rgb[..., channel], out=row[channel], mode="clip")
+        self._put(rgb, row)
 
     def put_tensor(self, row: np.ndarray, tensor: np.ndarray) -> None:
         """As the protocol says."""

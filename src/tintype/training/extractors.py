@@ -139,7 +139,7 @@ class IntegerExtractor:
         from tintype.training.quantisation import open_session  # here: ONNX Runtime starts a thread when imported,
                                                                     # and processes are forked that have us imported
         self._session = open_session(integers.content, threads=1)
-        self._layout = network_input(there.preprocessing.size, there.preprocessing.levels, integers.blocks)
+        self._layout = network_input(there.preprocessing, integers.blocks)
         self.lanes = there.place.threads
 
     def __call__(self, pictures: Pictures) -> Tensor:

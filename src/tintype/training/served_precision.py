@@ -110,7 +110,7 @@ def run(
     """
     network = open_session(content, threads=1)
     split, preprocessing = evaluation.split, session.material.preprocessing
-    layout = network_input(preprocessing.size, preprocessing.levels, blocks)
+    layout = network_input(preprocessing, blocks)
 
     def answer(part: NDArray[np.int64]) -> tuple[NDArray[np.float32], float]:
         images = layout.empty(len(part))

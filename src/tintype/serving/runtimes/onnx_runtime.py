@@ -20,7 +20,7 @@ import numpy as np
 import onnxruntime
 
 from tintype.cores import usable_cores, whole_cores
-from tintype.errors import BadArchive
+from tintype.errors import BadArchive, lines_of
 from tintype.models.archive import Archive
 from tintype.models.network_input import OUTPUT
 from tintype.models.processor import BFLOAT16_FLAGS, cpu_flags
@@ -125,11 +125,7 @@ def _open(
     try:
         session = onnxruntime.InferenceSession(file.path, options, providers=providers)
     except Exception as error:      # ONNX Runtime's errors share no base class of their own
-        reason = _first_line(error)
+        reason = " ".join(lines_of(error))
         raise BadArchive(f"{file.path.name} cannot be loaded: {reason}; train or export it again") from error
     file.check([one.name for one in session.get_inputs()], [one.name for one in session.get_outputs()])
     return session, file.input
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

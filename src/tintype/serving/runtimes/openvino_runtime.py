@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from tintype.errors import BadArchive
+from tintype.errors import BadArchive, lines_of
 from tintype.models.archive import Archive
 from tintype.models.network_input import OUTPUT
 from tintype.models.processor import BFLOAT16_FLAGS, cpu_flags
@@ -47,7 +47,7 @@ class OpenvinoRuntime:
         try:
             answer = self._model.create_infer_request().infer({0: batch})
         except RuntimeError as error:           # all that OpenVINO raises
-            raise BadArchive(f"OpenVINO says: {_last_line(error)}") from error
+            raise BadArchive(f"OpenVINO says: {lines_of(error)[-1]}") from error
         return np.array(answer[OUTPUT])         # a copy: theirs goes with the request
 
 
@@ -77,12 +77,7 @@ def open_openvino(archive: Archive, threads: int, precision: Precision) -> Openv
     try:
         model = openvino.Core().compile_model(file.path, "CPU", options)
     except RuntimeError as error:
-        reason = _last_line(error)
+        reason = lines_of(error)[-1]            # those before it are places in OpenVINO's source
         raise BadArchive(f"{file.path.name} cannot be loaded by OpenVINO: {reason}; choose another runtime") from error
     file.check(*([name for end in ends for name in end.names] for ends in (model.inputs, model.outputs)))
     return OpenvinoRuntime(model)
-
-
-def _last_line(error: RuntimeError) -> str:
-    """The one that says what is wrong; those before it are places in OpenVINO's source."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

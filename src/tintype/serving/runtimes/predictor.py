@@ -13,7 +13,7 @@ import numpy as np
 
 from tintype.datasets.images import MAX_PIXELS
 from tintype.datasets.transforms import Preprocessing
-from tintype.errors import BadArchive, InvalidRequest
+from tintype.errors import BadArchive, InvalidRequest, lines_of
 from tintype.models.archive import Archive, open_archive, open_unpacked
 from tintype.models.network_input import network_input
 from tintype.serving.content.inputs import EncodedImage, ImageUrl, Input, Pixels
@@ -33,7 +33,7 @@ class Predictor:
         self.choice = opened.choice             # of numbers, and why
         self._runtime = opened.runtime
         self._preprocessing = preprocessing = _preprocessing(archive)
-        self.input = network_input(preprocessing.size, preprocessing.levels, opened.blocks)
+        self.input = network_input(preprocessing, opened.blocks)
         self._max_pixels = max_pixels
 
     @classmethod
@@ -130,7 +130,7 @@ class Predictor:
         try:
             logits = self._runtime.logits(grey)
         except Exception as error:      # runtimes raise what they like
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = " ".join(lines_of(error))
             raise BadArchive(f"the network cannot be run on a grey picture: {reason}; train it again") from error
         if logits.shape != (1, len(self.classes)) or not np.isfinite(logits).all():
             raise BadArchive(
