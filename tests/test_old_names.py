@@ -42,6 +42,24 @@ def test_a_script_finds_them_and_is_told_once() -> None:
     assert "no_such_name" in done.stdout
 
 
+LOADS = """
+import io
+import tintype.old_names as old_names
+old_names.lend_all()
+import torch
+buffer = io.BytesIO()
+torch.save({"a": 1}, buffer)
+buffer.seek(0)
+assert torch.load(buffer) == {"a": 1}
+"""
+
+
+def test_torch_does_not_speak_of_a_variable_that_the_script_did_not_set() -> None:
+    environ = {**os.environ, "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
+    done = subprocess.run([sys.executable, "-c", LOADS], env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 INCEPTION = """
 import sys
 import tintype.old_names as old_names

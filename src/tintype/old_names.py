@@ -8,6 +8,7 @@ has is not touched.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import wraps
 from typing import Any
@@ -37,6 +38,7 @@ OLD_NAMES: Mapping[str, Mapping[str, Any]] = {
         "Scale": "Resize", "RandomSizedCrop": "RandomResizedCrop",
     },
 }  # fmt: skip
+WEIGHTS_ONLY = "Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD detected"
 ITERATORS = "torch.utils.data.dataloader"       # whose iterators had `next()` until torch 1.13
 
 # makers of networks -> the heads that training alone needs: with weights, `aux_logits=False` left them out
@@ -59,6 +61,8 @@ def lend_all() -> None:
     for module, names in OLD_NAMES.items():
         after_import(module, lambda module=module, names=names: lend(module, names))
     after_import(ITERATORS, _lend_next)
+    # We set it for the script, which can do nothing about it; torch would say so at every `torch.load`.
+    warnings.filterwarnings("ignore", message=WEIGHTS_ONLY)
     for maker, heads in AUXILIARY.items():
         after_import(maker.rpartition(".")[0], lambda maker=maker, heads=heads: _lend_aux_logits(maker, heads))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,52 @@ def test_a_watched_scripts_own_line_is_told_and_not_the_watchers() -> None:
         "RuntimeError: no",
     ]
     assert failure_reason(Ending(1, lines), Path("/nowhere")).endswith("RuntimeError: no (hpo.py, line 12)")
+
+
+def test_torchruns_own_error_is_not_the_scripts(tmp_path: Path) -> None:
+    (tmp_path / "hpo.py").write_text("raise ValueError('no such breed')\n")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=1", "--master-port=29731", "hpo.py"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    text = reason(Ending(ran.returncode, ran.stderr.splitlines()), tmp_path)
+    assert text == "the script ended with exit code 1: ValueError: no such breed (hpo.py, line 1)"
+
+
+def test_what_a_data_loaders_worker_failed_over(tmp_path: Path) -> None:
+    script = """
+        from torch.utils.data import DataLoader, Dataset
+
+        class Photos(Dataset):
+            def __len__(self):
+                return 4
+
+            def __getitem__(self, index):
+                raise OSError("image file is truncated (9 bytes not processed)")
+
+        if __name__ == "__main__":
+            list(DataLoader(Photos(), num_workers=1))
+    """
+    text = reason(said_by(tmp_path, textwrap.dedent(script)), tmp_path)
+    assert text.endswith("OSError: image file is truncated (9 bytes not processed) (hpo.py, line 9)")
+
+
+def test_all_of_a_message_of_several_lines(tmp_path: Path) -> None:
+    script = "import torch\ntorch.nn.Linear(3, 2).load_state_dict(torch.nn.Linear(4, 2).state_dict())\n"
+    text = reason(said_by(tmp_path, script), tmp_path)
+    assert "RuntimeError: Error(s) in loading state_dict for Linear: size mismatch for weight: copying a param" in text
+    assert text.endswith("(hpo.py, line 2)")
+
+
+def test_a_long_message_does_not_hide_its_place(tmp_path: Path) -> None:
+    text = reason(said_by(tmp_path, "raise ValueError('long ' * 2000)\n"), tmp_path)
+    assert text.endswith("… (hpo.py, line 1)")
+    assert len(text) <= failure.LONGEST
+
+
+def test_a_group_of_exceptions(tmp_path: Path) -> None:
+    text = reason(said_by(tmp_path, "raise ExceptionGroup('many', [ValueError('a'), OSError('b')])\n"), tmp_path)
+    assert text.startswith("the script ended with exit code 1: ExceptionGroup: many (2 sub-exceptions)")
+    assert "| ValueError: a" in text
+    assert text.endswith("(hpo.py, line 1)")
 
 
 def test_a_syntax_error(tmp_path: Path) -> None:
@@ -127,6 +174,31 @@ def test_weights_that_could_not_be_downloaded(tmp_path: Path) -> None:
     assert "URLError" in text
     assert text.endswith("put the file there yourself, as /root/.cache/torch/hub/checkpoints/resnet18-1.pth")
     assert "there yourself" not in reason(Ending(1, [*lines[:1], lines[1], "ValueError: other"]), tmp_path)
+
+
+def test_weights_whose_download_the_script_itself_gave_up() -> None:
+    lines = [
+        'Downloading: "https://example.invalid/resnet34-1.pth" to /weights/hub/checkpoints/resnet34-1.pth',
+        "oops <urlopen error [Errno -2] Name or service not known>",
+    ]
+    assert failure_reason(Ending(1, lines), Path("/nowhere")).endswith(
+        "put the file there yourself, as /weights/hub/checkpoints/resnet34-1.pth"
+    )
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>",
+        "huggingface_hub.errors.LocalEntryNotFoundError: we cannot find the requested files in the local cache.",
+        "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='x'): Max retries exceeded with url: /",
+    ],
+)
+def test_something_from_a_network_that_does_not_answer(last: str) -> None:
+    lines = ["Traceback (most recent call last):", '  File "/job/code/hpo.py", line 2, in <module>', last]
+    text = failure_reason(Ending(1, lines), Path("/nowhere"))
+    assert last in text
+    assert "a network that did not answer: put it here before" in text
 
 
 def test_a_channel_that_the_job_does_not_have(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fsspec
@@ -96,6 +97,50 @@ def test_two_hosts(tmp_path: Path, around: Surroundings) -> None:
     assert names(directory.archive) == ["algo-1.pth", "algo-2.pth"]
     assert json.loads((directory.host(1).config / "resourceconfig.json").read_text())["current_host"] == "algo-2"
     assert b"127.0.0.1 algo-1 algo-2\n" in launches[1].hosts_file.read_bytes()
+
+
+RANKS = """
+import os
+import torch
+import torch.distributed as dist
+
+dist.init_process_group("gloo")
+total = torch.ones(1)
+dist.all_reduce(total)
+print("rank", os.environ["RANK"], "local", os.environ["LOCAL_RANK"], "of", int(total), flush=True)
+"""
+
+
+@pytest.mark.parametrize("hosts", [1, 2])
+@pytest.mark.parametrize("flag", ["sagemaker_torch_distributed_enabled", "sagemaker_pytorch_ddp_enabled"])
+def test_a_distributed_script_has_its_rank(tmp_path: Path, around: Surroundings, hosts: int, flag: str) -> None:
+    asked = spec(tmp_path, hyperparameters={flag: "true"}, resources=Resources("ml.m5.large", hosts))
+    (tmp_path / "src" / "hpo.py").write_text(RANKS)
+    job, directory = job_of(tmp_path, asked)
+    launches = [prepare(job, directory, around, index) for index in range(hosts)]
+    with ThreadPoolExecutor() as pool:
+        said = list(pool.map(run, launches))
+    assert said == [f"rank {index} local 0 of {hosts}\n" for index in range(hosts)]
+
+
+def test_each_gpu_of_a_distributed_job_has_a_process(tmp_path: Path) -> None:
+    machine = Machine(8, 8 * GIB, 4)
+    around = Surroundings(machine, dict(os.environ), tmp_path / "environments", lambda _: None)
+    wire = {"sagemaker_torch_distributed_enabled": "true", "lr": "0.1"}
+    job, directory = job_of(tmp_path, spec(tmp_path, hyperparameters=wire, resources=Resources("ml.g5.12xlarge")))
+    launch = prepare(job, directory, around, gpus=(0, 1, 2, 3))
+    assert launch.arguments[1:3] == ("-m", "torch.distributed.run")
+    assert "--nproc-per-node=4" in launch.arguments
+    assert launch.arguments[-3:] == ("hpo.py", "--lr", "0.1")
+
+
+def test_a_way_to_distribute_that_is_not_there_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    around = Surroundings(Machine(4, 8 * GIB), dict(os.environ), tmp_path / "environments", said.append)
+    wire = {"sagemaker_mpi_enabled": "true", "sagemaker_mpi_num_of_processes_per_host": "2"}
+    launch = prepare(*job_of(tmp_path, spec(tmp_path, hyperparameters=wire)), around)
+    assert launch.arguments == (sys.executable, "hpo.py")
+    assert "distribution 'mpi' is not there: the script is started once on each host" in said
 
 
 SHELL = "echo \"$1=$2 in $PWD\"\npython -c 'import tintype'\n"

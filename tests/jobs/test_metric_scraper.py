@@ -40,6 +40,21 @@ def test_odd_numbers() -> None:
     assert scraped(r"a(\d)?", "a") == []
 
 
+@pytest.mark.parametrize(
+    "regex", [r"loss (?<value>\d+)", r"loss[[:space:]]+([[:digit:]]+)", r"loss: (\d+)|loss (\d+)", r"loss\s++(\d++)"]
+)
+def test_what_other_engines_read(regex: str) -> None:
+    assert scraped(regex, "train loss 3") == [(1, 3.0)]
+
+
+def test_a_long_line_takes_no_longer_than_it_may() -> None:
+    scraper = MetricScraper([MetricDefinition("m", r".*loss.*loss.*: ([0-9.]+)"), MetricDefinition("a", r"acc=(\d)")])
+    long = "loss acc=1 " * 6000
+    assert {one.name for one in scraper.scrape([long, long], 0.0)} == {"a"}
+    assert scraper.unseen[0].startswith("metric 'm': '.*loss.*loss.*: ([0-9.]+)' took over 1 s on a line of over 2,000")
+    assert [one.value for one in scraper.scrape(["loss loss : 5"], 0.0)] == [5.0]
+
+
 def test_unseen_metrics_are_named() -> None:
     scraper = MetricScraper(
         [MetricDefinition("seen", r"a (\d)"), MetricDefinition("never", r"b (\d)"), MetricDefinition("odd", r"c (\S+)")]

@@ -20,6 +20,7 @@ Json = dict[str, Any]
 OPT_ML = "/opt/ml"
 GROUP = "homogeneousCluster"        # SageMaker's name of the only group of equal instances
 INTERFACE = "lo"                    # all hosts of a job are on this machine
+TENSORBOARD = "tensorboardoutputconfig.json"
 LOCAL_INSTANCE = "local"            # what SageMaker's local mode calls its instance type
 
 
@@ -33,6 +34,7 @@ def write_configuration(spec: JobSpec, host: JobDirectory, host_index: int) -> N
         "debughookconfig.json": hook_config(spec.debugger, host),
         "profilerconfig.json": profiler_config(spec.profiler, host),
         "checkpointconfig.json": checkpoint_config(spec.checkpoint, host),
+        TENSORBOARD: tensorboard_config(spec.configuration.get(TENSORBOARD), host),
         "rules.json": list(spec.rules) or None,
     }
     for name, document in documents.items():
@@ -84,6 +86,11 @@ def checkpoint_config(checkpoint: Checkpoint, host: JobDirectory) -> Json | None
         return None
     document = {"LocalPath": here(checkpoint.local_path, host)}
     return {**document, "S3Uri": checkpoint.url} if checkpoint.url else document
+
+
+def tensorboard_config(asked: Mapping[str, Any] | None, host: JobDirectory) -> Json | None:
+    """Where the script writes what TensorBoard reads, in the job's own directory."""
+    return None if asked is None else {**asked, "LocalPath": here(str(asked["LocalPath"]), host)}
 
 
 def here(path: str, host: JobDirectory) -> str:

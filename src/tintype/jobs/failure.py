@@ -6,6 +6,7 @@ line; what argparse said; the signal; the exit code. Pure, but for reading that 
 
 from __future__ import annotations
 
+import itertools
 import re
 import signal
 from collections.abc import Sequence
@@ -25,6 +26,16 @@ OPT_ML_ADVICE = (
 # What torch.hub says before it fetches weights.
 DOWNLOAD = re.compile(r'^Downloading: "(?P<url>[^"]+)" to (?P<path>.+)$')
 
+# What Python's, requests' and Hugging Face's clients say where no network answers.
+NO_NETWORK = re.compile(
+    r"urlopen error|Name or service not known|failure in name resolution|Network is unreachable"
+    r"|Max retries exceeded with url|LocalEntryNotFoundError|NameResolutionError"
+)
+NETWORK_ADVICE = (
+    "the script fetches something from a network that did not answer: put it here before (weights below $TORCH_HOME or "
+    "$HF_HOME of the user that started Tintype, data into a channel)"
+)
+
 NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<name>[^']+)'")
 MODULE_ADVICE = (
     "a package goes into a requirements.txt beside the script ('tintype[scripts]' has some of those that SageMaker's "
@@ -39,6 +50,11 @@ FRAME = re.compile(r'^\s+File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<func
 LIBRARY = re.compile(r"site-packages|/smdebug/smdebug/|/lib/python\d\.\d+/|^<frozen")
 OURS = f"{Path(__file__).parents[1]}/"
 EXCEPTION = re.compile(r"^(?P<name>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
+# A traceback: an exception's, a group's of them, and the one that a data loader's worker had itself.
+TRACEBACK = re.compile(r"^(?:Original )?Traceback \(most recent call last\)")
+OF_A_GROUP = re.compile(r"^  (?:\+ Exception Group (?=Traceback)|\| )")
+MESSAGE = 700               # of an exception; its place comes after it
+LAUNCHER = "torch.distributed.elastic."          # torchrun's errors
 ARGPARSE = re.compile(r"^\S+: error: .+$")
 LAUNCH_FAILED = re.compile(r"^(?:/bin/)?(?:ba|da|z)?sh: .+: (?:not found|command not found|Permission denied)$")
 
@@ -57,12 +73,14 @@ class Ending:
 def failure_reason(ending: Ending, failure_file: Path) -> str:
     """One line that says why; `failure_file` is the job's `output/failure`. Never longer than 1024 characters."""
     written = _written(failure_file)
-    said = [STAMP.sub("", line).rstrip() for line in ending.lines]
+    said = [OF_A_GROUP.sub("", STAMP.sub("", line)).rstrip() for line in ending.lines]
     reason = written or _without_file(ending, said)
     if ending.opt_ml is not None and _names_opt_ml([reason, *said]):
         reason = _advised(reason, f"{OPT_ML_ADVICE} ({ending.opt_ml})")
-    elif missing := _weights_not_fetched(said):
+    elif missing := _weights_not_fetched(reason, said):
         reason = _advised(reason, f"the weights could not be downloaded: put the file there yourself, as {missing}")
+    elif NO_NETWORK.search(reason):
+        reason = _advised(reason, NETWORK_ADVICE)
     elif channel := NO_CHANNEL.search(reason):
         reason = _advised(reason, f"the job has no channel {channel['name'].lower()!r}, which the script expects")
     elif NO_MODULE.search(reason):
@@ -123,10 +141,17 @@ def _without_file(ending: Ending, said: list[str]) -> str:
 
 
 def _exception(said: list[str]) -> str:
-    """The last line of the last traceback, with the innermost line that is not a library's."""
-    start = next((at for at in range(len(said) - 1, -1, -1) if said[at].startswith("Traceback (most recent")), None)
-    if start is None:
+    """The last line of the last traceback, with the innermost line that is not a library's; torchrun's own, which says
+    that a script has failed, comes after the script's.
+    """
+    starts = [at for at, line in enumerate(said) if TRACEBACK.match(line)]
+    if not starts:
         return _syntax_error(said)
+    found = [_traceback(said, start) for start in starts]
+    return ([one for one in found if not one.startswith(LAUNCHER)] or found)[-1]
+
+
+def _traceback(said: list[str], start: int) -> str:
     frames, end = [], None
     for at in range(start + 1, len(said)):
         if frame := FRAME.match(said[at]):
@@ -139,7 +164,12 @@ def _exception(said: list[str]) -> str:
     own = [one for one in frames if not LIBRARY.search(one["file"])]
     own = [one for one in own if not one["file"].startswith(OURS)] or own       # we only looked on
     where = f" ({Path(own[-1]['file']).name}, line {own[-1]['line']})" if own else ""
-    return said[end] + where
+    return _cut(" ".join([said[end], *_indented(said[end + 1 :])]), MESSAGE) + where
+
+
+def _indented(lines: list[str]) -> list[str]:
+    """The first lines, as far as they are indented: the rest of a message, as load_state_dict's is."""
+    return [line.strip() for line in itertools.takewhile(lambda line: line[:1].isspace(), lines)]
 
 
 def _syntax_error(said: list[str]) -> str:
@@ -156,10 +186,12 @@ def _argparse(said: list[str]) -> str:
     return next((line for line in reversed(said) if ARGPARSE.match(line) or LAUNCH_FAILED.match(line)), "")
 
 
-def _weights_not_fetched(said: list[str]) -> str:
+def _weights_not_fetched(reason: str, said: list[str]) -> str:
     """The path that torch.hub wanted to download to, when that is what the script failed over."""
     downloads = [found["path"] for line in said if (found := DOWNLOAD.match(line))]
-    failed = any(line.startswith(("urllib.error.", "ConnectionError", "TimeoutError", "socket.")) for line in said)
+    failed = NO_NETWORK.search(reason) or any(
+        line.startswith(("urllib.error.", "ConnectionError", "TimeoutError", "socket.")) for line in said
+    )
     return downloads[-1] if downloads and failed else ""
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import final
 
 from tintype.errors import InvalidRequest, NotFound
-from tintype.jobs import environment, hyperparameters
+from tintype.jobs import distribution, environment, hyperparameters
 from tintype.jobs.channels import check_channel, fetch_copies, is_elsewhere, place_channel, remove_unfinished
 from tintype.jobs.configuration_files import here, write_configuration
 from tintype.jobs.directory import JobDirectory, host_name
@@ -109,7 +109,7 @@ def prepare(
     directory.lay_out(spec.resources.instance_count)
     program = _program(spec, directory)
     if host_index == 0:
-        for note in (*spec.notes, *granted.notes):
+        for note in (*spec.notes, *granted.notes, *distribution.notes(spec.hyperparameters)):
             around.report(note)
         _place_inputs(job.parent, spec, directory, around)
     _forget_last_attempt(spec, host.directory)
@@ -118,8 +118,9 @@ def prepare(
     variables = environment.complete(job.name, spec, host, entry_point, _inherited(spec, around))
     for_pip = {**around.inherited, **spec.environment, "PYTHONPATH": variables["PYTHONPATH"]}
     python = _python(program, directory, around, for_pip)
+    arguments = _arguments(spec, program, host.directory.code, python)
     return Launch(
-        arguments=_arguments(spec, program, host.directory.code, python),
+        arguments=_distributed(arguments, spec, program, host_index, variables),
         environment={**variables, "PATH": f"{python.parent}:{variables.get('PATH', os.defpath)}"},
         working_directory=host.directory.code,
         forkable=python == Path(sys.executable) and (program is None or program.kind is not EntryKind.COMMAND),
@@ -236,6 +237,18 @@ def _arguments(spec: JobSpec, program: Program | None, code: Path, python: Path)
             with path.open("rb") as stream:
                 shell = () if stream.read(2) in (b"#!", b"\x7fE") else ("/bin/sh",)
             return (*shell, f"./{program.entry_point}", *given, *own)
+
+
+def _distributed(
+    arguments: tuple[str, ...], spec: JobSpec, program: Program | None, host_index: int, variables: Mapping[str, str]
+) -> tuple[str, ...]:
+    """With torchrun between Python and its script, where the job asks for that."""
+    is_python = program is not None and program.kind is not EntryKind.COMMAND
+    if not is_python or not distribution.is_by_torchrun(spec.hyperparameters):
+        return arguments
+    processes = max(1, int(variables["SM_NUM_GPUS"]))
+    launcher = distribution.torchrun(spec.resources.instance_count, host_index, processes, variables)
+    return (arguments[0], *launcher, *arguments[1:])
 
 
 def _write_hosts(spec: JobSpec, host: JobDirectory) -> Path:
