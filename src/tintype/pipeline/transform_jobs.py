@@ -44,6 +44,7 @@ class TransformJob:
     workers: int = 1
     content_type: str = "application/octet-stream"
     accept: str = "application/json"
+    ending: str = ""                                        # what each answer is followed by in its file
     concurrent: int = 1
     timeout_seconds: float = 600.0                          # of one request
     body_limit_bytes: int = 6 * 1024**2

@@ -132,7 +132,7 @@ async def _transform(
                 answer = asyncio.run_coroutine_threadsafe(replicas.invoke(asked), loop).result()
                 if answer.status >= 400:
                     raise JobFailed(answer.content.decode(errors="replace"))
-                return answer.content
+                return answer.content + job.ending.encode()
 
             return await asyncio.to_thread(
                 transform,

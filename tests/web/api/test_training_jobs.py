@@ -136,6 +136,13 @@ def test_the_last_value_of_either_stream_is_final(trained: dict[str, Any]) -> No
     assert (metric["MetricName"], metric["Value"]) == ("average test loss", 0.25)
 
 
+def test_final_metrics_are_numbers(api: Api) -> None:
+    metrics = [{"Name": name, "Regex": f"{name}=(\\S+)"} for name in ("loss", "accuracy", "top")]
+    script = "print('loss=nan accuracy=0.5'); print('top=inf')"
+    ended = api.train("nan-1", script, AlgorithmSpecification={"MetricDefinitions": metrics})
+    assert [(one["MetricName"], one["Value"]) for one in ended["FinalMetricDataList"]] == [("accuracy", 0.5)]
+
+
 def test_outputs_are_objects_where_sagemaker_has_them(api: Api, trained: dict[str, Any]) -> None:
     name = trained["TrainingJobName"]
     uri = trained["ModelArtifacts"]["S3ModelArtifacts"]
@@ -300,7 +307,11 @@ def test_what_cannot_be_is_refused(api: Api, trained: dict[str, Any]) -> None:
     assert code == "ValidationException"
     assert "Nonsense" in message
     code, message = refused(create, **api.training("bad-1", script, InputDataConfig=[channel(api, "x", "nowhere/")]))
+    assert code == "ValidationException"
+    assert message.startswith(f'No S3 objects found under S3 URL "s3://{BUCKET}/nowhere/" given in input data source: ')
     assert "there is no object at" in message
+    nothing = api.training("bad-1", script, ResourceConfig={"VolumeSizeInGB": 30})
+    assert refused(create, **nothing) == ("ValidationException", "ResourceConfig has no InstanceType, e.g. ml.m5.large")
     theirs = channel(api, "x", "dogs")
     theirs["DataSource"]["S3DataSource"]["S3Uri"] = "s3://an-authors-own-bucket/dogs"
     code, message = refused(create, **api.training("bad-1", script, InputDataConfig=[theirs]))
@@ -320,6 +331,48 @@ def test_what_cannot_be_is_refused(api: Api, trained: dict[str, Any]) -> None:
     assert (code, "does not compile" in message) == ("ValidationException", True)
     assert refused(api.sagemaker.describe_training_job, TrainingJobName="bad-1")[0] == "ValidationException"
     assert refused(api.sagemaker.stop_training_job, TrainingJobName="bad-1")[0] == "ValidationException"
+
+
+@pytest.mark.parametrize(
+    ("spot", "stopping", "said"),
+    [
+        (True, {"MaxRuntimeInSeconds": 600}, "It must be present and be greater than or equal to MaxRuntimeInSeconds"),
+        (
+            True, {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 599},
+            "It must be present and be greater than or equal to MaxRuntimeInSeconds",
+        ),
+        (
+            False, {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 900},
+            "It is only supported when EnableManagedSpotTraining is set to true",
+        ),
+    ],
+)  # fmt: skip
+def test_waiting_for_spot_instances_is_checked_as_on_aws(
+    api: Api, spot: bool, stopping: dict[str, int], said: str
+) -> None:
+    request = api.training("spot-1", "print(1)", StoppingCondition=stopping, EnableManagedSpotTraining=spot)
+    code, message = refused(api.sagemaker.create_training_job, **request)
+    assert (code, message) == ("ValidationException", f"Invalid MaxWaitTimeInSeconds. {said}")
+
+
+def test_a_spot_job_runs(api: Api) -> None:
+    stopping = {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 600}
+    ended = api.train("spot-2", "print(1)", StoppingCondition=stopping, EnableManagedSpotTraining=True)
+    assert (ended["TrainingJobStatus"], ended["EnableManagedSpotTraining"]) == ("Completed", True)
+    assert ended["StoppingCondition"] == stopping
+
+
+def test_what_is_written_for_tensorboard_are_objects(api: Api) -> None:
+    script = """
+        import json, os
+        folder = json.load(open(os.environ["TENSORBOARD_CONFIG_FILE_PATH"]))["LocalPath"]
+        os.makedirs(folder)
+        open(os.path.join(folder, "events.out.tfevents.1"), "w").write("x")
+    """
+    ended = api.train("board-1", script, TensorBoardOutputConfig={"S3OutputPath": f"s3://{BUCKET}/boards/"})
+    assert ended["TrainingJobStatus"] == "Completed", ended
+    listed = api.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="boards/")["Contents"]
+    assert [one["Key"] for one in listed] == ["boards/board-1/tensorboard-output/events.out.tfevents.1"]
 
 
 def test_lists_and_their_pages(api: Api, trained: dict[str, Any]) -> None:

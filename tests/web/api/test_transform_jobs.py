@@ -111,6 +111,16 @@ def test_a_bad_picture_fails_the_job_and_spares_the_others(api: Api, tmp_path: P
     assert len(list((api.bucket / "spoilt-out").rglob("*.out"))) == 3
 
 
+def test_answers_end_with_a_line_where_that_is_asked_for(api: Api) -> None:
+    script_model(api, "lines", SLOW)
+    api.put("lines/a.bin", b"abc")
+    request = request_of("lines-1", "lines", "lines/a.bin")
+    request["TransformOutput"]["AssembleWith"] = "Line"
+    api.sagemaker.create_transform_job(**request)
+    assert ended(api, "lines-1")["TransformJobStatus"] == "Completed"
+    assert [path.read_bytes() for path in (api.bucket / "lines-1-out").rglob("*.out")] == [b"[3]\n"]
+
+
 def test_a_job_is_stopped(api: Api) -> None:
     script_model(api, "slow", SLOW)
     for number in range(200):

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tintype.errors import BadData, InvalidRequest, Unsupported
+from tintype.errors import BadData, InvalidRequest, NotFound, Unsupported
 from tintype.jobs.job import Channel
 from tintype.storage import is_url, read_json, scratch_directory
-from tintype.web.api.surroundings import Surroundings
+from tintype.web.api.surroundings import Locate, Surroundings
+from tintype.web.faults import AwsFault
 
 Json = Mapping[str, Any]
 
@@ -24,6 +25,15 @@ REFUSED_SOURCES = {
 def channels_of(configuration: Sequence[Json], default_mode: str, around: Surroundings) -> tuple[Channel, ...]:
     """The channels of a request. Raises `Unsupported`, `InvalidRequest`, `BadData` naming the channel."""
     return tuple(_channel(one, default_mode, around) for one in configuration)
+
+
+def input_location(uri: str, locate: Locate) -> str:
+    """Where to read input data. When nothing is there, AWS's code and the beginning of its words, and what to do."""
+    try:
+        return locate(uri)
+    except NotFound as error:
+        message = f'No S3 objects found under S3 URL "{uri}" given in input data source: {error}'
+        raise AwsFault("ValidationException", message) from error
 
 
 def notes_on(configuration: Sequence[Json]) -> list[str]:
@@ -60,7 +70,7 @@ def _location(name: str, source: Json, around: Surroundings) -> str:
     kind, uri = source["S3DataType"], source["S3Uri"]
     match kind:
         case "S3Prefix":
-            return around.locate(uri)
+            return input_location(uri, around.locate)
         case "ManifestFile":
             return str(_listed(name, uri, around))
         case _:
@@ -69,7 +79,7 @@ def _location(name: str, source: Json, around: Surroundings) -> str:
 
 def _listed(name: str, uri: str, around: Surroundings) -> Path:
     """A folder of links to the files that a manifest lists: `[{"prefix": "s3://..."}, "a.jpg", ...]`."""
-    manifest = around.locate(uri)
+    manifest = input_location(uri, around.locate)
     if is_url(manifest):
         raise Unsupported(f"channel {name!r}: a manifest is read from the buckets of this server only, got {uri}")
     document = read_json(Path(manifest))

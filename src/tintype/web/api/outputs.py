@@ -4,17 +4,21 @@
     <DebugHookConfig.S3OutputPath>/<job>/debug-output/
     <ProfilerConfig.S3OutputPath>/<job>/profiler-output/
     <OutputDataConfig.S3OutputPath>/<job>/rule-output/<RuleConfigurationName>/
+    <TensorBoardOutputConfig.S3OutputPath>/<job>/tensorboard-output/
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tintype.errors import Conflict
+from tintype.jobs.configuration_files import here
 from tintype.jobs.directory import JobDirectory
 from tintype.web.api.surroundings import S3
+from tintype.web.api.training_spec import TENSORBOARD
 from tintype.web.context import Context
 from tintype.web.s3.location import S3Location
 
@@ -30,6 +34,9 @@ def show_outputs(context: Context, request: Mapping[str, Any], name: str) -> Non
         configuration = request.get(member)
         if configuration and not configuration.get("DisableProfiler"):
             _show(context, configuration.get("S3OutputPath") or output, f"{name}/{where}", folder)
+    if tensorboard := request.get("TensorBoardOutputConfig"):
+        folder = Path(here(tensorboard.get("LocalPath") or TENSORBOARD, directory))
+        _show(context, tensorboard["S3OutputPath"], f"{name}/tensorboard-output", folder)
     if request.get("DebugRuleConfigurations") or request.get("ProfilerRuleConfigurations"):
         _show(context, output, f"{name}/rule-output", directory.rule_output)
 

@@ -132,6 +132,8 @@ def _transition(one: Transition) -> Members:
 
 
 def _final_metrics(metrics: Sequence[Measurement], objective: str) -> Members:
+    # CloudWatch takes no NaN and no infinity, and a client that compares them with a number fails.
+    metrics = [one for one in metrics if math.isfinite(one.value)]
     found = [_metric(one.name, one) for one in metrics]
     found += [_metric(OBJECTIVE_METRIC, one) for one in metrics if one.name == objective]
     return {"FinalMetricDataList": found[-MOST_METRICS:]} if found else {}

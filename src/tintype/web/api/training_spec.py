@@ -7,6 +7,7 @@ from typing import Any
 
 from tintype.debugger import compat_path
 from tintype.errors import InvalidRequest, Unsupported
+from tintype.jobs import configuration_files
 from tintype.jobs.job import Checkpoint, JobSpec, Resources
 from tintype.jobs.launch import MODULE
 from tintype.jobs.specification import CHECKPOINTS, DAY_SECONDS, PARTS
@@ -16,6 +17,7 @@ from tintype.web.api.images import Image, note_on, read_image
 from tintype.web.api.inputs import channels_of, notes_on
 from tintype.web.api.programs import metrics_of, source_of
 from tintype.web.api.surroundings import Surroundings
+from tintype.web.faults import AwsFault
 
 Json = Mapping[str, Any]
 
@@ -51,6 +53,7 @@ def training_spec(request: Json, around: Surroundings) -> JobSpec:
     if source.kind == MODULE:
         own["TINTYPE_HOME"] = str(around.home)          # where its weights and caches are
     stopping = request.get("StoppingCondition") or {}
+    _check_wait(stopping, is_spot=bool(request.get("EnableManagedSpotTraining")))
     output = around.destination(request["OutputDataConfig"]["S3OutputPath"])
     return JobSpec(
         source=source,
@@ -73,6 +76,8 @@ def training_spec(request: Json, around: Surroundings) -> JobSpec:
 def resources_of(configuration: Json) -> tuple[Resources, list[str]]:
     """Instances of the request, and notes. Groups of several types are as many hosts of the first one's type."""
     groups = configuration.get("InstanceGroups") or ()
+    if not groups and not configuration.get("InstanceType"):
+        raise InvalidRequest("ResourceConfig has no InstanceType, e.g. ml.m5.large")
     if not groups:
         return Resources(configuration.get("InstanceType", ""), configuration.get("InstanceCount", 1)), []
     count = sum(one["InstanceCount"] for one in groups)
@@ -90,6 +95,18 @@ def _image(algorithm: Json) -> Image:
     return read_image(algorithm["TrainingImage"])
 
 
+def _check_wait(stopping: Json, *, is_spot: bool) -> None:
+    """Nobody waits for spot instances here; what AWS refuses is refused all the same, in its words."""
+    wait = stopping.get("MaxWaitTimeInSeconds")
+    if not is_spot and wait:
+        reason = "It is only supported when EnableManagedSpotTraining is set to true"
+    elif is_spot and (wait or 0) < stopping.get("MaxRuntimeInSeconds", DAY_SECONDS):
+        reason = "It must be present and be greater than or equal to MaxRuntimeInSeconds"
+    else:
+        return
+    raise AwsFault("ValidationException", f"Invalid MaxWaitTimeInSeconds. {reason}")
+
+
 def _checkpoint(configuration: Json | None, around: Surroundings) -> Checkpoint:
     if not configuration:
         return Checkpoint()
@@ -101,7 +118,7 @@ def _configuration(request: Json) -> dict[str, Any]:
     tensorboard = request.get("TensorBoardOutputConfig")
     if not tensorboard:
         return {}
-    return {"tensorboardoutputconfig.json": {"LocalPath": TENSORBOARD, **tensorboard}}
+    return {configuration_files.TENSORBOARD: {"LocalPath": TENSORBOARD, **tensorboard}}
 
 
 def _not_done(request: Json) -> list[str]:

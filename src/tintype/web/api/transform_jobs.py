@@ -12,6 +12,7 @@ from tintype.pipeline.transform_jobs import KIND, TransformJob
 from tintype.storage import is_url
 from tintype.web.api.arns import resource
 from tintype.web.api.hosting import model_source
+from tintype.web.api.inputs import input_location
 from tintype.web.api.kept_lists import kept_list
 from tintype.web.api.kept_requests import claimed
 from tintype.web.api.models import find_model
@@ -24,10 +25,10 @@ from tintype.web.faults import AwsFault
 
 REQUEST = "transform-request"
 MIB = 1024**2
+ENDINGS = {"None": "", "Line": "\n"}        # AssembleWith: an object is one record, and that one ends so
 REFUSED = {
     ("TransformInput", "SplitType"): ("None", "each object is one request; split it before"),
     ("TransformInput", "CompressionType"): ("None", "unpack the objects before"),
-    ("TransformOutput", "AssembleWith"): ("None", "each object has its own output"),
     ("DataProcessing", "JoinSource"): ("None", "answers are not joined with the input"),
     ("DataProcessing", "InputFilter"): ("$", "the whole object is sent"),
     ("DataProcessing", "OutputFilter"): ("$", "the whole answer is kept"),
@@ -110,12 +111,13 @@ def transform_job(request: Mapping[str, Any], model: Mapping[str, Any], context:
         archive=found.archive,
         code=found.code,
         environment={**found.environment, **(request.get("Environment") or {})},
-        location=_ours(locate(context.buckets, source["S3Uri"])),
+        location=_ours(input_location(source["S3Uri"], lambda uri: locate(context.buckets, uri))),
         destination=_ours(destination(context.buckets, wanted["S3OutputPath"])),
         instance_type=resources["InstanceType"],
         workers=max(1, min(resources["InstanceCount"], Machine.here().cores)),
         content_type=given.get("ContentType") or "application/octet-stream",
         accept=wanted.get("Accept") or "application/json",
+        ending=ENDINGS[wanted.get("AssembleWith", "None")],
         concurrent=request.get("MaxConcurrentTransforms") or Machine.here().cores,
         timeout_seconds=float(client.get("InvocationsTimeoutInSeconds", 600)),
         body_limit_bytes=(request.get("MaxPayloadInMB") or 6) * MIB,
