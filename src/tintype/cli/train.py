@@ -87,8 +87,9 @@ def _built_in(workspace: Workspace, asked: Asked, name: str, recipe: Recipe) -> 
         workspace, TrainingRequest(name, asked.data, hyperparameters, strict=asked.trainer.strict, seed=asked.seed)
     )
     # Imported here: decoders and NumPy take a quarter of a second, which a script's job has no use for.
-    from tintype.pipeline import decoding_ahead
+    from tintype.pipeline import decoding_ahead, usable_data
 
+    usable_data.refuse_unusable_data(plan, asked.data)
     decoding_ahead.begin_for(plan)
     return spec_of(plan, hyperparameters)
 

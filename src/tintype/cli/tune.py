@@ -22,7 +22,7 @@ from tintype.pipeline import coordination
 from tintype.pipeline.coordination import Coordinator, completed
 from tintype.pipeline.searching import Search, built_in_plan, by_recipe, networks_of, script_plan, with_trials
 from tintype.pipeline.training_jobs import weights_finder
-from tintype.pipeline.tuning_plan import TuningPlan
+from tintype.pipeline.tuning_plan import BuiltInTrials, TuningPlan
 from tintype.pipeline.tuning_summary import described
 from tintype.pipeline.watched_trials import with_watched_trials
 from tintype.reports.wording import counted
@@ -74,6 +74,7 @@ def tune_here(workspace: Workspace, asked: Asked, search: Search, display: Displ
             recipe = asked.recipe(weights_finder(workspace.settings, os.environ))
             searched, fixed = by_recipe(search, recipe, asked.hyperparameters)
             plan = built_in_plan(workspace, searched, asked.data, fixed, strict=asked.trainer.strict)
+            _refuse_unusable(plan, asked.data)
         plan = with_watched_trials(plan, watched, measured, workspace.home)
         display.stage(f"Tuning {plan.name}: {_extent(plan)}")
         if recipe is None:
@@ -83,6 +84,14 @@ def tune_here(workspace: Workspace, asked: Asked, search: Search, display: Displ
         else:
             recipe.tell(display)
         return await_end(workspace, coordination.begin(workspace, plan), display, wait)
+
+
+def _refuse_unusable(plan: TuningPlan, data: str) -> None:
+    # Imported here: decoders and NumPy take a quarter of a second, which a script's trials have no use for.
+    from tintype.pipeline.usable_data import refuse_unusable_data
+
+    if isinstance(plan.trials, BuiltInTrials):
+        refuse_unusable_data(plan.trials.base, data)
 
 
 def await_end(workspace: Workspace, coordinator: Coordinator, display: Display, wait: bool) -> TuningState:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
 
-from tintype.errors import BadData
+from tintype.datasets.dataset import Dataset
+from tintype.datasets.images import MAX_PIXELS, decode, read_image_file
+from tintype.errors import BadData, InvalidRequest
 
-NEEDED = ("train", "valid")         # splits without which there is no training
+LEAST_CLASSES = 2                   # to train on
+NEEDED = {"train": LEAST_CLASSES, "valid": 1}       # splits without which there is no training -> classes in them
+DECODED_SIDE = 64                   # enough to read a picture to its end
 
 
 def refuse_too_little(counts: Mapping[str, Mapping[str, int]], location: str) -> None:
@@ -18,6 +24,34 @@ def refuse_too_little(counts: Mapping[str, Mapping[str, int]], location: str) ->
             hint = "; three images of a class are enough for one to be set aside" if split == "valid" else ""
             raise BadData(f"{location} has no usable image in its {split} split; add some{hint}")
     present = [name for name, count in counts["train"].items() if count]
-    if len(present) < 2:
+    if len(present) < LEAST_CLASSES:
         only = f"has usable images of one class only, {present[0]!r}, to train on"
         raise BadData(f"{location} {only}; a classifier needs at least two, each in a folder of its own")
+
+
+def refuse_unusable(dataset: Dataset, location: str, *, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise as `refuse_too_little` does once all images are read. No more are read than it takes to know: three of a
+    set that will do, unless the first ones are damaged.
+    """
+    found = {
+        split: dict.fromkeys(islice(_usable_classes(dataset, split, max_pixels), wanted), 1)
+        for split, wanted in NEEDED.items()
+    }
+    refuse_too_little(found, location)
+
+
+def _usable_classes(dataset: Dataset, split: str, max_pixels: int) -> Iterator[str]:
+    """The classes of which the split has a usable image, each as soon as one is seen."""
+    indices = dataset.indices(split)
+    labels = dataset.labels[indices]
+    for label, name in enumerate(dataset.classes):
+        if any(_is_usable(dataset.file(int(one)), max_pixels) for one in indices[labels == label]):
+            yield name
+
+
+def _is_usable(file: Path, max_pixels: int) -> bool:
+    try:
+        decode(read_image_file(file, max_pixels), minimum_side=DECODED_SIDE, max_pixels=max_pixels)
+    except InvalidRequest:
+        return False
+    return True

@@ -77,7 +77,7 @@ def open_material(
     Raises `BadData` when a split has no usable image, or when a file is bad and the plan is strict.
     """
     with phases("read the folder"):
-        dataset = _open_dataset(plan)
+        dataset = open_data(plan)
         facts = Remembered(plan.remembered)
         typical = facts.take("typical side", {"images": dataset.fingerprint}, lambda: typical_side(dataset))
     for note in dataset.notes:
@@ -103,7 +103,7 @@ def decode_ahead(plan: TrainingPlan, most_images: int) -> None:
 
     Raises as `open_material` does.
     """
-    if len(_open_dataset(plan)) > most_images:
+    if len(open_data(plan)) > most_images:
         return
     name, weights = plan.network.name, plan.network.weights
     has_weights = weights != RANDOM if name != SMALL_CNN else weights not in (RANDOM, None)
@@ -136,7 +136,8 @@ def measure_colours(split: Split) -> Colours:
     return (red, green, blue), (red_std, green_std, blue_std)
 
 
-def _open_dataset(plan: TrainingPlan) -> Dataset:
+def open_data(plan: TrainingPlan, named: str = "") -> Dataset:
+    """The data set of a plan. `BadData` for one class, in which it is called what a person has `named` it."""
     data = plan.data
     dataset = open_dataset(
         data.location,
@@ -145,7 +146,7 @@ def _open_dataset(plan: TrainingPlan) -> Dataset:
         valid_fraction=data.valid_fraction,
         test_fraction=data.test_fraction,
     )
-    refuse_one_class(dataset, data.location)
+    refuse_one_class(dataset, named or data.location)
     return dataset
 
 
