@@ -14,6 +14,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from tintype.cli.deletion import YesOption, delete_asked
 from tintype.cli.display import name_column
 from tintype.cli.invocation import Invocation, command
 from tintype.cli.job_watch import add_live, live_of, watch_job
@@ -23,11 +24,12 @@ from tintype.jobs.client import Engine
 from tintype.jobs.directory import JobDirectory
 from tintype.jobs.job import Job, Status
 from tintype.jobs.store import JobStore
+from tintype.pipeline.deletion import of_training_job
 from tintype.pipeline.job_summary import described, duration, moment, settings_of, summary, verdict
 from tintype.storage import write_named
 from tintype.workspace import Workspace
 
-app = typer.Typer(help="Training jobs: list, show, logs, stop, wait.", no_args_is_help=True)
+app = typer.Typer(help="Training jobs: list, show, logs, stop, wait, delete.", no_args_is_help=True)
 
 POLL_SECONDS = 0.3
 NONE_YET = "no training jobs yet; `tintype run DATA` or `tintype train DATA` makes one"
@@ -143,6 +145,13 @@ def wait(call: Invocation, name: NameArgument) -> None:
         call.answer(described(workspace.jobs, job))
     if job.status is Status.FAILED:
         raise JobFailed(f"job {name} failed: {job.failure_reason}", JobDirectory(Path(job.directory)).log_tail())
+
+
+@command(app, "delete")
+def delete(call: Invocation, name: NameArgument, yes: YesOption = False) -> None:
+    """Remove a job that has ended: its record, its folder, its model. Endpoints that serve it go on."""
+    with settled(call) as (workspace, _):
+        delete_asked(call, workspace, of_training_job, name, yes=yes)
 
 
 @contextmanager

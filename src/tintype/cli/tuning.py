@@ -1,4 +1,4 @@
-"""`tintype tuning`: list, show, best, resume, stop, export."""
+"""`tintype tuning`: list, show, best, resume, stop, delete, export."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from tintype.cli.deletion import YesOption, delete_asked
 from tintype.cli.display import Display, name_column, settings_of, trial_table
 from tintype.cli.invocation import Invocation, command
+from tintype.cli.jobs import settled
 from tintype.cli.output_file import output_option
 from tintype.cli.training_options import WaitOption
 from tintype.cli.tune import await_end, say_best
 from tintype.errors import NotFound
 from tintype.pipeline import coordination
 from tintype.pipeline.coordination import tuning_names, tuning_state
+from tintype.pipeline.deletion import of_tuning_job
 from tintype.pipeline.tuning_summary import described, described_best
 from tintype.storage import write_named
 from tintype.tuning.analytics import as_csv
 from tintype.tuning.importance import importance
 from tintype.tuning.state import TuningState
 
-app = typer.Typer(help="Tuning jobs: list, show, best, resume, stop, export.", no_args_is_help=True)
+app = typer.Typer(help="Tuning jobs: list, show, best, resume, stop, delete, export.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The tuning job's name.")]
 
@@ -102,6 +105,13 @@ def stop(call: Invocation, name: NameArgument) -> None:
         state = coordination.request_stop(workspace.records, name)
     call.say(f"asked {name} to stop; `tintype tuning show {name}` says when it has")
     call.answer({"name": name, "status": state.status.value})
+
+
+@command(app, "delete")
+def delete(call: Invocation, name: NameArgument, yes: YesOption = False) -> None:
+    """Remove a tuning job that does not run, and its trials: their records, folders and models."""
+    with settled(call) as (workspace, _):
+        delete_asked(call, workspace, of_tuning_job, name, yes=yes)
 
 
 @command(app, "export")

@@ -11,6 +11,7 @@ from typing import Any
 from tintype.errors import InvalidRequest, NotFound, not_found
 from tintype.jobs.directory import JobDirectory
 from tintype.pipeline.coordination import find_tuning
+from tintype.pipeline.run_record import training_of
 from tintype.pipeline.training_jobs import pack
 from tintype.pipeline.watching import Watcher
 from tintype.serving.batch.file_predictions import (
@@ -61,8 +62,8 @@ def archive_of(workspace: Workspace, name: str) -> Path:
 def _job_of(workspace: Workspace, name: str) -> str:
     """The job whose model `name` means. A run that has not come to its training has the best trial of its search."""
     run = workspace.records.find(RUN_KIND, name)
-    if run is not None and workspace.jobs.exists(f"{name}-train"):
-        return f"{name}-train"
+    if run is not None and workspace.jobs.exists(training_of(name)):
+        return training_of(name)
     tuning = find_tuning(workspace.records, name)
     if tuning is not None and tuning.best is not None:
         return tuning.best.name

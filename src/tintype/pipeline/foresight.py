@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tintype.errors import Conflict
 from tintype.pipeline.coordination import is_taken
+from tintype.pipeline.run_record import is_vacant, training_of
 from tintype.serving.batch.remote_files import files_of
 from tintype.serving.endpoints.store import KIND as ENDPOINT_KIND
 from tintype.workspace import RUN_KIND, Workspace
@@ -16,10 +17,11 @@ def foresee(workspace: Workspace, name: str, *, predict: Sequence[str], deploy: 
     about that are not there.
     """
     records = workspace.records
+    run, training = records.find(RUN_KIND, name), training_of(name)
     taken = {
-        f"a run named {name!r}": records.find(RUN_KIND, name) is not None,
+        f"a run named {name!r}": run is not None and not is_vacant(workspace, run),
         f"a tuning job named {name!r}": is_taken(records, name),
-        f"a training job named '{name}-train'": workspace.jobs.exists(f"{name}-train"),
+        f"a training job named {training!r}": workspace.jobs.exists(training),
     }
     for what, is_there in taken.items():
         if is_there:

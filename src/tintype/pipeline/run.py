@@ -17,17 +17,17 @@ from tintype.datasets.checks import CheckReport, check
 from tintype.datasets.dataset import Dataset
 from tintype.datasets.folder import open_dataset, refuse_one_class
 from tintype.datasets.usable import refuse_too_little
-from tintype.errors import InvalidRequest, NotFound, TintypeError
+from tintype.errors import InvalidRequest, TintypeError
 from tintype.jobs.client import Engine
 from tintype.jobs.job import Job
 from tintype.jobs.names import TUNING_LENGTH, checked, stamped
-from tintype.pipeline import deployment, reporting, training_jobs, tuning_jobs
-from tintype.pipeline.coordination import find_tuning
+from tintype.pipeline import deployment, reporting, run_record, training_jobs, tuning_jobs
 from tintype.pipeline.following import run_job
 from tintype.pipeline.foresight import foresee
 from tintype.pipeline.job_summary import judged
 from tintype.pipeline.profiling import ProfilingRequest, profiled
 from tintype.pipeline.recipe import AUTO, Recipe, choose_recipe
+from tintype.pipeline.run_record import RunStatus, training_of
 from tintype.pipeline.stopwatch import Stopwatch
 from tintype.pipeline.training_jobs import TrainingRequest, absolute, settled, spec_of, weights_finder
 from tintype.pipeline.tuning_jobs import TuningRequest
@@ -173,22 +173,23 @@ def _path(field: str, given: object) -> str:
 
 
 def execute(workspace: Workspace, request: RunRequest, watcher: Watcher) -> RunResult:
-    """Carry out a request in an open workspace; see `run`. One that is refused before anything of it was begun leaves
-    its name free.
+    """Carry out a request in an open workspace; see `run`. One that ends before anything of it was begun leaves its
+    name free.
     """
     name = _name(request)
     foresee(workspace, name, predict=request.predict, deploy=request.deploy)
-    record = workspace.records.create(RUN_KIND, name, {"request": asdict(request)}, status="InProgress")
+    record = run_record.begin(workspace, name, asdict(request))
     try:
         result = _execute(workspace, request, name, watcher)
     except BaseException as error:
-        if isinstance(error, InvalidRequest | NotFound) and not _has_begun(workspace, name):
+        if not run_record.has_begun(workspace, name):
             workspace.records.delete(RUN_KIND, name)
             raise
         reason = str(error) or type(error).__name__
-        workspace.records.replace(record, {**record.document, "failure_reason": reason}, status="Failed")
+        workspace.records.replace(record, {**record.document, "failure_reason": reason}, status=RunStatus.FAILED)
         raise
-    workspace.records.replace(record, {**record.document, "result": result.to_json()}, status="Completed")
+    done = {**record.document, "result": result.to_json()}
+    workspace.records.replace(record, done, status=RunStatus.COMPLETED)
     return result
 
 
@@ -260,10 +261,6 @@ def _name(request: RunRequest) -> str:
         return checked("run", request.name, TUNING_LENGTH)
     folder = absolute(request.data).rstrip("/").rsplit("/", 1)[-1].split(".")[0]
     return stamped(folder, time.time(), TUNING_LENGTH)
-
-
-def _has_begun(workspace: Workspace, name: str) -> bool:
-    return find_tuning(workspace.records, name) is not None or workspace.jobs.exists(f"{name}-train")
 
 
 def _look(workspace: Workspace, request: RunRequest, watcher: Watcher) -> tuple[Dataset, CheckReport]:
@@ -340,7 +337,7 @@ def _train(
 
 def _training(request: RunRequest, name: str, hyperparameters: Mapping[str, Any]) -> TrainingRequest:
     return TrainingRequest(
-        name=f"{name}-train",
+        name=training_of(name),
         data=request.data,
         hyperparameters=hyperparameters,
         strict=request.strict,

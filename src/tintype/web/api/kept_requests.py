@@ -13,14 +13,13 @@ from typing import Any
 
 from tintype.errors import Conflict, NotFound
 from tintype.jobs.job import Job, JobSpec, Source
+from tintype.pipeline.records_beside import TRAINING_REQUEST, TUNING_REQUEST
 from tintype.records import Records
 from tintype.web.account import Account
 
 Json = dict[str, Any]
 
 CLAIM_SECONDS = 60.0        # a request without a job is being made so long; after that nobody is at it
-TRAINING_REQUEST = "training-request"
-TUNING_REQUEST = "tuning-request"
 
 # Members of a tuning job's TrainingJobDefinition that its trials have as well.
 SHARED = (

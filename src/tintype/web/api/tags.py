@@ -8,6 +8,7 @@ from typing import Any
 
 from tintype.errors import Conflict, NotFound
 from tintype.jobs.store import KIND as TRAINING_KIND
+from tintype.pipeline.records_beside import TAGS
 from tintype.pipeline.tuning_plan import PLAN_KIND
 from tintype.records import Record, Records
 from tintype.web.api.arns import TRAINING_JOB, TUNING_JOB, named_by
@@ -15,7 +16,7 @@ from tintype.web.api.operation import Members
 from tintype.web.context import Context
 from tintype.web.faults import AwsFault
 
-KIND = "tags"
+KIND = TAGS
 MOST_TAGS = 50
 
 # the kind in an ARN -> the kind of its records; of other kinds it is not checked whether the resource is there

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tintype.errors import Conflict, NotFound
+from tintype.errors import Conflict
 from tintype.jobs.hyperparameters import decode
 from tintype.jobs.job import Job, JobSpec
 from tintype.jobs.store import KIND
+from tintype.pipeline.records_beside import forget_beside
 from tintype.pipeline.tuning_plan import OBJECTIVE_HYPERPARAMETER
 from tintype.records import Record, SortBy
 from tintype.storage import storage_errors
@@ -123,9 +123,7 @@ def delete_training_job(context: Context, request: Members) -> Members:
         raise AwsFault("ResourceInUse", f"Training job {job.name} is {job.status.value}; stop it, and wait for that")
     records = context.workspace.records
     records.delete(KIND, job.name, measurements=True)
-    with contextlib.suppress(NotFound):
-        records.delete(TRAINING_REQUEST, job.name)
-    tags.forget(records, training_job_arn(context.account, job.name))
+    forget_beside(records, KIND, job.name)
     return {}
 
 

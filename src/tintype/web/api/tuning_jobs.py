@@ -15,6 +15,7 @@ from tintype.jobs.job import Job, Status
 from tintype.jobs.store import KIND as JOB_KIND
 from tintype.pipeline import coordination
 from tintype.pipeline.coordination import STOP_KIND, find_tuning
+from tintype.pipeline.records_beside import forget_beside
 from tintype.pipeline.tuning_plan import PLAN_KIND, load_plan
 from tintype.records import Record, Records, SortBy
 from tintype.tuning.analytics import final_objective
@@ -126,10 +127,10 @@ def delete_hyper_parameter_tuning_job(context: Context, request: Members) -> Mem
             records.create(TRAINING_REQUEST, job.name, kept)
     for trial in found.state.trials:
         records.delete(TRIAL_KIND, trial.name)
-    for kind in (TUNING_KIND, STOP_KIND, TUNING_REQUEST, PLAN_KIND):
+    forget_beside(records, PLAN_KIND, name)
+    for kind in (TUNING_KIND, STOP_KIND, PLAN_KIND):
         with contextlib.suppress(NotFound):
             records.delete(kind, name)
-    tags.forget(records, tuning_job_arn(context.account, name))
     return {}
 
 
