@@ -26,6 +26,7 @@ from tintype.errors import InvalidRequest, NotFound, StorageFailed, TintypeError
 CHUNK_BYTES = 1 << 20
 CLONE_BYTES = 1 << 30
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
+ROOM_BYTES = 256 * 1024         # for a store's write-ahead log and its index, say
 UNWRITABLE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EFBIG, errno.EBUSY, errno.ETXTBSY, errno.ESTALE,
     errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.ENODEV,
@@ -65,6 +66,16 @@ def _refusals(
         if error.errno in UNWRITABLE or (making and error.errno == errno.ENOENT):
             raise refused(f"{path} cannot be written ({error.strerror}); {advice}") from error
         raise
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk that `folder` is on has no room for as much as a store's own files, and could have it."""
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return False
+    is_a_disk = usage.total > 0 and os.access(folder, os.W_OK)      # not /proc, and nothing that is read-only
+    return is_a_disk and usage.free < ROOM_BYTES
 
 
 def sync_directory(directory: Path) -> None:

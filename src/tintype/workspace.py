@@ -14,6 +14,7 @@ from tintype.records import Records
 from tintype.settings import Settings
 
 TRAINER = "tintype.training.preloaded"      # loaded before jobs are forked, as most of them run it
+ENDPOINTS = "endpoints"         # their folder
 RUN_KIND = "run"                # records of whole runs; the other kinds belong to the parts that keep them
 
 
@@ -54,7 +55,7 @@ class Workspace:
 
     def endpoint_directory(self, name: str) -> Path:
         """Where the log and the state of an endpoint are."""
-        return self.home / "endpoints" / name
+        return self.home / ENDPOINTS / name
 
 
 @contextmanager

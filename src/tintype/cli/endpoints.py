@@ -10,13 +10,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from tintype.cli.invocation import Invocation, command
-from tintype.errors import InvalidRequest, TintypeError, not_found
+from tintype.errors import InvalidRequest, StorageFailed, TintypeError, not_found
+from tintype.jobs.names import checked
 from tintype.pipeline.endpoint_plan import policy_of, updated
 from tintype.serving.client import EndpointClient, Patience
 from tintype.serving.endpoints.config import ONLY_VARIANT
+from tintype.serving.endpoints.deployment import clear_away
 from tintype.serving.endpoints.endpoint import Endpoint, Status
 from tintype.serving.endpoints.store import Endpoints
 from tintype.serving.pages.wording import percent, seconds
+from tintype.storage import is_full
+from tintype.workspace import ENDPOINTS
 
 app = typer.Typer(help="Endpoints: list, show, update, weights, scale, delete.", no_args_is_help=True)
 
@@ -124,12 +128,22 @@ def scale(
 @command(app, "delete")
 def delete(call: Invocation, name: NameArgument) -> None:
     """Stop an endpoint's server and remove it."""
+    try:
+        _delete(call, name)
+    except StorageFailed:
+        if not is_full(call.settings.home):
+            raise
+        clear_away(call.settings.home / ENDPOINTS / checked("endpoint", name))      # and then there is room
+        _delete(call, name)
+    call.say(f"{name} is deleted")
+    call.answer({"name": name, "status": "Deleted"})
+
+
+def _delete(call: Invocation, name: str) -> None:
     with call.workspace() as workspace:
         endpoints = Endpoints(workspace.records)
         if not endpoints.delete(name):
             raise not_found("endpoint", name, [one.name for one in endpoints.list()])
-    call.say(f"{name} is deleted")
-    call.answer({"name": name, "status": "Deleted"})
 
 
 def facts_of(endpoint: Endpoint) -> dict[str, Any] | None:

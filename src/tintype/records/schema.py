@@ -7,8 +7,6 @@ upgrades the store while the others wait. The usual opener reads one number and 
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import sqlalchemy as sql
@@ -18,10 +16,10 @@ from tintype.errors import StorageFailed, UnusableHome
 from tintype.records.engine import shown
 from tintype.records.tables import metadata, schema_version
 from tintype.records.upgrades import UPGRADES
+from tintype.storage import is_full
 
 SCHEMA_VERSION = 2
 PASSING = {"SQLITE_FULL", "SQLITE_BUSY"}        # what another --home would not be the answer to
-ROOM_BYTES = 256 * 1024             # for the write-ahead log and its index
 ADVISORY_LOCK = 0x74696E74          # "tint"; whoever makes or upgrades a store in PostgreSQL holds it
 
 
@@ -49,15 +47,7 @@ def prepare(engine: sql.Engine) -> None:
 def _has_no_room(engine: sql.Engine) -> bool:
     """Whether SQLite cannot make the files that it needs beside the store."""
     path = engine.url.database
-    if engine.dialect.name != "sqlite" or not path:
-        return False
-    folder = Path(path).parent
-    try:
-        usage = shutil.disk_usage(folder)
-    except OSError:
-        return False
-    is_a_disk = usage.total > 0 and os.access(folder, os.W_OK)      # not /proc, and nothing that is read-only
-    return is_a_disk and usage.free < ROOM_BYTES
+    return engine.dialect.name == "sqlite" and bool(path) and is_full(Path(str(path)).parent)
 
 
 def _version(engine: sql.Engine) -> int | None:

@@ -17,12 +17,13 @@ from typing import final
 from tintype.errors import BadArchive, InvalidRequest, NotFound
 from tintype.serving.endpoints.config import EndpointConfig, ModelSource, ProductionVariant
 from tintype.serving.endpoints.endpoint import Endpoint, ServerDirectory, Variant
-from tintype.serving.endpoints.process import POLL_SECONDS, ProcessIdentity, State, spawn
+from tintype.serving.endpoints.process import POLL_SECONDS, ProcessIdentity, State, spawn, stop
 from tintype.serving.front.listening import is_free
 from tintype.serving.settings import ServerSettings
 from tintype.storage import read_json, storage_errors, write_json
 
 PORT_SECONDS = 2.0
+KILL_AFTER_SECONDS = 5.0                # beyond the time that the server allows itself for draining
 
 
 @final
@@ -130,6 +131,17 @@ def processes_of(endpoint: Endpoint) -> set[ProcessIdentity]:
     """The server's process, as the record has it and as the server says itself: a start may be cut off in between."""
     state = State.read(endpoint.files.state)
     return {one for one in (endpoint.server, state.process if state else None) if one is not None}
+
+
+def clear_away(directory: Path) -> None:
+    """Stop the servers below an endpoint's directory and remove their files, without its record: for when that cannot
+    be read or written, as the files have filled the disk. Its deletion goes on from there."""
+    for root in directory.glob("server-*"):
+        files = ServerDirectory(root)
+        state = State.read(files.state)
+        if state:
+            stop(state.process, ServerSettings().drain_seconds + KILL_AFTER_SECONDS)
+        remove_files(files)
 
 
 def remove_files(files: ServerDirectory) -> None:

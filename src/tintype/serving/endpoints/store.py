@@ -21,6 +21,7 @@ from tintype.jobs.names import checked
 from tintype.records import Json, Record, Records
 from tintype.serving.endpoints.config import EndpointConfig
 from tintype.serving.endpoints.deployment import (
+    KILL_AFTER_SECONDS,
     Deployment,
     check_models,
     launch,
@@ -37,7 +38,6 @@ from tintype.serving.front.listening import check_exposure, listen
 from tintype.storage import lock_if_free
 
 KIND = "endpoint"
-KILL_AFTER_SECONDS = 5.0                # beyond the time that the server allows itself for draining
 POLL_SECONDS = 0.02
 START_SECONDS = 600.0                   # a script's requirements may have to be installed first
 UNSETTLED = frozenset({Status.CREATING, Status.UPDATING, Status.ROLLING_BACK})
