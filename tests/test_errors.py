@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from tintype import errors
-from tintype.errors import Busy, InvalidRequest, JobFailed, NotFound, TintypeError, not_found
+from tintype.errors import Busy, InvalidRequest, JobFailed, NotFound, TintypeError, lines_of, not_found
 
 TREE = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, TintypeError)]
 
@@ -59,3 +59,8 @@ def test_what_errors_carry() -> None:
     failed = JobFailed("job 'a' failed", iter(["one", "two"]))
     assert failed.log_tail == ("one", "two")
     assert str(failed) == "job 'a' failed"
+
+
+def test_what_an_error_of_somebody_elses_says() -> None:
+    assert lines_of(ValueError("sizes differ\n\n  got 3\n  expected 4\n")) == ["sizes differ", "got 3", "expected 4"]
+    assert lines_of(ValueError(" \n")) == ["ValueError"]
