@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -95,6 +96,33 @@ def test_parameters_that_are_put_into_the_network_for_the_call(tmp_path: Path) -
         functional.cross_entropy(torch.func.functional_call(model, parameters, (images,)), labels).backward()
         optimiser.step()
     assert log_of(tmp_path).steps_of("CrossEntropyLoss_output_0") == list(range(STEPS))
+
+
+def test_a_step_that_looks_ahead_with_other_parameters(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    model, (images, labels) = Net(), batch()
+    optimiser = torch.optim.SGD(model.parameters(), 0.1)
+    for _ in range(STEPS):
+        optimiser.zero_grad()
+        own = dict(model.named_parameters())
+        inner = functional.cross_entropy(torch.func.functional_call(model, own, (images,)), labels)
+        gradients = torch.autograd.grad(inner, list(own.values()), create_graph=True)
+        ahead = {name: one - 0.1 * slope for (name, one), slope in zip(own.items(), gradients, strict=True)}
+        functional.cross_entropy(torch.func.functional_call(model, ahead, (images,)), labels).backward()
+        optimiser.step()
+    log = log_of(tmp_path)
+    assert log.steps_of("CrossEntropyLoss_output_1") == log.steps_of("gradient/Net_fc.bias") == list(range(STEPS))
+    assert not [one for one in recwarn if "leaf" in str(one.message)]
+
+
+def test_losses_of_a_copy_that_is_judged_are_none_of_the_training(tmp_path: Path) -> None:
+    model, (images, labels) = Net(), batch()
+    optimiser, average = torch.optim.SGD(model.parameters(), 0.1), copy.deepcopy(model)
+    for _ in range(STEPS):
+        functional.cross_entropy(model(images), labels).backward()
+        optimiser.step()
+        with torch.no_grad():
+            functional.cross_entropy(average(images), labels)
+    assert [name for name in log_of(tmp_path).names("output_") if "Loss" in name] == ["CrossEntropyLoss_output_0"]
 
 
 def test_a_network_whose_calls_are_compiled(tmp_path: Path) -> None:

@@ -70,6 +70,17 @@ def test_long_steps_or_a_bad_loss_alone_are_no_proof(tmp_path: Path, size: float
     assert run.state.evaluated
 
 
+def test_a_loss_that_is_computed_once_in_a_while_is_no_course(tmp_path: Path) -> None:
+    log, weights, move = Log(tmp_path), fresh(np.random.default_rng(0)), walk(0.05)
+    for step in range(80):
+        rare = {f"{LOSS}_of_an_epoch": 0.2} if step == 40 else {}
+        log.add({LOSS: falling(step), **rare, **weights}, reduced=REDUCED)
+        move(weights, step)
+    run = log.judge("LearningRateTooHigh")
+    assert run.state.evaluated
+    assert not run.findings
+
+
 def test_nan_that_comes_from_nowhere_is_no_learning_rate(tmp_path: Path) -> None:
     def breaks(weights: Weights, step: int) -> None:
         if step == 20:
@@ -143,14 +154,31 @@ def test_weights_that_decay_to_nothing(tmp_path: Path) -> None:
     assert not training(tmp_path / "walk", walk(1e-3), flat).judge("WeightDecayTooStrong").findings
 
 
-@pytest.mark.parametrize(("loss", "fires"), [(lambda step: 1.8 + 0.5 * 0.5**step, True), (falling, False)])
+def slowing(weights: Weights, step: int) -> None:
+    rng = np.random.default_rng(step)
+    for name in weights:
+        weights[name] = weights[name] + rng.normal(0, 0.01 * 0.5**step, weights[name].shape).astype(np.float32)
+
+
+def settled(step: int) -> float:
+    return 1.8 + 0.5 * 0.5**step
+
+
+@pytest.mark.parametrize(("loss", "fires"), [(settled, True), (falling, False)])
 def test_a_rate_that_decays_to_nothing_too_early(tmp_path: Path, loss: Callable[[int], float], fires: bool) -> None:
-    rng = np.random.default_rng(1)
-
-    def decaying(weights: Weights, step: int) -> None:
-        for name in weights:
-            weights[name] = weights[name] + rng.normal(0, 0.01 * 0.5**step, weights[name].shape).astype(np.float32)
-
-    run = training(tmp_path, decaying, loss).judge("LearningRateTooLow")
+    run = training(tmp_path, slowing, loss).judge("LearningRateTooLow")
     assert bool(run.findings) is fires
     assert all("decayed to nothing" in one.cause for one in run.findings)
+
+
+@pytest.mark.parametrize(("factor", "decayed"), [(0.5, True), (0.999, False)])
+def test_a_rate_that_is_in_the_log_is_only_said_to_decay_when_it_does(
+    tmp_path: Path, factor: float, decayed: bool
+) -> None:
+    log, weights = Log(tmp_path), fresh(np.random.default_rng(0))
+    for step in range(80):
+        log.add({LOSS: settled(step), "optimizer/lr/SGD_0": 0.1 * factor**step, **weights}, reduced=REDUCED)
+        slowing(weights, step)
+    cause = log.judge("LearningRateTooLow").findings[0].cause
+    assert ("decayed to nothing" in cause) is decayed
+    assert ("is what it was" in cause) is not decayed

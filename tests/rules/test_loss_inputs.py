@@ -13,6 +13,7 @@ from tintype.rules.loss_inputs import Mistake, mistaken
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(0, 2, (16, 10)).astype(np.float32)
+MAPS = RNG.dirichlet(np.ones(10), (2, 2, 4)).transpose(0, 3, 1, 2)
 PROBABILITIES = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
 
 
@@ -22,6 +23,11 @@ PROBABILITIES = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
     ("CrossEntropyLoss_input_0", PROBABILITIES, Mistake.PROBABILITIES),
     ("NLLLoss_input_0", PROBABILITIES, Mistake.NOT_LOGARITHMS),
     ("NLLLoss_input_0", np.log(PROBABILITIES), None),
+    ("NLLLoss_input_0", np.log(PROBABILITIES + 1e-3).astype(np.float16), None),
+    ("NLLLoss_input_0", np.log(MAPS), None),
+    ("NLLLoss_input_0", LOGITS, Mistake.NOT_NORMALISED),
+    ("NLLLoss_input_0", np.maximum(LOGITS, 0), Mistake.NOT_NORMALISED),
+    ("NLLLoss_input_0", LOGITS - np.log(np.exp(LOGITS).sum(axis=0)), Mistake.NOT_NORMALISED),
     ("BCEWithLogitsLoss_input_0", PROBABILITIES[:, :1], Mistake.SIGMOID),
     ("BCEWithLogitsLoss_input_0", LOGITS[:, :1], None),
     ("CrossEntropyLoss_input_0", np.maximum(LOGITS, 0), Mistake.RECTIFIED),

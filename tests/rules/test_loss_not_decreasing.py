@@ -52,6 +52,28 @@ def test_fires_when_the_loss_rises(tmp_path: Path) -> None:
     assert run.findings[0].message.startswith(f"the loss {LOSS} rises")
 
 
+@pytest.mark.parametrize("course", [np.linspace(2.3, 80, 120), 2.3 * np.exp(np.linspace(0, 8, 120))])
+def test_a_loss_that_rises_from_the_start_may_have_the_wrong_sign(tmp_path: Path, course: np.ndarray) -> None:
+    run = judged(tmp_path, noisy(list(course), 0.05))
+    assert run.findings[0].message.startswith(f"the loss {LOSS} rises from the first step on")
+    assert "sign" in run.findings[0].cause
+
+
+@pytest.mark.parametrize("course", [-np.linspace(2.3, 80, 120), -2.3 * np.exp(np.linspace(0, 8, 120))])
+def test_fires_when_the_loss_has_no_lower_bound(tmp_path: Path, course: np.ndarray) -> None:
+    run = judged(tmp_path, noisy(list(course), 0.05))
+    assert "falls far below zero" in run.findings[0].message
+    assert "sign" in run.findings[0].cause
+    assert not (run.findings[0].remedy and run.findings[0].remedy.changes)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("end", [-3.0, -60.0, -4000.0])
+def test_a_likelihood_of_densities_may_be_below_zero(tmp_path: Path, end: float, seed: int) -> None:
+    course = np.asarray(falling(300, 2.3, end)) + np.random.default_rng(seed).normal(0, 0.3, 300)
+    assert judged(tmp_path, list(course)).state.status is RuleStatus.NO_ISSUES_FOUND
+
+
 def test_fires_when_the_loss_stays_at_chance(tmp_path: Path) -> None:
     run = judged(tmp_path, noisy([*np.linspace(2.55, 2.31, 20), *[2.303] * 300], 0.03))
     assert run.state.status is RuleStatus.ISSUES_FOUND

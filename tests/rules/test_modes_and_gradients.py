@@ -19,11 +19,11 @@ REDUCED = ("mean", "std")
 RNG = np.random.default_rng(0)
 
 
-def normed(folder: Path, shift: float, scale: float, *, learns: bool = False) -> Log:
+def normed(folder: Path, shift: float, scale: float, *, learns: bool = False, start: float = 0.0) -> Log:
     """Passes of training and evaluation whose outputs differ by `shift` and `scale`."""
     members = replace(BATCH_NORM, tensor_names=frozenset({NORM, BUFFER}))
     log = Log(folder, [members])
-    gathered = np.zeros(8, np.float32)
+    gathered = np.full(8, start, np.float32)
     for _ in range(4):
         for _ in range(20):
             gathered = gathered + 0.01
@@ -64,6 +64,13 @@ def test_figures_that_are_gathered_in_evaluation(tmp_path: Path) -> None:
     run = normed(tmp_path, 0, 1, learns=True).judge("BatchNormDrift")
     assert [one.tensor for one in run.findings] == [BUFFER]
     assert "validated in training mode" in run.findings[0].message
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+def test_figures_that_overflowed_are_not_gathered(tmp_path: Path, lost: float) -> None:
+    run = normed(tmp_path, 0, 1, start=lost).judge("BatchNormDrift")
+    assert run.state.evaluated
+    assert not run.findings
 
 
 def test_a_network_without_batch_norms_is_not_judged(tmp_path: Path) -> None:

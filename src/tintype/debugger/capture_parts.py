@@ -160,7 +160,8 @@ class StepCapture:
         counts = self._any_mode or self.step.moment.mode in WITH_GRADIENTS
         if due is None or not counts or not torch.is_grad_enabled():
             return
-        learning = [(gradient_name(name), one) for name, one in parameters if one.requires_grad]
+        # What is no leaf was put in for the call (functional_call): the gradient arrives elsewhere.
+        learning = [(gradient_name(name), one) for name, one in parameters if one.requires_grad and one.is_leaf]
         self._parameters = [(name, one) for name, one in learning if due.wants(name)]
         if self._parameters:
             self._backward = BackwardWatch(

@@ -85,6 +85,7 @@ class Hook:
         self._calls_at: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()     # at its last step
         self._ours: weakref.WeakKeyDictionary[Optimizer, bool] = weakref.WeakKeyDictionary()    # it trains a root
         self._adopted: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        self._taught: set[int] = set()                  # roots that an optimiser trains, by their id
         self._has_stepped = True
         self._ever_stepped = False
         self._idle_calls = 0                            # of roots in training, before the first step of all
@@ -174,6 +175,7 @@ class Hook:
         """Leave a network or a loss alone."""
         for one in self._hooks.pop(id(module), []):
             one.remove()
+        self._taught.discard(id(module))
         self.names.drop_root(module)
 
     def add_collection(self, collection: Collection) -> None:
@@ -291,6 +293,7 @@ class Hook:
         for one in capture_optimisers.WATCH.optimisers() if mode is Mode.TRAIN else ():
             if one not in self._ours and capture_optimisers.trains(one, module):
                 self._ours[one] = True                  # by the time it steps the parameters may be elsewhere
+                self._taught.add(id(module))
         ids, self._pending_ids = self._pending_ids, []
         if (capture := self._steps.capture) is not None:
             size = next((len(one) for one in tensors_in(args) if one.ndim), 0)
@@ -304,7 +307,8 @@ class Hook:
             self._idle_calls += 1
             if self._idle_calls > MOST_IDLE:            # optimizer.step() seems to be missing: the passes are the steps
                 return False
-        return not self._has_stepped and capture_optimisers.WATCH.trains(module)
+        taught = id(module) in self._taught or capture_optimisers.WATCH.trains(module)
+        return taught and not self._has_stepped
 
     def optimiser_stepped(self, optimiser: Optimizer) -> None:
         """An optimiser made its step, or a GradScaler skipped it. Whoever has neither may call this."""
@@ -330,7 +334,16 @@ class Hook:
         return self.is_saving and self.guard.is_awake
 
     def loss_computed(self, call: LossCall) -> None:
-        """A loss of PyTorch was computed, or a registered one."""
+        """A loss of PyTorch was computed, or a registered one.
+
+        In a step of training one that has no gradient is none of it: a copy of the network is judged, or samples are.
+        """
+        judged = self._mode is None and not any(one.requires_grad for one in call.outputs)
+        if not (judged and call.outputs and self._steps.count.mode is Mode.TRAIN):
+            self.loss_differentiated(call)
+
+    def loss_differentiated(self, call: LossCall) -> None:
+        """As `loss_computed`, of what is surely trained."""
         self.guard(lambda: self._steps.capture.loss(call) if self._steps.capture else None)
 
     def _loss_returned(self, name: str, args: tuple[Any, ...], output: Any) -> None:

@@ -235,7 +235,7 @@ class Injection:
 
     def _take_loss(self, loss: Tensor | None) -> None:
         if loss is not None:
-            self.hook.loss_computed(LossCall("Loss", (), _unscaled(loss), {}))       # of the script's own making
+            self.hook.loss_differentiated(LossCall("Loss", (), _unscaled(loss), {}))       # of the script's own making
 
 
 def _unscaled(loss: Tensor) -> Tensor:

@@ -111,7 +111,7 @@ class BatchNormDrift(Rule[BatchNormDriftParameters]):
             if not _is_buffer(name):
                 self._trained[name].append(pair)
                 continue
-            gathers = name if self._gathered.get(name, pair) != pair else gathers
+            gathers = name if _differ(self._gathered.get(name, pair), pair) else gathers
             self._gathered[name] = pair
         answers = Answers.at(step) if gathers else None
         if answers is None or len(answers) >= self.parameters.least_batch:
@@ -129,7 +129,7 @@ class BatchNormDrift(Rule[BatchNormDriftParameters]):
             if not _is_buffer(name):
                 self._judged[name].append(pair)
                 continue
-            if self._buffers.get(name, pair) != pair:
+            if _differ(self._buffers.get(name, pair), pair):
                 self._changed = name
             self._buffers[name] = pair
 
@@ -180,6 +180,11 @@ def _pairs(step: StepView) -> Iterator[tuple[str, Pair]]:
         mean, deviation = step.number(name, "mean"), step.number(name, "std")
         if mean is not None and deviation is not None:
             yield name, (mean, deviation)
+
+
+def _differ(one: Pair, other: Pair) -> bool:
+    """To the last bit; what has become NaN goes on being so."""
+    return not np.array_equal(one, other, equal_nan=True)
 
 
 def _is_buffer(name: str) -> bool:

@@ -20,6 +20,10 @@ ENOUGH_AFTER = 3                        # of which so many came after its first 
 ENOUGH_SAVED = 8                        # ... at one of at least so many saved steps
 FAINT = 1e-6                            # mean size of a gradient that is lost in the last bits of a weight
 NOT_GIVEN = "the optimiser was not given this parameter, or its learning rate is zero"
+NO_STEPS = (
+    "the optimiser was given the parameters of another model, its step() is never called, or zero_grad() is called "
+    "between backward() and step()"
+)
 TOO_SMALL = "its gradients are so small that no step changes a single bit of it: they have vanished on their way"
 
 
@@ -79,7 +83,8 @@ class FrozenWeights:
         still = [name for name in self.order if name not in self.changed]
         for name in still:
             if name in self.pushed and self._had_time(name):
-                cause = TOO_SMALL if self.pushed[name] < FAINT else NOT_GIVEN
+                not_moved = NOT_GIVEN if self.changed else NO_STEPS
+                cause = TOO_SMALL if self.pushed[name] < FAINT else not_moved
                 yield name, f"{name} has gradients and has not changed in {self.mode_step} steps of training", cause
         learning = [place for place, name in enumerate(self.order) if name in self.changed]
         first = learning[0] if learning else len(self.order)

@@ -107,6 +107,8 @@ class LearningRateTooHigh(Rule[LearningRateTooHighParameters]):
             return
         flung = step.mode_step <= EARLY_STEPS and max(self._travel.travelled.values(), default=0.0) > FLUNG
         for name, values in self._losses.items():
+            if len(values) < LEAST:                 # such as one that is computed once an epoch
+                continue
             sentence = self._wrong(values) or (SURVIVED if flung else "")
             if sentence and name in self._suspected:
                 self._said = True

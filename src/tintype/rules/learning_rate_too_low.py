@@ -12,6 +12,7 @@ from tintype.rules.finding import Change, Finding, Knob, Remedy
 from tintype.rules.loss_history import loss_at
 from tintype.rules.parameters import Parameters, parameter
 from tintype.rules.rule import Profile, Rule
+from tintype.rules.run_facts import rate_has_decayed
 from tintype.rules.step_view import StepView
 from tintype.rules.trends import Drop, Level
 from tintype.rules.weight_travel import WEIGHTS, WeightTravel
@@ -45,7 +46,7 @@ class LearningRateTooLow(Rule[LearningRateTooLowParameters]):
       and have the same remedy;
     - after 50 steps, when all of the movement was in the first half, the loss did not fall in the second, and lies at
       more than half of its first level: the rate decayed to nothing too early, as when a schedule for epochs is stepped
-      at each batch.
+      at each batch, or nothing arrives at the weights any more. The cause says which, where the log has the rates.
 
     A training may begin as slowly as that in a warm-up; so nothing is said before it is over. A fine-tuning with a rate
     that is low on purpose lowers its loss and is not reported.
@@ -92,7 +93,7 @@ class LearningRateTooLow(Rule[LearningRateTooLowParameters]):
                 f"in the second half of {step.mode_step + 1} steps no layer moved by more than {late:.2g} of its "
                 "deviation, and the loss stayed at more than half of its first level"
             )
-            measured, cause = late, DECAYED
+            measured, cause = late, DECAYED if rate_has_decayed(log) else UNMOVED
         else:
             return
         yield Finding(
@@ -119,5 +120,9 @@ def _fell_late(values: list[float]) -> bool:
 
 
 DECAYED = "the learning rate has decayed to nothing, as when a schedule that counts epochs is stepped at each batch"
+UNMOVED = (
+    "the learning rate is what it was, but too low for weights as large as these, or gradients do not reach them any "
+    "more, as behind dead or saturated units"
+)
 CAUSE = "each step is far too short: the learning rate is too low, or gradients are clipped to a tiny norm"
 REMEDY = Remedy("raise the learning rate a hundredfold", (Change(Knob.LEARNING_RATE, 100.0),))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LOSS = re.compile(r"(CrossEntropyLoss|NLLLoss|BCEWithLogitsLoss)_input_0$")
 SUM = 1e-3                              # by which probabilities may miss the sum of 1
+LOG_SUM = 0.1                           # by which the logarithm of their sum may miss 0, in half precision
 CUT = 0.05                              # share of logits that are exactly 0, and none below
 
 
@@ -31,6 +32,7 @@ class Mistake(StrEnum):
 
     PROBABILITIES = "probabilities, which the loss takes the softmax of once more"
     NOT_LOGARITHMS = "probabilities, and not their logarithms"
+    NOT_NORMALISED = "numbers that are no logarithms of probabilities: over the classes those do not add up to 1"
     SIGMOID = "numbers from 0 to 1, which the loss takes the sigmoid of once more"
     RECTIFIED = "logits that were cut off at 0, as after a ReLU"
 
@@ -55,6 +57,7 @@ class LossInputs(Rule[LossInputsParameters]):
     Fires when at `patience` saved steps of training in a row what the loss is given are
 
     - for `CrossEntropyLoss` or `NLLLoss`: rows of numbers from 0 to 1 with the sum of 1,
+    - for `NLLLoss`: anything but a log-softmax over the classes, such as logits, or a log-softmax over the batch,
     - for `BCEWithLogitsLoss`: numbers from 0 to 1 alone,
     - for any of them: no number below 0, and more than 5 % that are exactly 0.
 
@@ -94,7 +97,11 @@ class LossInputs(Rule[LossInputsParameters]):
 def mistaken(name: str, value: np.ndarray[Any, Any]) -> Mistake | None:
     """What is wrong with `value`, the input of the loss `name`; None when nothing is."""
     values = value.astype(np.float64)
-    if not np.isfinite(values).all() or values.min() < 0:
+    if not np.isfinite(values).all():
+        return None
+    if "NLL" in name and not _are_probabilities(values):
+        return Mistake.NOT_NORMALISED if _miss_one(values) else None
+    if values.min() < 0:
         return None
     if np.mean(values == 0) > CUT and values.max() > 1 + SUM:
         return Mistake.RECTIFIED
@@ -102,20 +109,38 @@ def mistaken(name: str, value: np.ndarray[Any, Any]) -> Mistake | None:
         return None
     if "BCE" in name:
         return Mistake.SIGMOID
-    if values.ndim >= 2 and values.shape[1] > 1 and np.all(np.abs(values.sum(axis=1) - 1) < SUM):
-        return Mistake.NOT_LOGARITHMS if "nll" in name.lower() else Mistake.PROBABILITIES
+    if _are_probabilities(values):
+        return Mistake.NOT_LOGARITHMS if "NLL" in name else Mistake.PROBABILITIES
     return Mistake.RECTIFIED if np.mean(values == 0) > CUT else None
+
+
+def _are_probabilities(values: np.ndarray[Any, Any]) -> bool:
+    """Whether the numbers over the classes, the second axis, are from 0 to 1 and have the sum of 1."""
+    several = values.ndim >= 2 and values.shape[1] > 1
+    return several and values.min() >= 0 and bool(np.all(np.abs(values.sum(axis=1) - 1) < SUM))
+
+
+def _miss_one(values: np.ndarray[Any, Any]) -> bool:
+    """Whether the powers of e, over the classes, have another sum than 1."""
+    if values.ndim < 2:
+        return False
+    highest = values.max(axis=1, keepdims=True)
+    logarithms = np.log(np.exp(values - highest).sum(axis=1)) + highest[:, 0]
+    return float(np.median(np.abs(logarithms))) > LOG_SUM
 
 
 CAUSES: dict[Mistake, str] = {
     Mistake.PROBABILITIES: "the network ends in a softmax, and CrossEntropyLoss contains another",
     Mistake.NOT_LOGARITHMS: "the network ends in a softmax, and NLLLoss expects a log-softmax",
+    Mistake.NOT_NORMALISED: "NLLLoss is given logits, or a log-softmax over another axis than that of the classes: its "
+    "least value then has no lower bound, or is not that of the right answer",
     Mistake.SIGMOID: "the network ends in a sigmoid, and BCEWithLogitsLoss contains another",
     Mistake.RECTIFIED: "the network ends in a ReLU: no class can be ruled out, and a dead unit never learns again",
 }
 REMEDIES: dict[Mistake, Remedy] = {
     Mistake.PROBABILITIES: Remedy("give the loss the output of the last linear layer; keep the softmax for inference"),
     Mistake.NOT_LOGARITHMS: Remedy("use log_softmax, or CrossEntropyLoss on the output of the last linear layer"),
+    Mistake.NOT_NORMALISED: Remedy("take log_softmax over dim=1, or give CrossEntropyLoss the logits"),
     Mistake.SIGMOID: Remedy("give the loss the output of the last linear layer, or use BCELoss"),
     Mistake.RECTIFIED: Remedy("remove the activation after the last linear layer"),
 }

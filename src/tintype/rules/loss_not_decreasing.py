@@ -24,7 +24,11 @@ GROWTH = 1.15                           # looks lie this factor of losses apart,
 PLAYED = 0.2                            # of the steps, in which a loss is computed more, or less, often than in others
 # Times num_steps: with fewer losses only the end of the training is judged. Plain SGD on a network without norms may
 # stand at ln(classes) for the first hundred steps and then learn as well as any; a loss that rises has no such excuse.
-ENOUGH = {Course.RISING: 5, Course.FLAT: 20, Course.STILL: 20, Course.NOT_FINITE: 0}
+ENOUGH = {
+    Course.NOT_FINITE: 0,
+    Course.RISING: 5, Course.CLIMBING: 5,
+    Course.BOTTOMLESS: 20, Course.FLAT: 20, Course.STILL: 20,
+}  # fmt: skip
 
 
 @final
@@ -52,12 +56,15 @@ class LossNotDecreasing(Rule[LossNotDecreasingParameters]):
     - or lies still at more than 93 % of where it began, after at least 100 losses,
     - or is above its best level by more than `increase_threshold_percent` of where it began, beyond doubt (four
       standard errors),
+    - or has, after at least 100 losses, fallen to less than -10 times where it began (or -10), and falls no slower than
+      before: it has no lower bound,
     - or is NaN or infinite at most of the newest `num_steps` steps (at once).
 
-    The first three count when two looks in a row agree and there are `20 * num_steps` losses (`5 * num_steps` when the
-    loss rises), or at the end of the training. A loss that fell and then lies still is a training that has converged,
-    and is not reported. Of several losses one may stay as it is, so long as another falls. The loss of a GAN is judged
-    only for not being a number: that of each half rises when the other learns, and a step computes it once or twice.
+    The first four count when two looks in a row agree and there are `20 * num_steps` losses (`5 * num_steps` when the
+    loss rises), or at the end of the training. A loss that fell and then lies still is a training that
+    has converged, and is not reported. Of several losses one may stay as it is, so long as another falls. The loss of a
+    GAN is judged only for not being a number: that of each half rises when the other learns, and a step computes it
+    once or twice.
 
     **Needs** `2 * num_steps` losses of training, or as many passes of evaluation when training saved none.
 
@@ -195,6 +202,23 @@ CAUSES: dict[Course, tuple[str, Remedy]] = {
     Course.RISING: (
         "the updates overshoot: the learning rate is too high for this network and batch size",
         Remedy("lower the learning rate to a tenth", (Change(Knob.LEARNING_RATE, 0.1),)),
+    ),
+    Course.CLIMBING: (
+        "what the training lowers is not this loss: its sign is wrong, with one minus too many or too few; or the "
+        "learning rate is far too high from the first step on",
+        Remedy(
+            "see what backward() is called on: it must be the loss itself, and not its negative; if it is, lower the "
+            "learning rate to a tenth",
+            (Change(Knob.LEARNING_RATE, 0.1),),
+        ),
+    ),
+    Course.BOTTOMLESS: (
+        "the loss has no lower bound: its sign is wrong, targets lie outside of 0 to 1, or what must be the logarithm "
+        "of probabilities is not",
+        Remedy(
+            "see what backward() is called on: log-probabilities of the right answers with a minus before them; "
+            "CrossEntropyLoss takes logits and does it all"
+        ),
     ),
     Course.NOT_FINITE: (
         "an update or an image made the loss overflow, and the weights with it",

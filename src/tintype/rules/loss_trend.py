@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import final
 
 import numpy as np
@@ -17,8 +18,10 @@ MOST_DROP = 0.06                        # ... and more than this is not asked fo
 FIRST = 3                               # losses: a training may be over before the first window is
 LEARNED = 0.7                           # of their median; a loss that comes below it has fallen
 PLATEAU = 0.93                          # a loss that stays above this share of its beginning taught nothing
+LONG = 100                              # losses, from which on it is told whether a course comes to an end
 STILL = 0.01                            # and lies still when it moves by less than this share of its beginning
-STILL_LOSSES = 100                      # which takes that many losses to tell
+NO_SLOWER = 0.8                         # of the fall from one third to the next
+FAR_BELOW = 10.0                        # times where it began, or 1: a loss with a lower bound does not come there
 
 
 class Course(StrEnum):
@@ -27,6 +30,8 @@ class Course(StrEnum):
     FLAT = "does not fall"
     STILL = "stays where it was"
     RISING = "rises"
+    CLIMBING = "rises from the first step on"
+    BOTTOMLESS = "falls far below zero, and no slower than before"
     NOT_FINITE = "is not a number"
 
 
@@ -43,8 +48,10 @@ class Trend:
     def sentence(self) -> str:
         """The numbers, in words."""
         match self.course:
-            case Course.RISING:
+            case Course.RISING | Course.CLIMBING:
                 return f"it is {self.measured:.3g} % above its best level, and {self.threshold:.3g} % are allowed"
+            case Course.BOTTOMLESS:
+                return f"it has fallen by {self.measured:.3g} % of where it began, or of 1"
             case Course.NOT_FINITE:
                 return "most of the newest losses are NaN or infinite"
             case _:
@@ -69,9 +76,8 @@ def judge_trend(values: Sequence[float], limits: TrendLimits) -> Trend | None:
     third = max(window, len(values) // 3)
     first, last = Level.of(values[:third]), Level.of(values[-third:])
     scale = max(abs(Level.of(values[:window]).value), abs(first.value), 1e-12)
-    return _rising(values, scale, limits) or _flat(values, first, last, scale, limits) or _still(
-        values, scale
-    )
+    moves = _bottomless(values, third) or _rising(values, scale, limits)
+    return moves or _flat(values, first, last, scale, limits) or _still(values, scale)
 
 
 def _rising(values: Sequence[float], scale: float, limits: TrendLimits) -> Trend | None:
@@ -80,7 +86,20 @@ def _rising(values: Sequence[float], scale: float, limits: TrendLimits) -> Trend
     rise = Drop.between(levels[-1], best)
     percent = 100 * rise.amount / max(scale, abs(best.value))
     risen = rise.certain and percent > limits.increase_percent
-    return Trend(Course.RISING, percent, limits.increase_percent) if risen else None
+    climbs = all(a.value < b.value for a, b in pairwise(levels))
+    return Trend(Course.CLIMBING if climbs else Course.RISING, percent, limits.increase_percent) if risen else None
+
+
+def _bottomless(values: Sequence[float], third: int) -> Trend | None:
+    """Of a loss that has a lower bound the fall slows down."""
+    if len(values) < max(LONG, 3 * third) or values[-1] > 0:
+        return None
+    scale = max(1.0, abs(float(np.median(values[:FIRST]))))
+    first, second, last = (one.value for one in blocks(values, third)[-3:])
+    keeps_on = second - last > NO_SLOWER * (first - second) > 0
+    falls = keeps_on and last < -FAR_BELOW * scale
+    percent = 100 * (first - last) / scale
+    return Trend(Course.BOTTOMLESS, percent, 100 * FAR_BELOW) if falls else None
 
 
 def _flat(values: Sequence[float], first: Level, last: Level, scale: float, limits: TrendLimits) -> Trend | None:
@@ -92,7 +111,7 @@ def _flat(values: Sequence[float], first: Level, last: Level, scale: float, limi
 
 
 def _still(values: Sequence[float], scale: float) -> Trend | None:
-    if len(values) < STILL_LOSSES:
+    if len(values) < LONG:
         return None
     half = values[len(values) // 2 :]
     middle = len(half) // 2

@@ -47,6 +47,8 @@ OWN_NAMES: Mapping[Knob, str] = {
     Knob.PATIENCE: "patience",
 }
 
+MOST_RATES = 50                         # that are looked at
+DECAYED = 0.1
 WHOLE = frozenset({Knob.BATCH_SIZE, Knob.EPOCHS, Knob.PATIENCE})
 # As the hook saves it, or as a script does by itself.
 LEARNING_RATE = r"(?i)^optimizer/lr/|^scalar/(.*[/_.-])?(lr|learning[_-]?rate)([/_.-].*)?$"
@@ -97,6 +99,17 @@ class RunFacts:
             old = rate
         new = old * change.factor
         return str(max(1, round(new))) if change.knob in WHOLE else f"{new:.6g}"
+
+
+def rate_has_decayed(log: TensorLog) -> bool:
+    """Whether the last learning rate is below a tenth of the highest before; True too where none was saved."""
+    for name in log.names(LEARNING_RATE):
+        steps = log.steps_of(name, Mode.GLOBAL)
+        looked_at = [*steps[:: max(1, len(steps) // MOST_RATES)], *steps[-1:]]
+        rates = [float(np.mean(log.value(name, step, Mode.GLOBAL))) for step in looked_at]
+        if rates:
+            return rates[-1] < DECAYED * max(rates)
+    return True
 
 
 def learning_rate_at(log: TensorLog, step: int) -> float | None:
