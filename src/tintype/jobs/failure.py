@@ -79,13 +79,18 @@ def failure_reason(ending: Ending, failure_file: Path) -> str:
         reason = _advised(reason, f"{OPT_ML_ADVICE} ({ending.opt_ml})")
     elif missing := _weights_not_fetched(reason, said):
         reason = _advised(reason, f"the weights could not be downloaded: put the file there yourself, as {missing}")
-    elif NO_NETWORK.search(reason):
-        reason = _advised(reason, NETWORK_ADVICE)
+    elif advice := network_advice(reason):
+        reason = _advised(reason, advice)
     elif channel := NO_CHANNEL.search(reason):
         reason = _advised(reason, f"the job has no channel {channel['name'].lower()!r}, which the script expects")
     elif NO_MODULE.search(reason):
         reason = _advised(reason, MODULE_ADVICE)
     return _cut(reason, LONGEST)
+
+
+def network_advice(reason: str) -> str:
+    """What to do when `reason` says that no network answered; "" when it says something else."""
+    return NETWORK_ADVICE if NO_NETWORK.search(reason) else ""
 
 
 def was_out_of_memory(exit_code: int, killed_by_us: bool, kills_before: int, kills_after: int) -> bool:

@@ -142,6 +142,7 @@ async def _transform(
                 content_type=job.content_type,
                 accept=job.accept,
                 concurrent=job.concurrent,
+                since=job.created_at,
                 progress=progress,
             )
         finally:

@@ -141,6 +141,24 @@ def test_what_was_asked_is_captured(api: Api, runtime: Any, served: str, picture
     assert record["captureData"]["endpointInput"]["observedContentType"] == "image/jpeg"
 
 
+def test_what_an_object_is_said_to_be_is_what_it_is_asked_as(
+    api: Api, runtime: Any, served: str, picture: bytes
+) -> None:
+    """The SDK's `AsyncPredictor.predict(data)` says it with the object alone, and reads the answer by its type."""
+    s3 = api.client("s3")
+    content = io.BytesIO()
+    np.save(content, np.asarray(Image.open(io.BytesIO(picture)))[None])
+    s3.put_object(Bucket=BUCKET, Key="asked/unnamed", Body=content.getvalue(), ContentType="application/x-npy")
+    answer = runtime.invoke_endpoint_async(
+        EndpointName=served, InputLocation=f"s3://{BUCKET}/asked/unnamed", Accept="application/x-npy"
+    )
+    key = answer["OutputLocation"].removeprefix(f"s3://{BUCKET}/")
+    s3.get_waiter("object_exists").wait(Bucket=BUCKET, Key=key, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    found = s3.get_object(Bucket=BUCKET, Key=key)
+    assert found["ContentType"] == "application/x-npy"
+    assert np.load(io.BytesIO(found["Body"].read())).shape == (1, 3)
+
+
 def test_what_was_asked_is_a_metric(api: Api, runtime: Any, served: str, picture: bytes) -> None:
     now = datetime.now(UTC)
 
@@ -286,6 +304,8 @@ def test_weights_and_another_configuration(api: Api, runtime: Any, picture: byte
 
         assert {invoked() for _ in range(8)} == {"a", "b"}
         assert {invoked(TargetVariant="b") for _ in range(3)} == {"b"}
+        with pytest.raises(ClientError, match=r"ValidationError.*Variant z of endpoint updated not found"):
+            invoked(TargetVariant="z")
         api.sagemaker.update_endpoint_weights_and_capacities(
             EndpointName="updated", DesiredWeightsAndCapacities=[{"VariantName": "a", "DesiredWeight": 0.0}]
         )

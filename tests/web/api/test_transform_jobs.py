@@ -121,6 +121,18 @@ def test_answers_end_with_a_line_where_that_is_asked_for(api: Api) -> None:
     assert [path.read_bytes() for path in (api.bucket / "lines-1-out").rglob("*.out")] == [b"[3]\n"]
 
 
+def test_a_later_job_writes_the_answers_of_an_earlier_one_anew(api: Api) -> None:
+    script_model(api, "first-model", SLOW)
+    script_model(api, "second-model", SLOW.replace("[len(data)]", "['second']"))
+    api.put("anew/a.bin", b"abc")
+    for number, model in enumerate(("first-model", "second-model")):
+        request = request_of(f"anew-{number}", model, "anew/")
+        request["TransformOutput"]["S3OutputPath"] = f"s3://{BUCKET}/anew-out"
+        api.sagemaker.create_transform_job(**request)
+        assert ended(api, f"anew-{number}")["TransformJobStatus"] == "Completed"
+    assert (api.bucket / "anew-out" / "a.bin.out").read_bytes() == b'["second"]'
+
+
 def test_a_job_is_stopped(api: Api) -> None:
     script_model(api, "slow", SLOW)
     for number in range(200):

@@ -287,6 +287,9 @@ def test_what_cannot_be_tuned_is_refused(api: Api, tuned: dict[str, Any]) -> Non
     other = {"HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "accuracy"}}
     code, message = refused(create, **tuning(api, "bad-1", HyperParameterTuningJobConfig=other))
     assert (code, OBJECTIVE in message) == ("ValidationException", True)
+    unread = {"AlgorithmSpecification": {"TrainingInputMode": "File", "TrainingImage": IMAGE}}
+    code, message = refused(create, **tuning(api, "bad-1", TrainingJobDefinition=unread))
+    assert (code, "Provide a metric in the metric definitions" in message) == ("ValidationException", True)
     static = {"StaticHyperParameters": {**api.script_mode(SCRIPT), "epochs": "3"}}
     code, message = refused(create, **tuning(api, "bad-1", TrainingJobDefinition=static))
     assert (code, "epochs" in message) == ("ValidationException", True)

@@ -1,6 +1,7 @@
 """Batch transform, as SageMaker's: each input file is one request, its answer is the file `<key>.out`.
 
-An output appears whole or not at all, so a run that was killed goes on where it was: what has an output is passed over.
+An output appears whole or not at all, so a run that was killed goes on where it was: what has an output is passed over,
+unless it is older than the run.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import final
 
 from tintype.errors import BadData, InvalidRequest, JobFailed
@@ -47,16 +49,18 @@ def transform(
     content_type: str = "application/octet-stream",
     accept: str = "application/json",
     concurrent: int = 1,
+    since: float = 0.0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Transformed:
-    """Ask about every input, `concurrent` of them at a time; memory does not grow with their number.
+    """Ask about every input, `concurrent` of them at a time; memory does not grow with their number. An output that was
+    written before `since`, in seconds since the epoch, is another run's, and is written anew.
 
     A file that is refused or cannot be read is a problem in the result, and the others go on; whatever else `invoke`
     raises (a wrong token, an endpoint that is gone) ends it all. Raises `StorageFailed` when outputs cannot be written,
     `BadData` for a key that leads out of `destination`.
     """
     outputs = {one.key: output_path(destination, one.key) for one in inputs}
-    missing = [one for one in inputs if not outputs[one.key].is_file()]
+    missing = [one for one in inputs if not _is_there(outputs[one.key], since)]
     problems: list[tuple[str, str]] = []
     waiting: deque[tuple[str, Future[str]]] = deque()
     finished = len(inputs) - len(missing)
@@ -89,6 +93,14 @@ def output_path(destination: Path, key: str) -> Path:
     if not key or any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise BadData(f"the input {key!r} has a name that no file below {destination} can have; rename it")
     return destination.joinpath(*parts[:-1], parts[-1] + SUFFIX)
+
+
+def _is_there(output: Path, since: float) -> bool:
+    try:
+        found = output.stat()
+    except OSError:
+        return False
+    return S_ISREG(found.st_mode) and found.st_mtime >= since
 
 
 def _one(invoke: Invoke, one: Input, output: Path, content_type: str, accept: str) -> str:

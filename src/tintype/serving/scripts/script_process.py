@@ -22,6 +22,7 @@ from typing import NoReturn, cast
 
 from tintype import old_names
 from tintype.errors import JobFailed
+from tintype.jobs.failure import network_advice
 from tintype.jobs.opt_ml import OPT_ML
 from tintype.serving.model_definition import (
     ACCEPT_VARIABLE,
@@ -108,6 +109,8 @@ def _context(model_dir: str, header: Json) -> Context:
 def _told(error: BaseException) -> Json:
     lines = _printable("".join(traceback.format_exception(error))).splitlines()
     message = _printable(f"the script failed to load its model: {type(error).__name__}: {error}")
+    if advice := network_advice(message):
+        message = f"{message}; {advice}"
     return {"message": message[:MESSAGE_LENGTH], "log": lines[-TAIL_LINES:]}
 
 

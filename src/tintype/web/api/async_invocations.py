@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
+import os
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -21,13 +23,15 @@ import httpx
 
 from tintype.errors import NotFound, TintypeError
 from tintype.serving.endpoints.endpoint import Status
-from tintype.storage import is_url, write_bytes
+from tintype.storage import atomic_file, is_url, write_bytes
 from tintype.web.api.endpoints import find_endpoint, kept_configuration
-from tintype.web.api.invocations import HEADERS, ask, serving_endpoint
+from tintype.web.api.invocations import HEADERS, Answered, ask, serving_endpoint
 from tintype.web.api.operation import Members
 from tintype.web.api.surroundings import destination, locate
 from tintype.web.context import Context
 from tintype.web.faults import AwsFault
+from tintype.web.s3 import attributes
+from tintype.web.s3.attributes import DEFAULT_TYPE, Attributes
 
 KIND = "async-invocation"
 ANSWER_SECONDS = 900.0              # for one answer, and
@@ -86,11 +90,13 @@ def _take(context: Context, request: Members) -> tuple[Taken, Members]:
     good, good_file = _target(context, output["S3OutputPath"], object_name)
     bad, bad_file = _target(context, output.get("S3FailurePath") or output["S3OutputPath"], f"{object_name}-error.out")
     body = context.workspace.home / "server" / "async" / unique
-    write_bytes(body, _input(context, request))
+    content, kind = _input(context, request)
+    write_bytes(body, content)
+    asked = {"ContentType": kind, **request}
     taken = Taken(
         unique,
         name,
-        {member: request[member] for member in HEADERS if request.get(member)},
+        {member: asked[member] for member in HEADERS if asked.get(member)},
         str(body),
         str(good_file),
         str(bad_file),
@@ -110,21 +116,21 @@ def _go_on(context: Context, taken: Taken) -> None:
 
 async def _answer(context: Context, taken: Taken) -> None:
     try:
-        content = await _asked(context, taken)
-        await asyncio.to_thread(write_bytes, Path(taken.answer), content)
+        answered = await _asked(context, taken)
+        await asyncio.to_thread(_write_answer, context, Path(taken.answer), answered)
     except AwsFault as fault:
         await asyncio.to_thread(write_bytes, Path(taken.reason), fault.message.encode())
     await asyncio.to_thread(_forget, context, taken)
 
 
-async def _asked(context: Context, taken: Taken) -> bytes:
+async def _asked(context: Context, taken: Taken) -> Answered:
     """The answer, as soon as the endpoint gives one. Raises `AwsFault` when it will not."""
     body = await asyncio.to_thread(_body, taken)
     pause = FIRST_PAUSE_SECONDS
     while True:
         try:
             endpoint = await asyncio.to_thread(serving_endpoint, context, taken.endpoint)
-            return (await ask(context, endpoint, taken.asked, body, taken.seconds)).content
+            return await ask(context, endpoint, taken.asked, body, taken.seconds)
         except AwsFault as fault:
             later = context.now().timestamp() + pause <= taken.until
             if not (later and await asyncio.to_thread(_may_answer_later, context, taken, fault)):
@@ -158,14 +164,26 @@ def _forget(context: Context, taken: Taken) -> None:
         context.workspace.records.delete(KIND, taken.id)
 
 
-def _input(context: Context, request: Members) -> bytes:
+def _input(context: Context, request: Members) -> tuple[bytes, str]:
+    """The body, and what the object says that it is; "" when nobody has said so."""
     location = request.get("InputLocation")
     if not location:
-        return request.get("Body") or b""
+        return request.get("Body") or b"", ""
     path = locate(context.buckets, location)
     if is_url(path) or not Path(path).is_file():
         raise AwsFault("ValidationError", f"InputLocation {location} is no object in a bucket of this server")
-    return Path(path).read_bytes()
+    kind = attributes.read(path, os.stat(path), context.buckets.aside).headers.get("ContentType", DEFAULT_TYPE)
+    return Path(path).read_bytes(), "" if kind == DEFAULT_TYPE else kind
+
+
+def _write_answer(context: Context, file: Path, answered: Answered) -> None:
+    """The object, with its type: readers choose by it how to read it."""
+    kind = answered.headers.get("content-type") or DEFAULT_TYPE
+    etag = hashlib.md5(answered.content, usedforsecurity=False).hexdigest()
+    with atomic_file(file) as stream:
+        stream.write(answered.content)
+        stream.flush()
+        attributes.write(stream.fileno(), Attributes(etag, {"ContentType": kind}), context.buckets.aside)
 
 
 def _target(context: Context, prefix: str, name: str) -> tuple[str, Path]:

@@ -69,7 +69,10 @@ async def invoke_endpoint_with_response_stream(context: Context, request: Member
 async def ask(
     context: Context, endpoint: Endpoint, request: Mapping[str, Any], body: bytes, seconds: float
 ) -> Answered:
-    """Hand a request on, and wait for its answer. Raises `AwsFault`: ModelError, or ServiceUnavailable at its limit."""
+    """Hand a request on, and wait for its answer. Raises `AwsFault`: ModelError, ServiceUnavailable at its limit,
+    ValidationError for a variant that is not there.
+    """
+    _check_variant(endpoint, request.get("TargetVariant"))
     headers = {header: request[member] for member, header in HEADERS.items() if request.get(member)}
     if endpoint.token:
         headers["authorization"] = f"Bearer {endpoint.token}"
@@ -102,6 +105,13 @@ def serving_endpoint(context: Context, name: str) -> Endpoint:
     if endpoint.url is None:
         raise missing
     return endpoint
+
+
+def _check_variant(endpoint: Endpoint, wanted: str | None) -> None:
+    known = [one.name for one in endpoint.variants if not one.shadow]
+    if wanted and wanted not in known:
+        there = f"there are: {', '.join(known)}"
+        raise AwsFault("ValidationError", f"Variant {wanted} of endpoint {endpoint.name} not found; {there}")
 
 
 def _model_error(context: Context, name: str, status: int, said: str) -> AwsFault:

@@ -36,8 +36,11 @@ def tuning_plan(request: Json, around: Surroundings, parents: Sequence[TuningSta
     spec = training_spec(trial_request(request, "", definition.get("StaticHyperParameters") or {}), around)
     settings = settings_of(request)
     metrics = [one.name for one in spec.metric_definitions]
+    if not metrics:
+        words = "A metric is required for this hyperparameter tuning job objective"
+        raise InvalidRequest(f"{words}. Provide a metric in the metric definitions.")
     if settings.objective not in metrics:
-        known = ", ".join(map(repr, metrics)) or "there are none"
+        known = ", ".join(map(repr, metrics))
         raise InvalidRequest(f"the objective {settings.objective!r} is not among the MetricDefinitions: {known}")
     MetricScraper(spec.metric_definitions)
     machine = Machine.here()

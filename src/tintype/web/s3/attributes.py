@@ -86,9 +86,9 @@ def guessed(name: str, stat: os.stat_result) -> Attributes:
     return Attributes(f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}-1", {"ContentType": kind})
 
 
-def write(path: Path, attributes: Attributes, aside: Path) -> None:
-    """Keep them with a file that will not change any more; a rename takes them along."""
-    stat = path.stat()
+def write(path: Path | int, attributes: Attributes, aside: Path) -> None:
+    """Keep them with a file, or the one of a descriptor, that will not change any more; a rename takes them along."""
+    stat = os.stat(path)
     document = {"of": _identity(stat), **attributes.to_json()}
     try:
         os.setxattr(path, XATTR, json.dumps(document, separators=(",", ":")).encode())
