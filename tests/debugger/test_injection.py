@@ -214,6 +214,25 @@ def test_the_samples_of_a_step(tmp_path: Path, watch: Watch, workers: int) -> No
         assert list(log.value("samples/predictions", step)) == logits.argmax(1).tolist()
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_of_two_questions_the_one_that_is_asked_of_each_image_counts(
+    tmp_path: Path, watch: Watch, named: bool
+) -> None:
+    watch()
+    net = Net()
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    images, labels = batch()
+    other = torch.ones(2 * len(images), dtype=torch.int64)
+    for _ in range(2):
+        if named:
+            announce(lambda: [f"{n}.png" for n in range(len(images))])
+        logits = net(images)
+        first = functional.cross_entropy(logits[:, :2].repeat(2, 1), other)
+        (first + functional.cross_entropy(logits, labels)).backward()
+        optimiser.step()
+    assert log_of(tmp_path).value("samples/labels", 1).tolist() == (labels if named else other).tolist()
+
+
 def test_a_batch_that_no_loader_made_has_no_ids(tmp_path: Path, watch: Watch) -> None:
     watch()
     next(iter(DataLoader(TensorDataset(torch.zeros(4, 1)), 4)))

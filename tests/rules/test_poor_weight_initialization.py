@@ -39,6 +39,17 @@ def test_fires(tmp_path: Path, weights: np.ndarray, said: str, reduced: tuple[st
     assert said in run.findings[0].message
 
 
+def test_a_parametrization_and_what_passes_through_it_are_no_weights(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    triangle = 20 * np.tril(np.ones((64, 64), np.float32))
+    inside = {"fc.parametrizations.weight.0_input_0": triangle, "Net_fc.parametrizations.weight.original": triangle}
+    for _ in range(3):
+        log.add({"Net_conv.weight": drawn(64, 64), **inside}, reduced=REDUCED)
+    run = log.judge(RULE)
+    assert run.state.evaluated
+    assert not run.findings
+
+
 @pytest.mark.parametrize("profile", Profile)
 def test_a_pretrained_backbone(tmp_path: Path, profile: Profile) -> None:
     """Variances that differ by more than ten, as in every network, are a fault to SageMaker alone."""

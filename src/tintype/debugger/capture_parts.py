@@ -52,7 +52,7 @@ class StepCapture:
         self._parameters: list[Named] = []              # whose gradients are wanted
         self._ids: list[str] = []
         self._prints: list[Tensor] = []                 # of the images of each forward pass
-        self._samples: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._samples: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {}     # by the number of classes
 
     @property
     def wants_samples(self) -> bool:
@@ -105,7 +105,7 @@ class StepCapture:
         take(self.step, call.name, "input", call.inputs)
         take(self.step, call.name, "output", call.outputs)
         if (self.wants_samples or self._ids) and (found := losses_of_samples(call)) is not None:
-            self._samples.append(found)
+            self._samples.setdefault(call.inputs[0].shape[1], []).append(found)
 
     def stepped(self, optimiser: Optimizer) -> None:
         """An optimiser made its step."""
@@ -126,7 +126,7 @@ class StepCapture:
 
     def drop(self) -> None:
         """Forget the step."""
-        self._samples, self._ids, self._prints = [], [], []
+        self._samples, self._ids, self._prints = {}, [], []
         self.end()
         self.step.drop()
 
@@ -184,11 +184,17 @@ class StepCapture:
             if self._ids:
                 self.step.put(IDS, self._ids)
             return
-        losses, labels, predictions = (torch.cat(parts) for parts in zip(*self._samples, strict=True))
+        losses, labels, predictions = (torch.cat(parts) for parts in zip(*self._judged(), strict=True))
         for name, values in ((LOSSES, losses), (LABELS, labels), (PREDICTIONS, predictions)):
             self.step.take_whole(name, values)
         if len(self._ids) == len(losses):
             self.step.put(IDS, self._ids)
+
+    def _judged(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Of several questions about the images: the first that was asked of each image, or else the first."""
+        questions = list(self._samples.values())
+        of_each = (parts for parts in questions if sum(len(losses) for losses, _, _ in parts) == len(self._ids))
+        return next(of_each, questions[0])
 
 
 def _is_compiled(root: Module) -> bool:

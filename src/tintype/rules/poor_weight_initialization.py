@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 TINY = 0.1                              # times 1 / threshold: the scale below which weights pass nothing on
 # Tables that are looked up are not multiplied with: their scale does not depend on their width.
 WHOLE = 3.0                             # the scale of which half of the layers may not all be larger
-EMBEDDING = re.compile(r"(?i)(embed|token|position|pos_|wte|wpe)")
+# What no layer multiplies with: embeddings, and what a parametrization makes the weights of.
+NO_FACTOR = re.compile(r"(?i)(embed|token|position|pos_|wte|wpe|\bparametrizations\.)")
 
 
 @final
@@ -52,8 +53,8 @@ class PoorWeightInitialization(Rule[PoorWeightInitializationParameters]):
     to 1.4 keeps the size of signals (Glorot, He); PyTorch's default is 0.58, and layers of trained networks lie between
     0.1 and 5.
 
-    Fires, once for each layer, when the weights (of two axes and more, no embeddings), as they are first seen within
-    the first `steps` steps of training,
+    Fires, once for each layer, when the weights (of two axes and more, no embeddings, nor what a parametrization makes
+    weights of), as they are first seen within the first `steps` steps of training,
 
     - have a scale above `threshold`, or below a hundredth of one (with the default),
     - are of one sign, all of them, and so large that their sum is above `threshold` times a unit's share,
@@ -103,7 +104,7 @@ class PoorWeightInitialization(Rule[PoorWeightInitializationParameters]):
     def _judge(self, step: StepView, name: str) -> Iterator[Finding]:
         shape, std = step.shape(name), step.number(name, "std")
         low, high = step.number(name, "min"), step.number(name, "max")
-        if shape is None or len(shape) < 2 or std is None or math.isnan(std) or EMBEDDING.search(name):
+        if shape is None or len(shape) < 2 or std is None or math.isnan(std) or NO_FACTOR.search(name):
             return
         self._looked = True
         constant = std == 0 or (low is not None and low == high)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from tintype.rules.step_view import StepView
 
 GRADIENT = "gradient/"
+PASSES_THROUGH = re.compile(r"_(input|output)_\d+$")        # a parametrization is a module called `weight`
 
 
 def selected(step: StepView, collections: Sequence[str], regexes: Sequence[str]) -> list[str]:
@@ -18,7 +20,8 @@ def selected(step: StepView, collections: Sequence[str], regexes: Sequence[str])
 
 def weights(step: StepView) -> list[str]:
     """The weights at `step`: parameters of the network that are no biases, and no gradients."""
-    return [name for name in step.names(collection="weights") if not name.endswith("bias")]
+    names = step.names(collection="weights")
+    return [name for name in names if not name.endswith("bias") and not PASSES_THROUGH.search(name)]
 
 
 def gradient_of(weight: str) -> str:

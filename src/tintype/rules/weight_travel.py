@@ -14,6 +14,7 @@ from typing import final
 import numpy as np
 
 from tintype.rules.attached import reduced
+from tintype.rules.selection import weights
 from tintype.rules.step_view import StepView
 
 WEIGHTS = reduced("weights", "min,max,mean,std")
@@ -41,7 +42,7 @@ class WeightTravel:
 
     def add(self, step: StepView) -> bool:
         """Take the weights at `step`; False when none were saved."""
-        found = {name: one for name in step.names(collection="weights") if (one := figures(step, name)) is not None}
+        found = {name: one for name in weights(step) if (one := figures(step, name)) is not None}
         if not found:
             return False
         adjacent = self.steps > 0 and step.mode_step == self._mode_step + 1
