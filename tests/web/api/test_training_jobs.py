@@ -231,6 +231,19 @@ def test_the_third_sdk_gives_a_command_line(api: Api) -> None:
     assert ended["AlgorithmSpecification"]["ContainerEntrypoint"] == ["/bin/bash"]
 
 
+def test_a_source_that_comes_in_a_channel(api: Api) -> None:
+    """As the SDK sends it with `enable_network_isolation=True`."""
+    request = api.training("isolated-1", "print('from a channel')", EnableNetworkIsolation=True)
+    uri = json.loads(request["HyperParameters"]["sagemaker_submit_directory"])
+    request["HyperParameters"]["sagemaker_submit_directory"] = '"/opt/ml/input/data/code/sourcedir.tar.gz"'
+    assert "no channel 'code'" in refused(api.sagemaker.create_training_job, **request)[1]
+    request["InputDataConfig"] = [channel(api, "code", uri.removeprefix(f"s3://{BUCKET}/"))]
+    api.sagemaker.create_training_job(**request)
+    assert api.ended("isolated-1")["TrainingJobStatus"] == "Completed"
+    assert "from a channel" in log_of(api, "isolated-1")
+    assert "the job is not kept from the network" in log_of(api, "isolated-1")
+
+
 def test_a_channel_of_a_manifest_and_of_half_a_name(api: Api) -> None:
     api.put("listed/a.jpg", b"a")
     api.put("listed/deep/b.jpg", b"b")

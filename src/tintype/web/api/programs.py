@@ -22,6 +22,9 @@ from tintype.web.api.images import Image
 from tintype.web.api.surroundings import Surroundings
 
 TRAINER = "tintype.training.image_classification"
+Json = Mapping[str, Any]
+
+CHANNELS = "/opt/ml/input/data/"
 PROGRAM, SUBMIT_DIRECTORY = "sagemaker_program", "sagemaker_submit_directory"
 ENTRY_POINT = "entrypoint.sh"
 
@@ -35,13 +38,14 @@ METRICS = {
 }
 
 
-def source_of(algorithm: Mapping[str, Any], image: Image, wire: Mapping[str, str], around: Surroundings) -> Source:
-    """What is run. Raises `InvalidRequest` or `Unsupported`, naming what is missing."""
+def source_of(request: Json, image: Image, around: Surroundings) -> Source:
+    """What a CreateTrainingJob request runs. Raises `InvalidRequest` or `Unsupported`, naming what is missing."""
+    algorithm, wire = request["AlgorithmSpecification"], request.get("HyperParameters") or {}
     if algorithm.get("ContainerEntrypoint"):
         words = [*algorithm["ContainerEntrypoint"], *algorithm.get("ContainerArguments", ())]
         return Source("script", ENTRY_POINT, str(_command(words, around.generated)))
     if program := _decoded(wire, PROGRAM):
-        return Source("script", program, _source_directory(wire, around))
+        return Source("script", program, around.locate(_source_uri(wire, request.get("InputDataConfig") or ())))
     if image.is_built_in:
         return Source("module", TRAINER)
     raise Unsupported(
@@ -60,11 +64,19 @@ def metrics_of(algorithm: Mapping[str, Any], image: Image, source: Source) -> tu
     return tuple(MetricDefinition(name, regex) for name, regex in given.items())
 
 
-def _source_directory(wire: Mapping[str, str], around: Surroundings) -> str:
+def _source_uri(wire: Mapping[str, str], inputs: Sequence[Json]) -> str:
+    """Of a job that is kept from the network the SDK sends the source in a channel, and names the path it will have."""
     where = _decoded(wire, SUBMIT_DIRECTORY)
     if not where:
         raise InvalidRequest(f"the hyperparameter {SUBMIT_DIRECTORY} is missing: the S3 URI of the sourcedir.tar.gz")
-    return around.locate(where)
+    if not where.startswith(CHANNELS):
+        return where
+    channel, _, name = where.removeprefix(CHANNELS).partition("/")
+    sources = {one["ChannelName"]: one["DataSource"].get("S3DataSource") for one in inputs}
+    if not sources.get(channel):
+        raise InvalidRequest(f"{SUBMIT_DIRECTORY} is {where}, and InputDataConfig has no channel {channel!r} of S3")
+    uri = sources[channel]["S3Uri"].rstrip("/")
+    return uri if not name or uri.endswith(f"/{name}") else f"{uri}/{name}"
 
 
 def _decoded(wire: Mapping[str, str], name: str) -> str:

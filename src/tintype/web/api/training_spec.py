@@ -48,7 +48,7 @@ def training_spec(request: Json, around: Surroundings) -> JobSpec:
             raise Unsupported(f"{member}: {reason}")
     inputs = request.get("InputDataConfig") or ()
     resources, notes = resources_of(request.get("ResourceConfig") or {})
-    source = source_of(algorithm, image, wire, around)
+    source = source_of(request, image, around)
     own = {**around.environment, **(request.get("Environment") or {})}
     if source.kind == MODULE:
         own["TINTYPE_HOME"] = str(around.home)          # where its weights and caches are
