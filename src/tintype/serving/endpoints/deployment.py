@@ -20,7 +20,7 @@ from tintype.serving.endpoints.endpoint import Endpoint, ServerDirectory, Varian
 from tintype.serving.endpoints.process import POLL_SECONDS, ProcessIdentity, State, spawn, stop
 from tintype.serving.front.listening import is_free
 from tintype.serving.settings import ServerSettings
-from tintype.storage import read_json, storage_errors, write_json
+from tintype.storage import local_path, read_json, storage_errors, write_json
 
 PORT_SECONDS = 2.0
 KILL_AFTER_SECONDS = 5.0                # beyond the time that the server allows itself for draining
@@ -61,8 +61,13 @@ def check_models(config: EndpointConfig) -> None:
             continue
         if not path.is_file():
             raise NotFound(f"there is no model archive {path}")
-        if not (tarfile.is_tarfile(path) or zipfile.is_zipfile(path)):
-            raise BadArchive(f"{path} is no archive; give a model.tar.gz, or the folder that one was unpacked to")
+        refuse_no_archive(path)
+
+
+def refuse_no_archive(path: Path) -> None:
+    """Raise `BadArchive` for a file that can be seen to be none; a folder may be anything."""
+    if path.is_file() and not (tarfile.is_tarfile(path) or zipfile.is_zipfile(path)):
+        raise BadArchive(f"{path} is no archive; give a model.tar.gz, or the folder that one was unpacked to")
 
 
 def located(config: EndpointConfig) -> EndpointConfig:
@@ -72,6 +77,8 @@ def located(config: EndpointConfig) -> EndpointConfig:
         for key in ("archive", "code"):
             given = one["model"][key]
             one["model"][key] = str(Path(given).absolute()) if given else ""
+    if config.capture and config.capture.directory and (folder := local_path(config.capture.directory)):
+        document["capture"]["directory"] = str(folder.absolute())
     return EndpointConfig.from_json(document)
 
 

@@ -73,5 +73,6 @@ async def cancelled(starting: asyncio.Task[Fleet]) -> None:
 
 def told(error: BaseException) -> str:
     """Why something did not start, in one line, with the last line of its log."""
+    said = str(error).strip() or type(error).__name__
     tail = error.log_tail[-1:] if isinstance(error, JobFailed) else ()
-    return "; ".join([str(error).strip() or type(error).__name__, *tail])
+    return "; ".join([said, *(line for line in tail if line not in said)])
