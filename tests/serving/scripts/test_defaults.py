@@ -125,3 +125,5 @@ def test_answers() -> None:
     assert default_output_fn({"a": np.arange(2)}, "application/json") == '{"a": [0, 1]}'
     with pytest.raises(UnsupportedFormatError):
         default_output_fn(tensor, "image/png")
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        default_output_fn({"a": tensor}, "application/x-npy")

@@ -27,7 +27,7 @@ def test_the_variables(prepared: PreparedModel) -> None:
     assert found["SAGEMAKER_REGION"] == "eu-west-1"
     assert found["OWN"] == "1"
     assert found["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] == "1"
-    assert found["PYTHONPATH"].split(":")[0] == str(prepared.code)
+    assert found["PYTHONPATH"].split(":")[:2] == [str(prepared.code), str(prepared.code / "lib")]
     assert any(Path(one, "smdebug").is_dir() for one in found["PYTHONPATH"].split(":"))
     assert "TINTYPE_TOKEN" not in found
     assert "CUDA_VISIBLE_DEVICES" not in found

@@ -15,6 +15,7 @@ from tintype.jobs.requirements import Report, python_for
 from tintype.serving.model_definition import PROGRAM_VARIABLE, ModelDefinition, PreparedModel
 
 MODULE = "tintype.serving.scripts.script_process"
+DEPENDENCIES = "lib"                    # in code/: where SageMaker's SDK packs the folders of `dependencies`
 DEFAULT_REGION = "us-east-1"
 DEFAULT_TIMEOUT_SECONDS = 60.0
 TIMEOUT_VARIABLES = (
@@ -75,7 +76,7 @@ def script_environment(
     }  # fmt: skip
     own = dict(definition.environment)
     region = own.get("SAGEMAKER_REGION") or kept.get("AWS_REGION") or kept.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
-    search = [str(prepared.code), own.get("PYTHONPATH", ""), kept.get("PYTHONPATH", ""), str(compat_path())]
+    search = [str(prepared.code), str(prepared.code / DEPENDENCIES), own.get("PYTHONPATH", ""), kept.get("PYTHONPATH", ""), str(compat_path())]
     variables = {
         "AWS_REGION": region,
         "SAGEMAKER_REGION": region,

@@ -36,8 +36,9 @@ def _to_csv(value: Any) -> bytes:
 
 
 def _to_npy(value: Any) -> bytes:
+    """The toolkit would pickle what is no array of numbers, and whoever asked would have to unpickle it."""
     stream = io.BytesIO()
-    np.save(stream, value)
+    np.save(stream, value, allow_pickle=False)
     return stream.getvalue()
 
 
