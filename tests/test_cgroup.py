@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cgroup_files import write
-from tintype.cgroup import cgroup_of, cpu_quota, memory_in_use, memory_limit
+from tintype.cgroup import cgroup_of, cpu_quota, memory_in_use, memory_limit, quota_folder
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,16 @@ def test_limits_of_both_versions(
     folder = write(tmp_path, **files)
     assert cpu_quota(folder) == cores
     assert memory_limit(folder) == memory
+
+
+def test_limits_of_the_groups_around_count_too(tmp_path: Path) -> None:
+    pod = write(tmp_path, cpu_dot_max="200000 100000\n", memory_dot_max="1073741824\n")
+    job = write(pod / "job", cpu_dot_max="max 100000\n", memory_dot_max="max\n")
+    loader = write(job / "loader", cpu_dot_max="400000 100000\n", memory_dot_max="2147483648\n")
+    assert [cpu_quota(one) for one in (pod, job, loader)] == [2.0, 2.0, 2.0]
+    assert [memory_limit(one) for one in (pod, job, loader)] == [1 << 30] * 3
+    assert [quota_folder(one) for one in (pod, job, loader)] == [pod] * 3
+    assert quota_folder(tmp_path.parent) == tmp_path.parent
 
 
 def test_the_page_cache_that_can_be_dropped_is_not_in_use(tmp_path: Path) -> None:

@@ -24,7 +24,17 @@ def cgroup_of(process_id: int | str, cgroup: Path = CGROUP, processes: Path = PR
 
 
 def cpu_quota(folder: Path) -> float | None:
-    """Cores that the cgroup's quota amounts to; None without one."""
+    """Cores that the least quota of the cgroup and those around it amounts to; None without one."""
+    return _own_quota(quota_folder(folder))
+
+
+def quota_folder(folder: Path) -> Path:
+    """The cgroup, of `folder` and those around it, that has the least quota; `folder` itself when none has one."""
+    quotas = {one: quota for one in (folder, *folder.parents) if (quota := _own_quota(one)) is not None}
+    return min(quotas, key=quotas.__getitem__, default=folder)
+
+
+def _own_quota(folder: Path) -> float | None:
     words = (text_of(folder / "cpu.max") or "").split()
     if len(words) == 2 and words[0] != "max":
         return int(words[0]) / int(words[1])
@@ -34,7 +44,12 @@ def cpu_quota(folder: Path) -> float | None:
 
 
 def memory_limit(folder: Path) -> int | None:
-    """The cgroup's limit in bytes; None without one."""
+    """The least limit of the cgroup and those around it, in bytes; None without one."""
+    limits = [limit for one in (folder, *folder.parents) if (limit := _own_limit(one)) is not None]
+    return min(limits, default=None)
+
+
+def _own_limit(folder: Path) -> int | None:
     word = text_of(folder / "memory.max") or text_of(folder / "memory" / "memory.limit_in_bytes")
     return int(word) if word and word != "max" and int(word) < UNLIMITED else None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, final
 
-from tintype.cgroup import CGROUP, cgroup_of, memory_in_use
+from tintype.cgroup import CGROUP, cgroup_of, memory_in_use, quota_folder
 from tintype.errors import InvalidRequest, StorageFailed
 from tintype.profiler.gpus import Gpus
 from tintype.profiler.machine import observe_machine
@@ -86,6 +86,7 @@ class Sampler:
         self._node, self._interval, self._gpus, self._clocks = node, interval, gpus, clocks
         self._process_id = process_id
         self._cgroup = cgroup_of(process_id, CGROUP)
+        self._quota = quota_folder(self._cgroup)
         observed = observe_machine(node, process_id)
         begun = self._proc.started_at(process_id)
         self.machine = replace(
@@ -213,7 +214,7 @@ class Sampler:
     def _throttling(self) -> tuple[int, int]:
         for name in ("cpu.stat", "cpu/cpu.stat"):           # of cgroups version 2, and 1
             try:
-                lines = (self._cgroup / name).read_text().splitlines()
+                lines = (self._quota / name).read_text().splitlines()
             except OSError:
                 continue
             pairs = dict(line.split() for line in lines if len(line.split()) == 2)
