@@ -76,7 +76,8 @@ def script_environment(
     }  # fmt: skip
     own = dict(definition.environment)
     region = own.get("SAGEMAKER_REGION") or kept.get("AWS_REGION") or kept.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
-    search = [str(prepared.code), str(prepared.code / DEPENDENCIES), own.get("PYTHONPATH", ""), kept.get("PYTHONPATH", ""), str(compat_path())]
+    ours = (prepared.code, prepared.code / DEPENDENCIES)
+    search = [*map(str, ours), own.get("PYTHONPATH", ""), kept.get("PYTHONPATH", ""), str(compat_path())]
     variables = {
         "AWS_REGION": region,
         "SAGEMAKER_REGION": region,
