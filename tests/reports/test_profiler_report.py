@@ -16,7 +16,7 @@ from tests.rules.profiles import COMPUTING, WAITING, Told
 from tintype.profiler.instance_table import read_instances
 from tintype.profiler.phases import Outside
 from tintype.profiler.readers import JobProfile, open_profile
-from tintype.profiler.system_metrics import PROCESS_RUNNABLE, Kind
+from tintype.profiler.system_metrics import CPU_THROTTLED, PROCESS_CPU, PROCESS_RUNNABLE, TOTAL_CPU, Kind
 from tintype.reports.profiler_parts import Figure, Lacking
 from tintype.reports.profiler_report import ProfilerReport, gather, render, write_profiler_report
 from tintype.rules.profiler_catalogue import PROFILER_RULES, judge_profile, make_report_rules
@@ -52,6 +52,19 @@ def test_every_figure_has_its_place(tmp_path: Path, told: Told) -> None:
     page = render(report)
     assert len(page.encode()) < MOST_BYTES
     assert "nan" not in page.split("<script>")[0].lower().replace("finance", "")
+
+
+def test_it_tells_the_part_of_the_machine_that_a_quota_leaves(tmp_path: Path) -> None:
+    used = {(Kind.CPU, "job", PROCESS_CPU): 148.0, (Kind.CPU, "total", TOTAL_CPU): 60.0}
+    told = replace(SLOW, phases=COMPUTING, cores=32, usable_cores=1.5, cpu=60.0, instance_type="")
+    told = replace(told, more={**used, (Kind.CPU, "job", CPU_THROTTLED): 43.0})
+    report = report_of(told.write(tmp_path))
+    page = render(report)
+    assert ("algo-1", "32 cores, of which the job may use 1.5") in report.facts
+    assert "may use 1.5 of the 32, and used 99 % of that in the median; its quota held it back in 43 % of" in page
+    assert "held back by the quota of its container for 43 % of the time" in page
+    assert "Other programs used" not in page                # 20 cores are idle: they take nothing away
+    assert "Held back by a quota" in titles(report)
 
 
 def test_it_names_the_limiter_the_bound_and_the_machine(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ class Told:
 
     seconds: float = 60.0
     cores: int = 4
+    usable_cores: float = 0.0               # of a quota; 0: all
     cpu: Number = 50.0                      # per cent of each core
     io_wait: Number = 0.0
     memory: Number = 20.0                   # per cent of 8 GiB
@@ -67,7 +68,8 @@ class Told:
         for worker in range(self.workers if self.steps else 0):
             self._write_steps(root, worker)
         memory = 8 << 30
-        Machine("algo-1", self.cores, float(self.cores), memory, memory, instance_type=self.instance_type).save(root)
+        usable = self.usable_cores or float(self.cores)
+        Machine("algo-1", self.cores, usable, memory, memory, instance_type=self.instance_type).save(root)
         return open_profile(root)
 
     def _write_samples(self, root: Path) -> None:

@@ -40,6 +40,7 @@ NOISY = noise()
 GPU = (lambda n: 90 + NOISY(n),)
 HEALTHY = Told(seconds=60, steps=800, phases=COMPUTING, cpu=lambda n: 60 + NOISY(n), gpus=GPU)
 ON_CPU = replace(HEALTHY, gpus=(), cpu=95.0)
+QUOTA = replace(HEALTHY, cores=32, usable_cores=2.0, cpu=8.0, more={(Kind.CPU, "job", PROCESS_CPU): 197.0})
 TASKS = {(Kind.CPU, "total", RUNNABLE_TASKS): 20.0, (Kind.CPU, "job", PROCESS_THREADS): 24.0}
 WANTING = (Kind.CPU, "job", PROCESS_RUNNABLE)
 
@@ -48,6 +49,7 @@ SLOW: dict[str, tuple[str, Told]] = {
     "a GPU by fits and starts": ("LowGPUUtilization", replace(HEALTHY, gpus=(lambda n: 95.0 * (n % 3 > 0),))),
     "everything idle": ("BatchSize", replace(HEALTHY, gpus=(30.0,), cpu=20.0)),
     "full processors": ("CPUBottleneck", replace(HEALTHY, gpus=(5.0,), cpu=97.0)),
+    "a full quota": ("CPUBottleneck", replace(QUOTA, gpus=(5.0,))),
     "a slow disk beside a GPU": ("IOBottleneck", replace(HEALTHY, gpus=(5.0,), cpu=10.0, io_wait=80.0)),
     "a slow disk": ("IOBottleneck", replace(ON_CPU, phases=WAITING, steps=300, cpu=10.0, io_wait=80.0)),
     "GPU memory that grows": ("GPUMemoryIncrease", replace(HEALTHY, gpu_memory=lambda n: 40 + n / 5)),
@@ -154,6 +156,13 @@ def test_slow_steps_are_not_the_trainings_when_other_programs_took_the_processor
     assert "but other programs filled the processors all along" in crowded.missing
     waiting = replace(told, more=own, phases={**COMPUTING, Phase.DATA_WAIT: slow[Phase.BACKWARD]})
     assert "StepOutlier" in fired(judged(waiting, tmp_path / "a wait"))     # others use what a waiting job leaves
+
+
+def test_a_full_quota_is_no_small_batch(tmp_path: Path) -> None:
+    job = replace(QUOTA, gpus=(30.0,)).write(tmp_path)
+    fired = {one.rule for one in judge_profile(job, make_report_rules()) if one.triggered}
+    assert "BatchSize" not in fired
+    assert "LowGPUUtilization" in fired
 
 
 def test_without_a_gpu_the_gpu_rules_say_so(tmp_path: Path) -> None:

@@ -228,6 +228,14 @@ class JobProfile:
             return self.machines[node].cores
         return len(self._system.table(CPU_UTILIZATION, node).names)
 
+    def usable_cores(self, node: str) -> float:
+        """Cores of a node that the job may use: in a container with a quota fewer than it has, maybe a fraction."""
+        return self.machines[node].usable_cores if node in self.machines else float(self.cores(node))
+
+    def has_part_of(self, node: str) -> bool:
+        """Whether the job may use fewer cores than a node has."""
+        return 0 < self.usable_cores(node) < self.cores(node)
+
     def gpus(self, node: str) -> int:
         """GPUs of a node of which there are readings."""
         return len(self._system.table(GPU_UTILIZATION, node).names)

@@ -21,8 +21,9 @@ from markupsafe import Markup
 from tintype.profiler.breakdown import break_down
 from tintype.profiler.instance_table import InstanceType
 from tintype.profiler.limiter import diagnose
+from tintype.profiler.machine import Machine
 from tintype.profiler.readers import JobProfile
-from tintype.profiler.rightsizing import right_size
+from tintype.profiler.rightsizing import GIB, right_size
 from tintype.reports.page import environment, template_text
 from tintype.reports.palette import custom_properties
 from tintype.reports.profiler_advice import limits, money, verdicts
@@ -85,11 +86,23 @@ def _facts(job: JobProfile) -> tuple[tuple[str, str], ...]:
         machine = job.machines.get(node)
         gpus = f", {counted(job.gpus(node), 'GPU')}" if job.gpus(node) else ""
         kind = f" ({machine.instance_type})" if machine and machine.instance_type else ""
-        facts.append((node, f"{counted(job.cores(node), 'core')}{gpus}{kind}"))
+        facts.append((node, f"{_cores(job, node)}{_memory(machine)}{gpus}{kind}"))
     damaged = job.system().damaged_lines + job.spans().damaged
     if damaged:
         facts.append(("Damaged lines", f"{damaged:,}, left out"))
     return tuple(facts)
+
+
+def _cores(job: JobProfile, node: str) -> str:
+    words = counted(job.cores(node), "core")
+    return f"{words}, of which the job may use {job.usable_cores(node):g}" if job.has_part_of(node) else words
+
+
+def _memory(machine: Machine | None) -> str:
+    """Of a job that may not use all memory of its machine."""
+    if machine is None or machine.memory_limit_bytes >= machine.memory_bytes:
+        return ""
+    return f", at most {machine.memory_limit_bytes / GIB:.3g} of {machine.memory_bytes / GIB:.3g} GiB of memory"
 
 
 def render(report: ProfilerReport) -> str:

@@ -11,6 +11,7 @@ from tintype.profiler.readers import JobProfile
 from tintype.profiler.readers import Table as Samples
 from tintype.profiler.system_metrics import (
     ALGORITHM,
+    CPU_THROTTLED,
     CPU_UTILIZATION,
     DISK_BUSY,
     GPU_MEMORY,
@@ -30,7 +31,9 @@ from tintype.reports.wording import number
 
 MEGABYTE, LITTLE = 1e6, 0.1            # below so many megabytes a figure is in kilobytes
 MUCH = 25.0                             # per cent of the processors that other programs use
+FULL = 90.0                             # per cent of the processors, from which on programs take turns
 NO_METRICS = "No system metrics were recorded; the sampler runs beside a job that is profiled."
+NO_QUOTA = "No quota of processors was measured: the job has none, or the kernel does not count it."
 OURS = "Only Tintype's own sampler measures this, and this profile has none of it."
 
 
@@ -60,6 +63,7 @@ PLANS = (
     Plan("Processors", "per cent", (
         Line("all cores", CPU_UTILIZATION), Line("waiting for a disk", IO_WAIT)), 100.0, NO_METRICS),
     Plan("Processors used by the job", "per cent of one core", (Line("the job", PROCESS_CPU),), None, OURS),
+    Plan("Held back by a quota", "per cent of its periods", (Line("the job", CPU_THROTTLED),), 100.0, NO_QUOTA),
     Plan("Memory", "per cent", (Line("in use", "", MEMORY_USED),), 100.0, NO_METRICS),
     Plan("Memory of the job's processes", "MB", (Line("the job", PROCESS_MEMORY, divisor=MEGABYTE),), None, OURS),
     Plan("Disks", "MB per second", (
@@ -99,15 +103,29 @@ def _readings(job: JobProfile) -> tuple[str, ...]:
             cpu = np.percentile(cores.mean(), 50)
             words = f"On {node} the processors ({len(cores.names)}) were busy {cpu:.0f} % of the time in the median"
             said.append(f"{words}; memory was never above {np.nanmax(memory.values):.0f} %." if memory else f"{words}.")
-        said.append(shared(job, node))
+        said += [_part(job, node), shared(job, node)]
     return tuple(filter(None, said)) or (NO_METRICS,)
 
 
+def _part(job: JobProfile, node: str) -> str:
+    """How a job used the part of the processors that it may use, in a sentence; "" when it may use all."""
+    own, held = job.system().table(PROCESS_CPU, node), job.system().table(CPU_THROTTLED, node)
+    if not job.has_part_of(node) or not own:
+        return ""
+    cores = job.usable_cores(node)
+    use = min(100.0, float(np.nanmedian(own.values)) / cores)
+    words = f"The job may use {cores:g} of the {job.cores(node)}, and used {use:.0f} % of that in the median"
+    share = float(np.nanmean(held.values)) if held else 0.0
+    return f"{words}; its quota held it back in {share:.0f} % of its periods." if share >= 1 else f"{words}."
+
+
 def shared(job: JobProfile, node: str) -> str:
-    """That other programs used much of a node's processors, in a sentence; "" when they did not."""
+    """That other programs took much of a node's processors from the job, in a sentence; "" when they did not."""
     total, own = job.system().together(node, TOTAL_CPU, PROCESS_CPU)
     cores = job.cores(node)
     if not total.names or not own.names or not cores:
+        return ""
+    if job.has_part_of(node) and float(np.nanmedian(total.values)) < FULL:       # what it may use is there for it
         return ""
     job_share = own.values[:, 0] / cores
     others = float(np.nanmedian(np.maximum(0.0, total.values[:, 0] - job_share)))
@@ -140,7 +158,10 @@ def _figure(job: JobProfile, plan: Plan, node: str, nodes: tuple[str, ...]) -> F
     if quantity.startswith("MB") and max(float(np.nanmax(one.values)) for one in series) < LITTLE:
         quantity = f"k{quantity[1:]}"                   # 0.0003 MB is 0.3 kB
         series = [TimeSeries(one.name, one.times, 1000 * one.values) for one in series]
-    return Figure(title, over_time(series, last - first, quantity, plan.ceiling))
+    ceiling = plan.ceiling
+    if plan.lines[0].dimension == PROCESS_CPU and job.has_part_of(node):
+        ceiling = max(100 * job.usable_cores(node), *(float(np.nanmax(one.values)) for one in series))
+    return Figure(title, over_time(series, last - first, quantity, ceiling))
 
 
 def _rows(job: JobProfile, plan: Plan, node: str) -> list[tuple[str, ...]]:

@@ -8,10 +8,20 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from tintype.profiler.readers import JobProfile, Table
-from tintype.profiler.system_metrics import CPU_UTILIZATION, GPU_MEMORY, GPU_UTILIZATION
+from tintype.profiler.system_metrics import CPU_UTILIZATION, GPU_MEMORY, GPU_UTILIZATION, PROCESS_CPU
 from tintype.rules.finding import Change, Finding, Knob, Remedy
 from tintype.rules.parameters import Parameters, parameter
-from tintype.rules.profiler_figures import Numbers, box, enough, in_loop, looks, percentile, sample_means, too_few
+from tintype.rules.profiler_figures import (
+    Numbers,
+    box,
+    enough,
+    in_loop,
+    looks,
+    percentile,
+    processor_use,
+    sample_means,
+    too_few,
+)
 from tintype.rules.profiler_rule import NO_GPU, Judgement, ProfilerRule, scan_parameter
 from tintype.rules.rule import Profile
 
@@ -35,7 +45,7 @@ class BatchSize(ProfilerRule[BatchSizeParameters]):
     """A batch so small that neither the GPU, nor its memory, nor the processors have much to do.
 
     Fires for each GPU when over the training loop the 95th percentiles of the node's processors, of the GPU and of its
-    memory are all below their thresholds.
+    memory are all below their thresholds. In a container with a quota it is the use of the quota that counts.
 
     **Needs** 20 samples of a GPU. Without a GPU it says "no GPU"; SmallBatchOverhead judges there.
 
@@ -56,12 +66,12 @@ class BatchSize(ProfilerRule[BatchSizeParameters]):
         triggered = datapoints = 0
         gpus = sum(job.gpus(node) for node in job.system().nodes)
         for node in job.system().nodes:
-            tables = job.system().together(node, CPU_UTILIZATION, GPU_UTILIZATION, GPU_MEMORY)
+            tables = job.system().together(node, CPU_UTILIZATION, GPU_UTILIZATION, GPU_MEMORY, PROCESS_CPU)
             datapoints += len(tables[0].times)
             if not tables[1] or not tables[2] or not tables[0]:
                 continue
-            count, found = self._sagemaker(job, tables) if self.profile is Profile.SAGEMAKER else self._right(
-                job, tables, findings)
+            literal = self.profile is Profile.SAGEMAKER
+            count, found = self._sagemaker(job, tables) if literal else self._right(job, node, tables, findings)
             triggered += count
             if found:
                 details[node] = {**found, "last_timestamp": int(tables[0].times[-1] * 1e6)}
@@ -99,9 +109,11 @@ class BatchSize(ProfilerRule[BatchSizeParameters]):
                     details = _boxes(cpu[:length], tables, length)
         return count, details
 
-    def _right(self, job: JobProfile, tables: tuple[Table, ...], findings: list[Finding]) -> tuple[int, dict[str, Any]]:
+    def _right(
+        self, job: JobProfile, node: str, tables: tuple[Table, ...], findings: list[Finding]
+    ) -> tuple[int, dict[str, Any]]:
         looped = [in_loop(job, table) for table in tables]
-        cpu = sample_means(looped[0])
+        cpu = processor_use(job, node, looped[0], looped[3])
         if len(cpu) < enough(self.parameters.patience):
             return 0, {}
         count = 0

@@ -10,10 +10,10 @@ import numpy as np
 
 from tintype.profiler.breakdown import Activity, break_down
 from tintype.profiler.readers import JobProfile
-from tintype.profiler.system_metrics import GPU_UTILIZATION
+from tintype.profiler.system_metrics import CPU_UTILIZATION, GPU_UTILIZATION, PROCESS_CPU
 from tintype.rules.correlation import correlate
 from tintype.rules.finding import Remedy
-from tintype.rules.profiler_figures import in_loop, sample_means
+from tintype.rules.profiler_figures import in_loop, processor_use, sample_means
 from tintype.rules.profiler_rule import Judgement, ProfilerRule
 from tintype.rules.rule import Profile
 from tintype.rules.sliding import count_looks
@@ -31,7 +31,7 @@ class Snapshots:
     times: np.ndarray[Any, Any]         # (samples,)
     low: np.ndarray[Any, Any]           # (samples,) number of GPUs below the threshold
     high: np.ndarray[Any, Any]          # (samples,) number of cores above the threshold
-    mean: np.ndarray[Any, Any]          # (samples,) mean of all cores, per cent
+    mean: np.ndarray[Any, Any]          # (samples,) mean of the cores that the job may use, per cent
 
     @property
     def bottlenecks(self) -> np.ndarray[Any, Any]:
@@ -51,13 +51,15 @@ class Words:
 
 def snapshots(job: JobProfile, node: str, dimension: str, high: float, low: float, *, looped: bool) -> Snapshots:
     """What `dimension` of the cores and the GPUs were like, of the whole job or `looped`: of its loop."""
-    cores, gpus = job.system().together(node, dimension, GPU_UTILIZATION)
+    cores, gpus, own = job.system().together(node, dimension, GPU_UTILIZATION, PROCESS_CPU)
     if looped:
-        cores, gpus = in_loop(job, cores), in_loop(job, gpus)
+        cores, gpus, own = in_loop(job, cores), in_loop(job, gpus), in_loop(job, own)
     if not cores:
         return Snapshots(*(np.zeros(0) for _ in range(4)))
     lows = np.nansum(gpus.values < low, axis=1) if gpus else np.zeros(len(cores.times), int)
-    return Snapshots(cores.times, lows, np.nansum(cores.values > high, axis=1), sample_means(cores))
+    by_job = looped and dimension == CPU_UTILIZATION
+    mean = processor_use(job, node, cores, own) if by_job else sample_means(cores)
+    return Snapshots(cores.times, lows, np.nansum(cores.values > high, axis=1), mean)
 
 
 def is_waiting_for_data(job: JobProfile) -> bool | None:

@@ -34,7 +34,8 @@ class CPUBottleneck(ProfilerRule[CPUBottleneckParameters]):
 
     Fires when in more than `threshold` per cent of the samples of the training loop a GPU is below `gpu_threshold`
     while the processors together are above `cpu_threshold`, or while one core is and the loop waits for data for a
-    fifth of its time (one process that loads, on a machine with many idle cores).
+    fifth of its time (one process that loads, on a machine with many idle cores). In a container with a quota it is the
+    quota that is full.
 
     **Needs** 20 samples of a GPU. Without a GPU it says "no GPU": there the processors are what computes, and the
     limiter tells whether they compute or load.

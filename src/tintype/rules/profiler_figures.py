@@ -44,6 +44,13 @@ def sample_means(table: Table) -> Numbers:
     return np.where(counts > 0, np.nansum(table.values, axis=1) / np.maximum(1, counts), np.nan)
 
 
+def processor_use(job: JobProfile, node: str, cores: Table, own: Table) -> Numbers:
+    """Per cent of the processors in use in each sample; of those that the job may use, where it may not use all."""
+    if not own or not job.has_part_of(node):
+        return sample_means(cores)
+    return np.minimum(100.0, sample_means(own) / job.usable_cores(node))
+
+
 def percentile(values: Numbers, percent: float) -> float:
     """Of the finite values; NaN when there are none."""
     finite = values[np.isfinite(values)]
