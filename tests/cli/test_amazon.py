@@ -85,6 +85,7 @@ def test_a_script_is_trained_there_and_told_of_here(there: tuple[str, ...], tmp_
     [
         ("train", ("--model", "small_cnnn"), "no network named 'small_cnnn'; did you mean 'small_cnn'"),
         ("tune", ("--range", "model=small_cnn,small_cnnn"), "no network named 'small_cnnn'"),
+        ("tune", ("--objective", "accuracy"), "did you mean 'valid:accuracy'"),
         ("train", ("--weights", __file__), "does not go along to SageMaker"),
         ("train", ("--rule", "Overfit"), "--rule is for jobs on this machine"),
         ("tune", ("--strict",), "--strict is for the built-in trainer on this machine"),

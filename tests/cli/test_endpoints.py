@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typer.testing import CliRunner
 from tests.serving.tiny_archive import write_tiny_archive
 from tintype.cli.endpoints import numbers_of
 from tintype.cli.main import app
-from tintype.errors import Conflict, InvalidRequest, NotFound
+from tintype.errors import BadArchive, Conflict, InvalidRequest, NotFound
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,24 @@ def test_a_life(shell: Shell, archive: Path, red: Path, tmp_path: Path) -> None:
     assert shell.json("endpoints", "delete", "colours") == {"name": "colours", "status": "Deleted"}
     with pytest.raises(NotFound, match="no endpoint named 'colours'"):
         shell.json("endpoints", "show", "colours")
+
+
+def test_a_folder_that_an_archive_was_unpacked_to_is_asked_too(
+    shell: Shell, archive: Path, red: Path, tmp_path: Path
+) -> None:
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path / "model", filter="data")
+    rows = tmp_path / "rows.csv"
+    said = shell.json("predict", tmp_path / "model", red / "0.png", "--csv", rows)
+    assert [one["label"] for one in said["predictions"]] == ["red"]
+
+
+def test_whom_to_ask_comes_first(shell: Shell, red: Path) -> None:
+    for first in (red, red / "0.png"):
+        with pytest.raises(InvalidRequest, match=r"is no model; whom to ask comes first, then the images"):
+            shell.json("predict", first, "colours")
+    with pytest.raises(BadArchive, match="is no archive; give a model"):
+        shell.json("deploy", red / "0.png")
 
 
 def test_a_long_prediction_goes_on_where_it_was(shell: Shell, archive: Path, red: Path, tmp_path: Path) -> None:

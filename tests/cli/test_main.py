@@ -61,6 +61,10 @@ def test_the_whole_command_line_has_every_command() -> None:
         (["data", "check", "/dev/null"], "/dev/null is neither a file nor a folder; give a folder"),
         (["jobs", "list", "extra"], "tintype: got unexpected extra argument"),
         (["jobs", "show"], "tintype: missing argument 'NAME'; `tintype jobs show --help` shows how it goes"),
+        (["train", "x", "--lr", "0.1"], "tintype: --lr is a hyperparameter, which -p lr=VALUE sets; `tintype train"),
+        (["tune", "x", "--Learning_Rate=1"], "tintype: --Learning_Rate is a hyperparameter, which -p lr=VALUE sets;"),
+        (["train", "x", "--epoch", "3"], "tintype: no such option: --epoch (Possible options: --epochs)"),
+        (["jobs", "list", "--lr", "1"], "tintype: no such option: --lr"),
         (["tune", "x", "--strategy", "best"], "invalid value for '--strategy': 'best' is not one of 'bayesian', "),
     ],
 )

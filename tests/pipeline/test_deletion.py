@@ -126,6 +126,9 @@ def test_a_search_that_runs_is_to_be_stopped_first(workspace: Workspace) -> None
     lease = workspace.records.lease(TUNING_KIND, "ants", Owner.of())
     with pytest.raises(Conflict, match="'ants' is InProgress; `tintype tuning stop ants` ends it first"):
         delete(workspace, of_tuning_job, "ants")
+    coordination.request_stop(workspace.records, "ants")
+    with pytest.raises(Conflict, match="'ants' is Stopping; `tintype tuning show ants` says when it has ended"):
+        delete(workspace, of_tuning_job, "ants")
     workspace.records.release(lease)
     job(workspace, "ants-003", Status.IN_PROGRESS, parent="ants")       # its coordinator was killed, and it goes on
     with pytest.raises(Conflict, match=r"trials that run \(ants-003\); `tintype jobs stop` ends each"):

@@ -210,6 +210,21 @@ class TestBuiltIn:
         with pytest.raises(NotFound, match="no network named 'small_cnnn'; did you mean 'small_cnn'"):
             built_in_plan(workspace, search(objective="valid:loss", ranges=ranges), str(photos), fixed)
 
+    @pytest.mark.parametrize(
+        ("objective", "says"),
+        [
+            ("accuracy", "did you mean 'valid:accuracy', 'train:accuracy'"),
+            ("Loss", "there are 2: 'train:loss', 'valid:loss'"),
+            ("valid:acuracy", "did you mean 'valid:accuracy'"),
+            ("f1", "there are 7: "),
+        ],
+    )
+    def test_a_metric_that_it_does_not_measure_is_refused(
+        self, workspace: Workspace, tmp_path: Path, objective: str, says: str
+    ) -> None:
+        with pytest.raises(NotFound, match=f"no metric of the built-in trainer named '{objective}'; {says}"):
+            built_in_plan(workspace, search(objective=objective), str(tmp_path), {})
+
     def test_a_range_with_a_bad_end_is_refused(self, workspace: Workspace, tmp_path: Path) -> None:
         wanted = search(objective="valid:loss", ranges=["label-smoothing=0.0:2.0"])
         with pytest.raises(InvalidRequest, match="label-smoothing"):

@@ -17,7 +17,15 @@ from tintype.jobs.job import Job, JobSpec, MetricDefinition, Source
 from tintype.models.names import OWN
 from tintype.pipeline.recipe import Recipe
 from tintype.pipeline.script_jobs import script_spec
-from tintype.pipeline.searching import MODEL, Search, by_recipe, networks_of, script_search, search_settings
+from tintype.pipeline.searching import (
+    MODEL,
+    Search,
+    by_recipe,
+    networks_of,
+    refuse_unknown_objective,
+    script_search,
+    search_settings,
+)
 from tintype.pipeline.training_jobs import NO_FILES, SEED, WEIGHTS, refuse_unknown_network, wire
 from tintype.training.hyperparameters import Value
 from tintype.training.narration import METRICS
@@ -54,6 +62,7 @@ def tune(
     if asked.way & Way.SCRIPT:
         settings, spec = script_search(workspace.records, search, asked.script.request(asked.parameters))
     else:
+        refuse_unknown_objective(search.objective)
         recipe = _recipe(asked)
         searched, fixed = by_recipe(search, recipe, asked.hyperparameters)
         settings, spec = search_settings(workspace.records, searched, fixed, Counted.LAST), _trainer(asked, fixed)

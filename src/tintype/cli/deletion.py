@@ -35,7 +35,7 @@ def delete_asked(call: Invocation, workspace: Workspace, look: Look, name: str, 
             raise typer.Exit(DECLINED)
     done = delete(workspace, look, name)
     call.say(f"{name} is deleted; freed {size / MIB:,.1f} MiB")
-    for line in what_stays(done):
+    for line in also_said(done):
         call.say(f"[dim]{escape(line)}[/]")
     call.answer(described(done, size))
 
@@ -47,10 +47,11 @@ def question(found: Deletion, size: int) -> str:
     return f"Delete {found.name}{trials}{run}, {size / MIB:,.1f} MiB?"
 
 
-def what_stays(done: Deletion) -> list[str]:
-    """What was made of it, or lies elsewhere."""
+def also_said(done: Deletion) -> list[str]:
+    """What went besides, what was made of it and goes on, and what lies elsewhere."""
     served = [f"endpoint {one} has a copy of its model and goes on" for one in done.endpoints]
-    return [*served, *(f"{one} is outside the home and stays" for one in done.elsewhere)]
+    run = [f"the run {done.run}, of which this was the last, went with it"] if done.run else []
+    return [*run, *served, *(f"{one} is outside the home and stays" for one in done.elsewhere)]
 
 
 def agreed(console: Console, asked: str) -> bool:

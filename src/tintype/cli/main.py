@@ -130,7 +130,8 @@ def answer(words: Sequence[str]) -> int:
 def outcome_of(error: BaseException) -> tuple[int, list[str]]:
     """The exit code that an error means, and what is said of it."""
     if (said := getattr(error, "format_message", None)) is not None:        # typer's usage errors have no public name
-        return WRONG_USE, wrong_use(said(), getattr(error, "ctx", None))
+        context = getattr(error, "ctx", None)
+        return WRONG_USE, wrong_use(hyperparameter_meant(error, context) or said(), context)
     match error:
         case SystemExit() if isinstance(error.__context__, BrokenPipeError):
             return 0, []            # rich's way to say it, where it shows the help
@@ -153,6 +154,21 @@ def outcome_of(error: BaseException) -> tuple[int, list[str]]:
         case _:
             what = plain(f"{type(error).__name__}: {error}")
             return 1, [f"tintype: this should not have happened: {what} (--debug shows where)"]
+
+
+def hyperparameter_meant(error: BaseException, context: typer.Context | None) -> str:
+    """How it is typed, where a hyperparameter that has no option was typed as one; else nothing."""
+    option, known = getattr(error, "option_name", ""), context.command.params if context is not None else []
+    if not option or not any(one.name == "parameter" for one in known):
+        return ""
+    from tintype.training.hyperparameters import find
+
+    try:
+        name = find(option.lstrip("-")).name
+    except InvalidRequest:
+        return ""
+    has_option = any(f"--{name}" in one.opts for one in known)
+    return "" if has_option else f"{option} is a hyperparameter, which -p {name}=VALUE sets"
 
 
 def wrong_use(said: str, context: typer.Context | None) -> list[str]:

@@ -7,6 +7,7 @@ import time
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from tintype.cli import amazon
 from tintype.cli.amazon_options import AmazonOptions
@@ -106,7 +107,8 @@ def say_best(call: Invocation, state: TuningState) -> None:
     """The outcome in two lines."""
     if state.best is None:
         hint = "" if state.is_finished else f"; `tintype tuning show {state.name}` shows how it stands"
-        call.say(f"{state.name}: {state.status.value}; no trial has completed. {state.reason}{hint}")
+        reason = f" ({state.reason})" if state.reason else ""
+        call.say(escape(f"{state.name}: {state.status.value}{reason}; no trial has completed{hint}"))
         return
     call.say(f"best: {state.best.name}  {state.settings.objective} {state.best.value:.4f}  {settings_of(state.best)}")
     call.say(f"[dim]tintype deploy {state.best.name} serves it[/]")

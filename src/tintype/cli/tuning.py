@@ -63,7 +63,8 @@ def show(call: Invocation, name: NameArgument) -> None:
     with call.workspace() as workspace:
         state = tuning_state(workspace.records, name)
     found = importance(state)
-    call.say(f"{state.name}: {state.status.value} {escape(state.reason)}")
+    reason = f" ({state.reason})" if state.reason else ""
+    call.say(escape(f"{state.name}: {state.status.value}{reason}"))
     call.say(trial_table(state, most=len(state.trials)))
     if found.shares:
         shares = "  ".join(f"{name} {share:.0%}" for name, share in found.shares.items())

@@ -28,6 +28,7 @@ from tintype.serving.endpoints.endpoint import Endpoint
 from tintype.serving.endpoints.endpoint import Status as EndpointStatus
 from tintype.serving.endpoints.store import Endpoints
 from tintype.storage import exclusive_lock, storage_errors
+from tintype.tuning.state import TuningStatus
 from tintype.tuning.store import TRIAL_KIND, TUNING_KIND
 from tintype.workspace import RUN_KIND, Workspace
 
@@ -74,7 +75,8 @@ def of_tuning_job(workspace: Workspace, name: str) -> Deletion:
         raise NotFound(f"{name!r} is a training job; `tintype jobs delete {name}` deletes it")
     state = tuning_state(workspace.records, name)
     if state.status in UNDER_WAY:
-        hint = f"`tintype tuning stop {name}` ends it first, and `tintype tuning show {name}` says when it has"
+        stop = "" if state.status is TuningStatus.STOPPING else f"`tintype tuning stop {name}` ends it first, and "
+        hint = f"{stop}`tintype tuning show {name}` says when it has ended"
         raise Conflict(f"tuning job {name!r} is {state.status.value}; {hint}")
     jobs = workspace.jobs.list(parent=name)
     running = [job.name for job in jobs if not job.status.is_finished]

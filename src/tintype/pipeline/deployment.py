@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tintype.errors import InvalidRequest, NotFound, not_found
+from tintype.errors import BadArchive, InvalidRequest, NotFound, not_found
 from tintype.jobs.directory import JobDirectory
+from tintype.models.archive import DESCRIPTION
 from tintype.pipeline.coordination import find_tuning
 from tintype.pipeline.run_record import training_of
 from tintype.pipeline.training_jobs import pack
@@ -24,9 +26,10 @@ from tintype.serving.batch.file_predictions import (
 )
 from tintype.serving.batch.remote_files import files_of
 from tintype.serving.client import EndpointClient, predict
-from tintype.serving.endpoints.deployment import Deployment
+from tintype.serving.endpoints.deployment import Deployment, refuse_no_archive
 from tintype.serving.endpoints.endpoint import Endpoint
 from tintype.serving.endpoints.store import Endpoints
+from tintype.serving.model_definition import CODE, DEFAULT_PROGRAM
 from tintype.serving.runtimes.predictor import Predictor
 from tintype.storage import file_sha256, local_path
 from tintype.workspace import RUN_KIND, Workspace
@@ -40,13 +43,14 @@ def deploy(workspace: Workspace, *, endpoint: str, archive: Path, options: Deplo
 
 
 def archive_of(workspace: Workspace, name: str) -> Path:
-    """The archive that `name` means: a run's, a job's, a tuning job's best trial's, or a file. A trial's is packed now,
-    from what it kept.
+    """The archive that `name` means: a run's, a job's, a tuning job's best trial's; or a file, or the folder that one
+    was unpacked to. A trial's is packed now, from what it kept.
 
-    Raises `NotFound` listing near names, `InvalidRequest` when the job has no model.
+    Raises `NotFound` listing near names, `InvalidRequest` when the job has no model, `BadArchive` for another file.
     """
     path = local_path(name)
-    if path is not None and path.is_file():
+    if path is not None and (path.is_file() or is_unpacked(path)):
+        refuse_no_archive(path)
         return path
     job_name = _job_of(workspace, name)
     job = workspace.jobs.get(job_name)
@@ -108,11 +112,27 @@ def classifier(workspace: Workspace, target: str, top: int) -> Iterator[tuple[di
         return
     try:
         archive = archive_of(workspace, target)
-    except NotFound as error:
+    except (NotFound, BadArchive) as error:
+        if os.path.exists(target):
+            hint = "whom to ask comes first, then the images, as in `tintype predict ENDPOINT photo.jpg`"
+            raise InvalidRequest(f"{target} is no model; {hint}") from error
         raise not_found("endpoint, run or job", target, [*known, *workspace.records.names(RUN_KIND)]) from error
     with tempfile.TemporaryDirectory(prefix="tintype-") as scratch:
         predictor = Predictor.open(archive, Path(scratch) / "model")
-        yield {"archive": file_sha256(archive), "top": top}, classify_locally(predictor, top)
+        yield {"archive": _identity(archive), "top": top}, classify_locally(predictor, top)
+
+
+def is_unpacked(folder: Path) -> bool:
+    """An archive was unpacked there: one of ours, or one with a script."""
+    return (folder / DESCRIPTION).is_file() or (folder / CODE / DEFAULT_PROGRAM).is_file()
+
+
+def _identity(archive: Path) -> str | list[list[str]]:
+    """What tells one model from another; in plain JSON."""
+    if archive.is_file():
+        return file_sha256(archive)
+    files = sorted(path for path in archive.rglob("*") if path.is_file())
+    return [[str(path.relative_to(archive)), file_sha256(path)] for path in files]
 
 
 def _said(found: Sequence[Outcome], watcher: Watcher) -> list[dict[str, Any]]:

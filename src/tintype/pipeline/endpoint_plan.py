@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import final
 
 from pydantic import ValidationError
 
 from tintype.errors import InvalidRequest
-from tintype.models.archive import DESCRIPTION
 from tintype.pipeline.deployment import archive_of
 from tintype.serving.endpoints.config import (
     MOST_VARIANTS,
@@ -22,7 +20,6 @@ from tintype.serving.endpoints.config import (
     told,
     wrong_with,
 )
-from tintype.serving.model_definition import CODE, DEFAULT_PROGRAM
 from tintype.serving.updates.rollout import DeploymentPolicy, Shift
 from tintype.serving.variants.scaling import Scaling
 from tintype.serving.watching.capture import CaptureConfig
@@ -121,14 +118,7 @@ def policy_of(canary: float | None, linear: float | None, step_seconds: float, b
 
 
 def _source(workspace: Workspace, model: str) -> ModelSource:
-    folder = local_path(model)
-    archive = folder if folder is not None and _is_unpacked(folder) else archive_of(workspace, model)
-    return ModelSource(archive=str(archive.absolute()))
-
-
-def _is_unpacked(folder: Path) -> bool:
-    """An archive was unpacked there: one of ours, or one with a script."""
-    return (folder / DESCRIPTION).is_file() or (folder / CODE / DEFAULT_PROGRAM).is_file()
+    return ModelSource(archive=str(archive_of(workspace, model).absolute()))
 
 
 def _scaling(wanted: Wanted) -> Scaling | None:

@@ -82,7 +82,9 @@ def _profile_of(job: Job, path: Path) -> tuple[str, str] | None:
 
 def _write(workspace: Workspace, job: Job, tuning: TuningState | None, path: Path) -> Path:
     if not job.result:
-        raise InvalidRequest(f"job {job.name!r} is {job.status} and has nothing to report yet: {job.failure_reason}")
+        reason = f": {job.failure_reason}" if job.failure_reason else ""
+        yet = "" if job.status.is_finished else " yet"
+        raise InvalidRequest(f"job {job.name!r} is {job.status} and has nothing to report{yet}{reason}")
     data = parse_plan(plan_of(job)).data
     dataset = open_dataset(
         data.location,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-from tintype.errors import InvalidRequest
+from tintype.errors import InvalidRequest, not_found
 from tintype.jobs import launch, sharing
 from tintype.jobs.instances import Machine
 from tintype.jobs.job import JobSpec
@@ -19,6 +19,7 @@ from tintype.pipeline.training_jobs import TrainingRequest, base_plan, refuse_un
 from tintype.pipeline.tuning_plan import BuiltInTrials, ScriptTrials, TuningPlan
 from tintype.records import Records
 from tintype.training.hyperparameters import find, plan_from
+from tintype.training.narration import METRICS
 from tintype.training.plan import TrainingPlan
 from tintype.tuning.earlier import WarmStartType
 from tintype.tuning.objective import Counted, Direction
@@ -158,6 +159,7 @@ def built_in_plan(
     features which the first computes for all run one a core, unless the strategy learns from those before or a number
     was asked for.
     """
+    refuse_unknown_objective(search.objective)
     settings = search_settings(workspace.records, search, fixed, Counted.BEST)
     training = TrainingRequest(search.name, data, fixed, strict=strict, seed=search.seed)
     base = base_plan(workspace, training)
@@ -175,6 +177,13 @@ def built_in_plan(
     for end in (0.0, 1.0):
         plan_from(settings.space.from_unit(dict.fromkeys(settings.space.names, end)), base)
     return TuningPlan(settings, BuiltInTrials(base, first))
+
+
+def refuse_unknown_objective(name: str) -> None:
+    """`NotFound` for a metric that the built-in trainer does not measure, with those that are near."""
+    if name not in METRICS:
+        spelt = [one for one in METRICS if one.rpartition(":")[2] == name.casefold()]     # "accuracy", of which split?
+        raise not_found("metric of the built-in trainer", name, spelt or METRICS)
 
 
 def networks_of(space: Space) -> list[str]:
