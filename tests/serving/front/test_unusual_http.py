@@ -119,6 +119,13 @@ def test_who_speaks_http_1_0_is_not_told_to_continue(server: RunningServer, pict
     assert label(content.partition(b"\r\n\r\n")[2]) == "red"
 
 
+def test_who_is_refused_before_he_is_told_to_continue_is_no_failure_of_ours(server: RunningServer) -> None:
+    with connect(server) as caller:
+        caller.sendall(POST + b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n")
+        assert end_of(caller) == (400, "BadRequest")
+    assert 'tintype_requests_total{status="500"}' not in server.http.get("/metrics").text
+
+
 def test_a_head_in_pieces_of_one_byte_with_lines_before_it(server: RunningServer, picture) -> None:
     with connect(server) as caller:
         caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -238,9 +238,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def _hang_up(self) -> None:
         """Whoever is being answered, or has his turn later, is gone."""
         for cycle, caller in self._unanswered:
-            cycle.disconnected = True
+            cycle.disconnected, cycle.waiting_for_100_continue = True, False        # nothing is written to him any more
             cycle.message_event.set()
             caller.hangs_up()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """uvicorn would advise the log, after each CONNECT, to install WebSockets."""
 
 
 def origin_form(target: bytes) -> bytes:
