@@ -133,6 +133,13 @@ def test_whom_to_ask_comes_first(shell: Shell, red: Path) -> None:
         shell.json("deploy", red / "0.png")
 
 
+def test_a_file_that_is_no_picture_is_named(shell: Shell, archive: Path, red: Path) -> None:
+    with pytest.raises(InvalidRequest, match=r"broken.png cannot be classified: not an image"):
+        shell.json("predict", archive, red / "broken.png")
+    with pytest.raises(InvalidRequest, match=r"none of the 2 files can be classified: not an image"):
+        shell.json("predict", archive, red / "broken.png", red / "broken.png")
+
+
 def test_a_long_prediction_goes_on_where_it_was(shell: Shell, archive: Path, red: Path, tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     journal = rows.with_name("rows.jsonl.progress")

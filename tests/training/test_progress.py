@@ -70,3 +70,9 @@ def test_counters_survive_a_checkpoint(make_plan: PlanMaker) -> None:
     progress.step = 5
     other.load_state_dict(progress.state_dict())
     assert (other.epoch, other.step, other.history) == (1, 5, [{}])
+
+
+def test_where_a_job_that_was_left_goes_on() -> None:
+    assert Progress(epoch=2, step=3).way_on(4, 0) == "going on with epoch 3, step 4"
+    assert Progress(epoch=2).way_on(4, 0) == "going on with epoch 3"
+    assert Progress(epoch=4).way_on(4, 0) == "all of its 4 epochs are trained already"

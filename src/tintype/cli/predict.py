@@ -104,7 +104,8 @@ def _tell(call: Invocation, found: list[Outcome], written: list[Path]) -> None:
         table.add_column(column, justify="right" if column == "probability" else "left", overflow="fold")
     for one in good[:SHOWN]:
         table.add_row(escape(one.file), escape(one.label), f"{one.probability:.1%}")
-    call.say(table)
+    if good:
+        call.say(table)
     if len(good) > SHOWN:
         call.say(f"... and {len(good) - SHOWN} more; --csv FILE or --jsonl FILE writes them all")
     for one in bad:
@@ -114,4 +115,5 @@ def _tell(call: Invocation, found: list[Outcome], written: list[Path]) -> None:
     problems = [{"file": one.file, "reason": one.reason} for one in bad]
     call.answer({"predictions": [one.to_json() for one in good], "problems": problems})
     if not good:
-        raise InvalidRequest(f"none of the {len(bad)} files could be classified; the first: {bad[0].reason}")
+        which = f"{bad[0].file} cannot" if len(bad) == 1 else f"none of the {len(bad)} files can"
+        raise InvalidRequest(f"{which} be classified: {bad[0].reason}")

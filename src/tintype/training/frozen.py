@@ -65,7 +65,7 @@ def train_frozen(session: Session, resume: bool) -> TrainingResult:
     belongs_to = f"{material.dataset.fingerprint} {session.weights.sha256}"
     checkpoints = Checkpoints(plan, belongs_to, progress, parts, writes=world.leads)
     if resume and checkpoints.restore(place.device):
-        session.emit(Note(f"going on with epoch {progress.epoch + 1}"))
+        session.emit(Note(progress.way_on(plan.epochs, plan.patience)))
         for entry in progress.history:                                          # listeners hear of all epochs
             session.emit(Epoch(entry["epoch"], plan.epochs, entry["metrics"], entry["seconds"]))
         write_history(session, progress.history)

@@ -52,6 +52,13 @@ class Progress:
         lost_patience = patience > 0 and self.best is not None and self.epoch - self.best.epoch >= patience
         return self.ended or self.epoch >= epochs or lost_patience
 
+    def way_on(self, epochs: int, patience: int) -> str:
+        """What a job says that takes up what was left, or a trial's work that is as good as its own."""
+        if self.is_over(epochs, patience):
+            return f"all of its {self.epoch} epochs are trained already"
+        step = f", step {self.step + 1}" if self.step else ""
+        return f"going on with epoch {self.epoch + 1}{step}"
+
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint; `best` has a file of its own."""
         return {"epoch": self.epoch, "step": self.step, "history": self.history, "ended": self.ended}

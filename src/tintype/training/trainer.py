@@ -66,15 +66,15 @@ def train_network(session: Session, resume: bool) -> TrainingResult:
         "network": network.module, "optimiser": optimiser, "scaler": scaler, "average": average, "meter": meter,
     }  # fmt: skip
     checkpoints = Checkpoints(plan, session.material.dataset.fingerprint, progress, parts, writes=world.leads)
+    patience = max(plan.patience, plan.evaluate_every) if plan.patience else 0      # a better one can be seen in it
     if resume and checkpoints.restore(place.device):
-        session.emit(Note(f"going on with epoch {progress.epoch + 1}, step {progress.step + 1}"))
+        session.emit(Note(progress.way_on(plan.epochs, patience)))
         for entry in progress.history:                                          # listeners hear of all epochs
             session.emit(Epoch(entry["epoch"], plan.epochs, entry["metrics"], entry["seconds"]))
         write_history(session, progress.history)
     if not resume:
         checkpoints.clear()
 
-    patience = max(plan.patience, plan.evaluate_every) if plan.patience else 0      # a better one can be seen in it
     while not progress.is_over(plan.epochs, patience):
         began = time.perf_counter()
         report = session.phases.progress(f"epoch {progress.epoch + 1}")
