@@ -121,8 +121,11 @@ def test_losses_of_a_copy_that_is_judged_are_none_of_the_training(tmp_path: Path
         functional.cross_entropy(model(images), labels).backward()
         optimiser.step()
         with torch.no_grad():
-            functional.cross_entropy(average(images), labels)
-    assert [name for name in log_of(tmp_path).names("output_") if "Loss" in name] == ["CrossEntropyLoss_output_0"]
+            for network in (average, model, average, average):
+                functional.cross_entropy(network(images), labels, reduction="sum")
+    log = log_of(tmp_path)
+    assert [name for name in log.names("output_") if "Loss" in name] == ["CrossEntropyLoss_output_0"]
+    assert all(len(log.value("samples/losses", step)) == len(images) for step in log.steps())
 
 
 def test_a_network_whose_calls_are_compiled(tmp_path: Path) -> None:

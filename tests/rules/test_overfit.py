@@ -38,6 +38,19 @@ def test_fires_when_validation_gets_worse(tmp_path: Path, batches: int) -> None:
     assert run.findings[0].measured > run.findings[0].threshold
 
 
+@pytest.mark.parametrize("validation", [FALLING, RISING])
+def test_losses_that_are_summed_up_are_judged_as_means(tmp_path: Path, validation: Curve) -> None:
+    log, each = Log(tmp_path), np.random.default_rng(9).exponential(1, (6, 64)).astype(np.float32)
+    each /= each.mean()
+    for epoch, (train, valid) in enumerate(zip(FALLING, validation, strict=True)):
+        log.losses(noisy([train] * 20, 0.1, epoch))
+        for batch in (valid * each).astype(np.float32):
+            log.add({LOSS: batch.sum(), "samples/losses": batch}, Mode.EVAL)
+    run = log.judge("Overfit")
+    assert run.state.evaluated
+    assert bool(run.findings) is (validation is RISING)
+
+
 def test_fires_when_validation_learns_nothing(tmp_path: Path) -> None:
     run = epochs(tmp_path, FALLING[:6], [2.0, 1.9, 1.85, 1.85, 1.84, 1.84]).judge("Overfit")
     assert run.state.status is RuleStatus.ISSUES_FOUND

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
@@ -50,6 +51,8 @@ class StepCapture:
         self._backward: BackwardWatch | None = None
         self._left = LeftGradients()
         self._parameters: list[Named] = []              # whose gradients are wanted
+        self._images = 0                                # that entered a root
+        self._answered: Counter[tuple[str, int]] = Counter()        # rows that a loss of so many classes was given
         self._ids: list[str] = []
         self._prints: list[Tensor] = []                 # of the images of each forward pass
         self._samples: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {}     # by the number of classes
@@ -91,6 +94,7 @@ class StepCapture:
         """A root is about to run."""
         self._forwards += 1
         self._ids += ids
+        self._images += next((len(one) for one in tensors_in(args) if one.ndim), 0)
         if self.step.due is not None and self.step.due.has(FINGERPRINTED):
             self._prints += [fingerprints(one) for one in tensors_in(args) if one.ndim > 1][:1]
         if self._modules is not None and self._forwards <= MOST_FORWARDS:
@@ -101,11 +105,21 @@ class StepCapture:
 
     def loss(self, call: LossCall) -> None:
         """A loss was computed."""
+        if self._is_of_another_network(call):
+            return
         self.has_loss = True
         take(self.step, call.name, "input", call.inputs)
         take(self.step, call.name, "output", call.outputs)
         if (self.wants_samples or self._ids) and (found := losses_of_samples(call)) is not None:
             self._samples.setdefault(call.inputs[0].shape[1], []).append(found)
+
+    def _is_of_another_network(self, call: LossCall) -> bool:
+        """Whether each image that is evaluated has its answer already: then a copy, or a teacher, is judged."""
+        if not self._any_mode or self.step.moment.mode is not Mode.EVAL or not call.inputs or call.inputs[0].ndim != 2:
+            return False
+        count, question = len(call.inputs[0]), (call.name, call.inputs[0].shape[1])
+        answered, self._answered[question] = self._answered[question], self._answered[question] + count
+        return 0 < self._images <= answered
 
     def stepped(self, optimiser: Optimizer) -> None:
         """An optimiser made its step."""

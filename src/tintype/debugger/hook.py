@@ -78,6 +78,7 @@ class Hook:
         self._log = HookLog(configuration, worker, resume=resume, clock=clock)
         self.guard = HookGuard(self._note, self._leave)
         self._steps = HookSteps(self.plan, self.names, self._log, self.guard)
+        self._began_after = self.step                   # that of another process, whose log this one goes on with
         self._mode: Mode | None = Mode.GLOBAL if accounting is Accounting.FORWARDS else None    # None: the module's
         self._pending_ids: list[str] = []
         self._hooks: dict[int, list[HiddenHook]] = {}   # by the id of the module
@@ -255,7 +256,7 @@ class Hook:
             return
         self.guard(self._steps.end_last)
         self.guard(lambda: self._log.close(self.plan.described(), end=end))
-        for one in self.plan.matched_nothing() if self.step >= 0 else ():
+        for one in self.plan.matched_nothing() if self.step > self._began_after else ():
             logger.warning("collection %r: no tensor matched %s", one.name, ", ".join(one.include_regex) or "its name")
         if self._steps.lacked_losses:
             logger.warning("no loss was seen in any step: one that is computed in compiled code or TorchScript cannot"

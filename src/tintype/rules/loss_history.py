@@ -14,7 +14,10 @@ from typing import final
 import numpy as np
 
 from tintype.debugger.modes import Mode
+from tintype.debugger.samples import LOSSES
 from tintype.rules.step_view import StepView
+
+SAME = 1e-3                             # a loss is the sum of those of the samples; many scripts validate with that
 
 
 @final
@@ -84,9 +87,13 @@ class LossHistory:
 
 
 def loss_at(step: StepView, name: str) -> float | None:
-    """The loss `name` at `step`: its mean when it was kept for each sample; None when it was not saved."""
+    """The loss `name` at `step`, for a sample: the mean when it was kept for each, or summed up; None: not saved."""
     value = step.number(name, "mean")
-    return None if value is None else float(value)
+    if value is None:
+        return None
+    each = step.value(LOSSES)
+    is_sum = each is not None and each.size > 1 and math.isclose(value, float(each.sum()), rel_tol=SAME)
+    return float(value) / each.size if each is not None and is_sum else float(value)
 
 
 def loss_names(step: StepView, regexes: tuple[str, ...], collections: tuple[str, ...], use_losses: bool) -> list[str]:
