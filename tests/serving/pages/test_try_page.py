@@ -65,7 +65,8 @@ def test_the_page_is_strict_and_loads_nothing_from_elsewhere(client: TestClient)
     assert "style=" not in answer.text
     for name, kind in (("page.css", "text/css"), ("page.js", "text/javascript")):
         assert client.get(f"/try/{name}").headers["content-type"].startswith(kind)
-    assert client.get("/try/page.html").status_code == 404
+    missing = client.get("/try/page.html")
+    assert (missing.status_code, missing.json()["error"]["type"]) == (404, "NotFound")
     assert client.get("/try/..%2ftry_page.py").status_code == 404
 
 

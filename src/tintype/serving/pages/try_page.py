@@ -19,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -102,7 +103,7 @@ class TryPage:
         """The style and the script."""
         name = request.path_params["file"]
         if name not in FILES:
-            return Response(status_code=HTTPStatus.NOT_FOUND)
+            raise HTTPException(HTTPStatus.NOT_FOUND)
         return Response(_text(name), headers={**HEADERS, "Content-Type": FILES[name]})
 
     def _explainable(self, variant: str | None) -> RunningVariant:
