@@ -519,6 +519,17 @@ def test_a_collection_that_is_added_and_one_that_matches_nothing(
     assert "collection 'typo': no tensor matched relux" in caplog.text
 
 
+def test_a_process_that_trains_nothing_misses_no_tensors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As one that a script starts beside its own training, whose log is there already."""
+    wanted = [("heads", {"include_regex": "fc_output"})]
+    net, hook = Net(), hook_of(tmp_path, wanted)
+    hook.register_module(net)
+    net(batch()[0])
+    hook.close(end=False)
+    Hook(configuration(tmp_path, wanted), resume=True).close()
+    assert "no tensor matched" not in caplog.text
+
+
 @pytest.mark.parametrize("wrong", [nn.Linear, "net", lambda values: values])
 def test_only_modules_are_registered(tmp_path: Path, wrong: Any) -> None:
     hook = hook_of(tmp_path)

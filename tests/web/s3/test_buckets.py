@@ -151,6 +151,17 @@ def test_local_paths(buckets: Buckets) -> None:
         buckets.local_path("s3://bucket/empty")
 
 
+def test_what_the_sdk_uploads_below_a_prefix_with_a_slash_at_its_end(buckets: Buckets) -> None:
+    for key in ("data//train/1.jpg", "data//valid/2.jpg", "data/", "data/readme.txt"):
+        put(buckets, key)
+    for uri in ("s3://bucket/data/", "s3://bucket/data"):
+        assert sorted(one.name for one in buckets.local_path(uri).iterdir()) == ["readme.txt", "train", "valid"]
+    assert [one.name for one in buckets.local_path("s3://bucket/data//train").iterdir()] == ["1.jpg"]
+    put(buckets, "only/")
+    with pytest.raises(NotFound):
+        buckets.local_path("s3://bucket/only/")
+
+
 def test_a_folder_made_by_a_console_is_no_file_of_a_channel(buckets: Buckets) -> None:
     put(buckets, "data/", b"")
     put(buckets, "data/1.jpg")

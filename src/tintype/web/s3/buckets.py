@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ from typing import final
 from tintype.errors import Conflict, NotFound
 from tintype.storage import read_json, scratch_directory, storage_errors, write_json
 from tintype.web.faults import AwsFault
-from tintype.web.s3.key_paths import RESERVED, check_key, find, relative_path
+from tintype.web.s3.key_paths import RESERVED, STAND_INS, check_key, find, relative_path
 from tintype.web.s3.location import S3Location
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -175,8 +175,8 @@ class Buckets:
             return self._view(found, uri)
         return folder if any(_files(folder)) else _nothing(uri)
 
-    def _view(self, entries: list[Path], uri: str) -> Path:
-        shown = sorted(one for one in entries if not one.name.startswith(RESERVED))
+    def _view(self, entries: Iterable[Path], uri: str) -> Path:
+        shown = sorted(_seen(entries).values())
         if not any(one.is_file() or any(_files(one)) for one in shown):
             return _nothing(uri)
         digest = hashlib.sha256("\0".join(map(str, shown)).encode(errors="surrogateescape")).hexdigest()
@@ -199,6 +199,19 @@ class Buckets:
             return Bucket(name, directory, datetime.fromisoformat(found["created"]), found["region"])
         except NotFound:                            # a folder that was put there by hand
             return Bucket(name, directory, datetime.fromtimestamp(int(directory.stat().st_mtime), UTC), None)
+
+
+def _seen(entries: Iterable[Path]) -> dict[str, Path]:
+    """By their names, without stand-ins for odd keys. What comes after a further slash (the SDK puts one there when it
+    uploads below a prefix that ends with one) is seen as if that were not there, as on AWS.
+    """
+    found: dict[str, Path] = {}
+    for one in entries:
+        if one.name == STAND_INS[""] and one.is_dir():
+            found = {**_seen(one.iterdir()), **found}
+        elif not one.name.startswith(RESERVED):
+            found[one.name] = one
+    return found
 
 
 def _files(directory: Path) -> Iterator[str]:
