@@ -51,6 +51,8 @@ def test_the_whole_command_line_has_every_command() -> None:
     ("words", "says"),
     [
         (["tunign"], "tintype: no such command 'tunign'. Did you mean 'tuning', 'tune'?; `tintype --help` shows"),
+        (["list"], "tintype: there is no command 'list'; did you mean `tintype jobs list`, `tintype tuning"),
+        (["check", "photos"], "tintype: there is no command 'check'; did you mean `tintype data check`?"),
         (["jobs", "lits"], "Did you mean 'list'?; `tintype jobs --help` shows how it goes"),
         (["jobs", "list", "--limt", "3"], "tintype: no such option: --limt (Possible options: --limit); `tintype"),
         (["jobs", "list", "--limit", "many"], "tintype: invalid value for '--limit': "),

@@ -25,8 +25,8 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     ("kind", "name", "says"),
     [
         (RUN_KIND, "ants", "a run named 'ants'"),
-        (TUNING_KIND, "ants", "a tuning job named 'ants'"),
-        ("training-job", "ants-train", "a training job named 'ants-train'"),
+        (TUNING_KIND, "ants", r"what a run named 'ants' would make .* first \(tintype tuning delete ants\)"),
+        ("training-job", "ants-train", r"what a run named 'ants' .* first \(tintype jobs delete ants-train\)"),
         (ENDPOINT_KIND, "ants", "endpoints delete ants"),
     ],
 )

@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tintype.cli.plain_text import plain
 from tintype.errors import InvalidRequest, JobFailed, TintypeError
@@ -119,12 +119,22 @@ def answer(words: Sequence[str]) -> int:
     if words and words[0].partition("=")[0] in OF_COMMANDS:
         raise InvalidRequest(f"{words[0]} goes after the command, as in `tintype jobs list {words[0]}`")
     whole = typer.main.get_command(app_with(asked_for(words)))
+    if elsewhere := groups_with(whole, words):
+        meant = ", ".join(f"`tintype {group} {words[0]}`" for group in elsewhere)
+        raise InvalidRequest(f"there is no command {words[0]!r}; did you mean {meant}?")
     try:
         with whole.make_context("tintype", list(words)) as context:
             whole.invoke(context)
     except typer.Exit as ended:
         return ended.exit_code
     return 0
+
+
+def groups_with(whole: Any, words: Sequence[str]) -> list[str]:
+    """The groups that have the command which was looked for outside of them."""
+    if not words or words[0] in whole.commands:
+        return []
+    return [group for group in GROUPS if group in whole.commands and words[0] in whole.commands[group].commands]
 
 
 def outcome_of(error: BaseException) -> tuple[int, list[str]]:

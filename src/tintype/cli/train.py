@@ -50,7 +50,8 @@ def train(
     job_name = checked("job", name) if name else stamped(asked.stem, time.time())
     with call.workspace() as workspace, Display(call.console) as display:
         if workspace.jobs.exists(job_name):                 # before anything is looked at
-            raise Conflict(f"a training job named {job_name!r} is there already; choose another name")
+            hint = f"choose another name, or delete it first (tintype jobs delete {job_name})"
+            raise Conflict(f"a training job named {job_name!r} is there already; {hint}")
         train_it = amazon.train if asked.way & Way.THERE else train_here
         job = train_it(workspace, asked, job_name, display, wait=wait)
         document = amazon.under_way(job_name) if job is None else described(workspace.jobs, job)

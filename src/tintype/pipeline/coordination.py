@@ -131,7 +131,8 @@ def is_taken(records: Records, name: str) -> bool:
 def refuse_taken(records: Records, name: str) -> None:
     """`Conflict` when there is a tuning job of the name."""
     if is_taken(records, name):
-        raise Conflict(f"a tuning job named {name!r} is there already; choose another name")
+        hint = f"choose another name, or delete it first (tintype tuning delete {name})"
+        raise Conflict(f"a tuning job named {name!r} is there already; {hint}")
 
 
 def begin(workspace: Workspace, plan: TuningPlan) -> Coordinator:

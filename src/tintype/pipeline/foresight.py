@@ -19,13 +19,14 @@ def foresee(workspace: Workspace, name: str, *, predict: Sequence[str], deploy: 
     records = workspace.records
     run, training = records.find(RUN_KIND, name), training_of(name)
     taken = {
-        f"a run named {name!r}": run is not None and not is_vacant(workspace, run),
-        f"a tuning job named {name!r}": is_taken(records, name),
-        f"a training job named {training!r}": workspace.jobs.exists(training),
+        f"tintype tuning delete {name}": is_taken(records, name),
+        f"tintype jobs delete {training}": workspace.jobs.exists(training),
     }
-    for what, is_there in taken.items():
-        if is_there:
-            raise Conflict(f"{what} is there already; choose another name")
+    in_the_way = [command for command, is_there in taken.items() if is_there]
+    if in_the_way or (run is not None and not is_vacant(workspace, run)):
+        what = f"a run named {name!r}" if run is not None else f"what a run named {name!r} would make"
+        hint = f", or delete it first ({', '.join(in_the_way)})" if in_the_way else ""
+        raise Conflict(f"{what} is there already; choose another name{hint}")
     if deploy and records.find(ENDPOINT_KIND, name) is not None:
         hint = f"delete it first (tintype endpoints delete {name}), or choose another name"
         raise Conflict(f"there already is an endpoint named {name!r}; {hint}")
