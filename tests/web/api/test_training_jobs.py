@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.web.api.serving import BUCKET, IMAGE, ROLE, SECONDS, Api
+from tintype.pipeline.deletion import delete, of_training_job
 from tintype.records import Records
 
 LOSS = [{"Name": "average test loss", "Regex": "Test set: Average loss: ([0-9\\.]+)"}]
@@ -303,6 +304,29 @@ def test_a_deleted_job_is_gone_and_its_objects_stay(api: Api) -> None:
         member = bundle.extractfile("m")
         assert member is not None
         assert member.read() == b"second"
+
+
+def test_a_job_deleted_by_the_command_is_gone_with_all_but_its_objects(api: Api) -> None:
+    script = "import os; open(os.environ['SM_MODEL_DIR'] + '/m', 'w').write('{}')"
+    hook, tags = {"S3OutputPath": f"s3://{BUCKET}/tensors"}, [{"Key": "a", "Value": "b"}]
+    for text in ("first", "second"):
+        api.train("gone-1", script.format(text), DebugHookConfig=hook, Tags=tags)
+        arn = api.sagemaker.describe_training_job(TrainingJobName="gone-1")["TrainingJobArn"]
+        assert api.sagemaker.list_tags(ResourceArn=arn)["Tags"] == tags
+        assert objects(api, "tensors/gone-1/")
+        delete(api.workspace, of_training_job, "gone-1")
+        assert refused(api.sagemaker.describe_training_job, TrainingJobName="gone-1")[0] == "ValidationException"
+        assert not api.workspace.job_directory("gone-1").exists()
+        assert objects(api, "tensors/gone-1/") == []
+        assert objects(api, "") != []
+        assert (api.bucket / "gone-1" / "output" / "model.tar.gz").is_file()
+        assert api.workspace.records.find("tags", "training-job/gone-1") is None
+        assert api.workspace.records.find("training-request", "gone-1") is None
+
+
+def objects(api: Api, prefix: str) -> list[str]:
+    found = api.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+    return [one["Key"] for one in found.get("Contents", ())]
 
 
 def test_what_cannot_be_is_refused(api: Api, trained: dict[str, Any]) -> None:
