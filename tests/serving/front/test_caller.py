@@ -10,9 +10,11 @@ from starlette.requests import ClientDisconnect
 from tintype.serving.front.caller import EXTENSION, Caller
 
 
-def test_the_first_of_equal_fields_counts_and_any_byte_is_read() -> None:
-    caller = Caller([(b"accept", b"text/csv"), (b"x-name", b"caf\xe9"), (b"accept", b"*/*")])
-    assert caller.headers == {"accept": "text/csv", "x-name": "caf\xe9"}
+def test_the_first_of_equal_fields_counts_but_for_lists_and_any_byte_is_read() -> None:
+    caller = Caller([(b"host", b"a"), (b"x-name", b"caf\xe9"), (b"host", b"b"), (b"x-name", b"")])
+    assert caller.headers == {"host": "a", "x-name": "caf\xe9"}
+    caller = Caller([(b"accept", b"image/png"), (b"host", b"a"), (b"accept", b"text/csv;q=0.5"), (b"accept", b"")])
+    assert caller.headers == {"accept": "image/png, text/csv;q=0.5, ", "host": "a"}
 
 
 def test_the_scope_says_who_it_is_and_without_a_protocol_it_is_somebody() -> None:

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 EXTENSION = "tintype.caller"
+LISTS = (b"accept", b"accept-encoding")     # may be cut into several fields
 T = TypeVar("T")
 
 
@@ -22,8 +23,13 @@ class Caller:
     """Of one request. One event loop uses it."""
 
     def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
-        """`raw` are the fields of the head with their names in small letters; the first of one name counts."""
+        """`raw` are the fields of the head with their names in small letters; the first of one name counts, and all of
+        those that are lists."""
         self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(raw)}
+        if len(self.headers) < len(raw):
+            for listed in LISTS:
+                if values := [value.decode("latin-1") for name, value in raw if name == listed]:
+                    self.headers[listed.decode()] = ", ".join(values)
         self.seconds: float | None = None           # that there are for the answer; None: the door has not looked
         self.has_sent_all = False                   # the whole body is here
         self._is_gone = False
