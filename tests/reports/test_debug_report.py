@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_the_images_behind_a_finding_are_on_the_page() -> None:
     assert image not in render(gather_debug_report(evidence()))
 
 
+def test_without_samples_there_is_no_column_of_them() -> None:
+    nameless = Finding("Overfit", 55, Mode.EVAL, 11, "loss", 0.5, 0.1, "it overfits", "small data")
+    report = gather_debug_report(replace(evidence(), findings={"Overfit": [nameless]}))
+    table = report.sections[0].tables[1]
+    assert table.heads == ("Step", "Mode", "What", "Why", "What to do")
+    assert [len(row) for row in table.rows] == [5]
+
+
 def test_every_figure_is_there_or_says_why_not() -> None:
     page = render(gather_debug_report(evidence(losses=())))
     for title in ("Loss by mode", "Mean size of gradients", "Spread of weights", "Share of zeros in activations"):
@@ -91,3 +100,5 @@ def test_the_page_shows_in_a_browser_without_complaints(tmp_path: Path) -> None:
         assert tab.complaints == []
         assert tab.evaluate("document.querySelectorAll('svg.fig').length") == 3
         assert tab.evaluate("document.documentElement.scrollWidth") <= 400
+        shown = "[...document.querySelectorAll('#rules td')].filter(one => one.offsetParent).map(one => one.innerText)"
+        assert {"small data", "more augmentation (augmentation=randaugment)"} <= set(tab.evaluate(shown))

@@ -19,6 +19,7 @@ from tintype.rules.rule_output import read_findings, read_states
 from tintype.training.plan import load_plan
 
 GRADIENTS, WEIGHTS = r"^gradient/.*weight", r"^(?!gradient).*weight$"
+ACTIVATIONS = r"_output_\d+$"
 SIZES = (("mean", True), ("l2", False), ("std", False), ("max", True))      # the first of these that was saved
 SPREADS = (("std", False), ("variance", False), ("l2", False), ("mean", True))
 ZEROS = (("zeros", False),)
@@ -43,7 +44,7 @@ def debug_evidence(store: JobStore, job: Job, made_at: float, max_pixels: int) -
         losses=_losses(log),
         gradients=_layers(log, log.names(GRADIENTS), SIZES),
         weights=_layers(log, log.names(WEIGHTS), SPREADS),
-        zeros=_layers(log, log.names(), ZEROS),
+        zeros=_layers(log, log.names(ACTIVATIONS), ZEROS),
         metrics=_metrics(store, job),
         made_at=made_at,
     )

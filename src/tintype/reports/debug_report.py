@@ -116,13 +116,16 @@ def _rules(evidence: DebugEvidence) -> Section:
 
 
 def _findings(state: RuleState, found: Sequence[Finding], pictures: Mapping[str, Picture]) -> Table:
-    rows = tuple(
-        (f"{one.step:,}", one.mode.name.lower(), one.message, one.cause, _remedy(one), _samples(one, pictures))
-        for one in found[:FINDINGS]
-    )
+    shown = found[:FINDINGS]
+    rows: list[tuple[str | Markup, ...]] = [
+        (f"{one.step:,}", one.mode.name.lower(), one.message, one.cause, _remedy(one)) for one in shown
+    ]
+    heads: tuple[str, ...] = ("Step", "Mode", "What", "Why", "What to do")
+    if any(one.samples for one in shown):
+        heads = (*heads, "Samples")
+        rows = [(*row, _samples(one, pictures)) for row, one in zip(rows, shown, strict=True)]
     more = f"; the first {FINDINGS} of {state.findings:,}" if state.findings > FINDINGS else ""
-    heads = ("Step", "Mode", "What", "Why", "What to do", "Samples")
-    return Table(f"{state.name}{more}", heads, rows, frozenset({0}))
+    return Table(f"{state.name}{more}", heads, tuple(rows), frozenset({0}))
 
 
 def _samples(finding: Finding, pictures: Mapping[str, Picture]) -> Markup | str:
@@ -156,7 +159,8 @@ def _losses(evidence: DebugEvidence) -> Section:
         why = f"No loss was saved: {WATCH.format('LossNotDecreasing')}."
         return Section("losses", "Loss", figures=(lacking("Loss by mode", why),))
     readings = tuple(_course(one) for one in evidence.losses)
-    note = "Lines mark where a rule first found something." if marks else ""
+    named = "; ".join(words for _, words in marks)
+    note = f"Dotted lines mark where a rule first found something. {named}." if marks else ""
     figure = Figure("Loss by mode", step_curves(evidence.losses, "loss", marks), note)
     return Section("losses", "Loss", readings, (figure,))
 

@@ -116,7 +116,8 @@ def verdicts(judgements: Sequence[Judgement]) -> Section:
     fired = [one for one in judgements if one.triggered]
     words = f"{len(fired)} of {len(judgements)} rules found something." if fired else "No rule found anything."
     heads = ("Rule", "Verdict", "What it saw, and what to do", "Data points", "Parameters")
-    return Section("rules", "Rules", (words,), (), (Table("All rules", heads, rows, frozenset({3})),))
+    table = Table("All rules", heads, rows, frozenset({3}), frozenset({3, 4}))
+    return Section("rules", "Rules", (words,), (), (table,))
 
 
 def _row(one: Judgement) -> tuple[str | Markup, ...]:

@@ -33,12 +33,14 @@ class Lacking:
 @final
 @dataclass(frozen=True)
 class Table:
-    """Rows of texts. `numeric` are the columns that are aligned to the right, from 0."""
+    """Rows of texts. `numeric` are the columns that are aligned to the right, `asides` those that are left out where
+    rows are stacked as the screen is narrow; both from 0."""
 
     title: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str | Markup, ...], ...]
     numeric: frozenset[int] = frozenset()
+    asides: frozenset[int] = frozenset()
 
 
 @final
