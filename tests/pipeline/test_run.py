@@ -10,6 +10,9 @@ import pytest
 
 import tintype
 from tintype.errors import InvalidRequest, NotFound
+from tintype.pipeline.watching import Watcher
+from tintype.settings import Settings
+from tintype.workspace import RUN_KIND, open_workspace
 
 
 def run(home: Path, **given: Any) -> tintype.RunResult:
@@ -55,3 +58,18 @@ def test_weights_and_images_may_be_paths(colours: Path, tmp_path: Path) -> None:
 def test_numbers_of_numpy_are_numbers(colours: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match=r"hyperparameter 'epochs'.*got 0"):
         run(tmp_path / "home", data=colours, epochs=np.int64(0), seed=np.int32(1))
+
+
+class Impatient(Watcher):
+    """Presses Ctrl-C as soon as the images are looked at."""
+
+    def stage(self, name: str) -> None:
+        raise KeyboardInterrupt
+
+
+def test_a_run_that_is_ended_before_anything_began_leaves_its_name_free(colours: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "home", data=colours, name="ants", watcher=Impatient())
+        with open_workspace(Settings(home=tmp_path / "home")) as workspace:
+            assert not workspace.records.names(RUN_KIND)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from pathlib import Path
 
 from tintype.datasets.dataset import Dataset
 from tintype.datasets.images import MAX_PIXELS, decode, read_image_file
@@ -30,28 +29,35 @@ def refuse_too_little(counts: Mapping[str, Mapping[str, int]], location: str) ->
 
 
 def refuse_unusable(dataset: Dataset, location: str, *, max_pixels: int = MAX_PIXELS) -> None:
-    """Raise as `refuse_too_little` does once all images are read. No more are read than it takes to know: three of a
-    set that will do, unless the first ones are damaged.
+    """Raise as `refuse_too_little` does once all images are read, with what is wrong with the first. No more are read
+    than it takes to know: three of a set that will do, unless the first ones are damaged.
     """
+    faults: list[str] = []
     found = {
-        split: dict.fromkeys(islice(_usable_classes(dataset, split, max_pixels), wanted), 1)
+        split: dict.fromkeys(islice(_usable_classes(dataset, split, max_pixels, faults), wanted), 1)
         for split, wanted in NEEDED.items()
     }
-    refuse_too_little(found, location)
+    try:
+        refuse_too_little(found, location)
+    except BadData as error:
+        if not faults:
+            raise
+        raise BadData(f"{error} ({faults[0]}; `tintype data check` names all such files)") from None
 
 
-def _usable_classes(dataset: Dataset, split: str, max_pixels: int) -> Iterator[str]:
-    """The classes of which the split has a usable image, each as soon as one is seen."""
+def _usable_classes(dataset: Dataset, split: str, max_pixels: int, faults: list[str]) -> Iterator[str]:
+    """The classes of which the split has a usable image, each as soon as one is seen. What is wrong with the first file
+    that has none is put into `faults`.
+    """
     indices = dataset.indices(split)
     labels = dataset.labels[indices]
     for label, name in enumerate(dataset.classes):
-        if any(_is_usable(dataset.file(int(one)), max_pixels) for one in indices[labels == label]):
+        for index in indices[labels == label].tolist():
+            try:
+                content = read_image_file(dataset.file(index), max_pixels)
+                decode(content, minimum_side=DECODED_SIDE, max_pixels=max_pixels)
+            except InvalidRequest as error:
+                faults += [] if faults else [f"{dataset.paths[index]}: {error}"]
+                continue
             yield name
-
-
-def _is_usable(file: Path, max_pixels: int) -> bool:
-    try:
-        decode(read_image_file(file, max_pixels), minimum_side=DECODED_SIDE, max_pixels=max_pixels)
-    except InvalidRequest:
-        return False
-    return True
+            break
