@@ -65,12 +65,26 @@ def test_a_watched_scripts_own_line_is_told_and_not_the_watchers() -> None:
     assert failure_reason(Ending(1, lines), Path("/nowhere")).endswith("RuntimeError: no (hpo.py, line 12)")
 
 
-def test_torchruns_own_error_is_not_the_scripts(tmp_path: Path) -> None:
-    (tmp_path / "hpo.py").write_text("raise ValueError('no such breed')\n")
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=1", "--master-port=29731", "hpo.py"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    text = reason(Ending(ran.returncode, ran.stderr.splitlines()), tmp_path)
-    assert text == "the script ended with exit code 1: ValueError: no such breed (hpo.py, line 1)"
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("raise ValueError('no such breed')", "exit code 1: ValueError: no such breed (hpo.py, line 1)"),
+        ("import argparse\nargparse.ArgumentParser().parse_args(['--x'])", "exit code 2: hpo.py: error: unrecognized"),
+        (
+            "import torch.distributed as dist\ndist.init_process_group('gloo')\nraise ValueError('no such breed')",
+            "exit code 1: ValueError: no such breed (hpo.py, line 3)",
+        ),
+        ("print('bad data', flush=True)\nraise SystemExit(3)", "exit code 3; its last line: bad data"),
+        ("import os\nos.abort()", "ended by SIGABRT"),
+    ],
+)
+def test_torchrun_is_not_spoken_of(tmp_path: Path, script: str, said: str) -> None:
+    (tmp_path / "hpo.py").write_text(script)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "hpo.py"]
+    ran = subprocess.run(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert said in reason(Ending(ran.returncode, ran.stdout.splitlines()), tmp_path)
 
 
 def test_what_a_data_loaders_worker_failed_over(tmp_path: Path) -> None:

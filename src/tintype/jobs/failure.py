@@ -52,9 +52,11 @@ OURS = f"{Path(__file__).parents[1]}/"
 EXCEPTION = re.compile(r"^(?P<name>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
 # A traceback: an exception's, a group's of them, and the one that a data loader's worker had itself.
 TRACEBACK = re.compile(r"^(?:Original )?Traceback \(most recent call last\)")
+RANK = re.compile(r"^\[rank\d+\]: ?")     # torch puts it before what a process of a distributed training fails over
 OF_A_GROUP = re.compile(r"^  (?:\+ Exception Group (?=Traceback)|\| )")
 MESSAGE = 700               # of an exception; its place comes after it
-LAUNCHER = "torch.distributed.elastic."          # torchrun's errors
+# torchrun's word that its child, the script, has failed, and all that it says after that.
+LAUNCHER = re.compile(r"^E\d{4} .* failed \(exitcode: (?P<code>-?\d+)\) local_rank: ")
 ARGPARSE = re.compile(r"^\S+: error: .+$")
 LAUNCH_FAILED = re.compile(r"^(?:/bin/)?(?:ba|da|z)?sh: .+: (?:not found|command not found|Permission denied)$")
 
@@ -73,7 +75,7 @@ class Ending:
 def failure_reason(ending: Ending, failure_file: Path) -> str:
     """One line that says why; `failure_file` is the job's `output/failure`. Never longer than 1024 characters."""
     written = _written(failure_file)
-    said = [OF_A_GROUP.sub("", STAMP.sub("", line)).rstrip() for line in ending.lines]
+    said = [_bare(line) for line in ending.lines]
     reason = written or _without_file(ending, said)
     if ending.opt_ml is not None and _names_opt_ml([reason, *said]):
         reason = _advised(reason, f"{OPT_ML_ADVICE} ({ending.opt_ml})")
@@ -120,6 +122,12 @@ def _own_group(proc: Path) -> str:
     return next((line[3:].lstrip("/") for line in lines if line.startswith("0::")), "")
 
 
+def _bare(line: str) -> str:
+    for prefix in (STAMP, RANK, OF_A_GROUP):
+        line = prefix.sub("", line)
+    return line.rstrip()
+
+
 def _written(failure_file: Path) -> str:
     try:
         with failure_file.open(encoding="utf-8", errors="replace") as stream:
@@ -129,7 +137,8 @@ def _written(failure_file: Path) -> str:
 
 
 def _without_file(ending: Ending, said: list[str]) -> str:
-    code, last = ending.exit_code, next((line.strip() for line in reversed(said) if line.strip()), "")
+    code, said = _of_the_script(ending.exit_code, said)
+    last = next((line.strip() for line in reversed(said) if line.strip()), "")
     if ending.out_of_memory:
         return (
             "the script was killed because the machine ran out of memory; "
@@ -145,15 +154,18 @@ def _without_file(ending: Ending, said: list[str]) -> str:
     return f"the script ended with exit code {code}" + (f"; its last line: {last}" if last else " and said nothing")
 
 
+def _of_the_script(code: int, said: list[str]) -> tuple[int, list[str]]:
+    """Without what torchrun adds to the failure of its child."""
+    for at, line in enumerate(said):
+        if launcher := LAUNCHER.match(line):
+            return int(launcher["code"]), said[:at]
+    return code, said
+
+
 def _exception(said: list[str]) -> str:
-    """The last line of the last traceback, with the innermost line that is not a library's; torchrun's own, which says
-    that a script has failed, comes after the script's.
-    """
-    starts = [at for at, line in enumerate(said) if TRACEBACK.match(line)]
-    if not starts:
-        return _syntax_error(said)
-    found = [_traceback(said, start) for start in starts]
-    return ([one for one in found if not one.startswith(LAUNCHER)] or found)[-1]
+    """The last line of the last traceback, with the innermost line that is not a library's."""
+    start = next((at for at in range(len(said) - 1, -1, -1) if TRACEBACK.match(said[at])), None)
+    return _syntax_error(said) if start is None else _traceback(said, start)
 
 
 def _traceback(said: list[str], start: int) -> str:
