@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tintype.datasets.colours import has_alpha
+from tintype.datasets.foreign_content import foreign_content
 from tintype.datasets.jpeg import MODES, decode_jpeg, read_jpeg_header
 from tintype.datasets.orientation import swaps_sides, upright
 from tintype.datasets.pillow_files import (
@@ -161,7 +162,9 @@ def _format(content: bytes) -> str:
         raise BadImage("empty: the file has no bytes; get the file again")
     form = identify(content)
     if form is None:
-        raise BadImage(f"not an image: the content is none of {', '.join(FORMATS)}; convert it or remove it")
+        known, other = ", ".join(FORMATS), foreign_content(content)
+        is_what = f"{other}, and none of {known}" if other else f"none of {known}"
+        raise BadImage(f"not an image: the content is {is_what}; convert it or remove it")
     return form
 
 
