@@ -109,10 +109,10 @@ class Bare:
 
 def bare(model: Model) -> dict[str, Bare]:
     """The network in all forms: integers as our archive has them, integers as usual, floats."""
-    normalised = network_input(PREPROCESSING.size, PREPROCESSING.levels, None)
+    normalised = network_input(PREPROCESSING, None)
     return {
         "int8 as archived": Bare(
-            model.archive / archive.INTEGERS, network_input(PREPROCESSING.size, PREPROCESSING.levels, model.blocks)
+            model.archive / archive.INTEGERS, network_input(PREPROCESSING, model.blocks)
         ),
         "int8": Bare(model.integers, normalised),
         "fp32": Bare(model.onnx, normalised),
